@@ -1,0 +1,415 @@
+"""The command line. Flags of methods are derived from their specs; nothing here names one.
+
+No torch is imported until a command runs: `likeness --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+
+from .files.errors import UserError
+from .methods import METHODS, SENTENCES
+
+app = App(
+    name="likeness",
+    help="Teach a text-to-image diffusion model one subject from three to six photos, draw it in new scenes, and measure how well it worked.",
+    version_flags=["--version"],
+    help_flags=["--help", "-h"],
+)
+toybox = App(name="toybox", help="The embedded world: its subjects, and pictures of them.")
+app.command(toybox)
+Runs = Annotated[Path, Parameter(help="Folder that the run's folder is made in.")]
+
+
+def _progress():
+    from .workflow.progress import Progress
+
+    return Progress()
+
+
+def _run(path: Path):
+    from .files.run_folder import RunFolder
+
+    return RunFolder.open(path)
+
+
+@app.command
+def demo(runs: Runs = Path("runs"), *, subject: str = "biscuit", seed: int = 0) -> None:
+    """Teach the toybox a bundled subject, draw it in new scenes, score it, write a page. Two CPU cores, no network.
+
+    Parameters
+    ----------
+    subject
+        One of `likeness toybox subjects`.
+    seed
+        Same seed, same pictures.
+    """
+    from .workflow.demo import demo as show
+
+    page = show(runs, subject, seed, _progress())
+    print(f"open in a browser: {page}")
+    print("next, with your own photos: likeness train dreambooth PHOTOS --class-noun dog")
+
+
+def _train_command(method: str) -> Any:
+    """The command of one method, with a flag for every field of its spec."""
+    from .workflow.fitting import fit
+    from .workflow.recipes import recipe_for
+    from .workflow.stack import method_class
+
+    Spec = method_class(method).Spec
+
+    def command(
+        photos: str, /, *, class_noun: str | None = None, identifier: str = "sks", base: str = "toybox", seed: int = 0,
+        resolution: int | None = None, threads: int | None = None, runs: Runs = Path("runs"), options: Annotated[Any, Parameter(name="*")] = None,
+    ) -> None:  # fmt: skip
+        subject = {"photos": photos, "class_noun": class_noun, "identifier": identifier}
+        chosen = options.model_dump(include=options.model_fields_set) if options else {}
+        recipe = recipe_for(method, chosen, subject=subject, base=base, seed=seed, resolution=resolution, threads=threads)
+        run = fit(recipe, runs, _progress())
+        print(f"trained: {run.path}")
+        print(f'next: likeness generate {run.path} "a {{}} on the beach" --seeds 0-3')
+
+    command.__annotations__["options"] = Annotated[Spec | None, Parameter(name="*")]
+    command.__doc__ = f"""{SENTENCES[method]}
+
+    Parameters
+    ----------
+    photos
+        A folder of photos, one photo, or toybox:NAME for a subject of the embedded world.
+    class_noun
+        What the subject is, in a word that the base knows: dog, backpack. Known for toybox:NAME.
+    identifier
+        The rare word that will name the subject in prompts.
+    base
+        toybox, a local folder in diffusers format, or a hub id, of any Stable Diffusion 1.x or 2.x pipeline.
+    seed
+        Same recipe, seed, machine and thread count: same bytes.
+    resolution
+        Pixels that photos are trained at. Default: what the base was trained at.
+    threads
+        CPU threads. Default: what torch chooses.
+    """
+    return command
+
+
+def _continue_command(run_path: str) -> Any:
+    """`continue` with the flags of the method that the run ended with."""
+    from .workflow.fitting import branch
+    from .workflow.stack import method_class, stage_types
+
+    recipe = _run(Path(run_path)).recipe(stage_types())
+    Spec = method_class(recipe.stages[-1].method).Spec
+
+    def command(run: Path, /, *, options: Annotated[Any, Parameter(name="*")] = None) -> None:
+        changes = options.model_dump(mode="json", include=options.model_fields_set) if options else {}
+        child = branch(_run(run), changes, _progress())
+        print(f"trained: {child.path}")
+        print(f'next: likeness generate {child.path} "a {{}} on the beach" --seeds 0-3')
+
+    command.__annotations__["options"] = Annotated[Spec | None, Parameter(name="*")]
+    command.__doc__ = """Go on from a run's last step with other options, as a child run; weights, optimizer and step are kept.
+
+    Parameters
+    ----------
+    run
+        Folder of the run to branch off.
+    """
+    return command
+
+
+@app.command
+def train(*, recipe: Path, runs: Runs = Path("runs")) -> None:
+    """Train a recipe; or `likeness train METHOD PHOTOS`, see `likeness train METHOD --help`.
+
+    Parameters
+    ----------
+    recipe
+        A TOML file such as the recipe.toml of any run: it reproduces the run.
+    """
+    from .files.recipe import read_recipe
+    from .workflow.fitting import fit
+    from .workflow.stack import stage_types
+
+    run = fit(read_recipe(recipe, stage_types()), runs, _progress())
+    print(f"trained: {run.path}")
+    print(f'next: likeness generate {run.path} "a {{}} on the beach" --seeds 0-3')
+
+
+@app.command(name="continue")
+def continue_(run: Path, /) -> None:
+    """Go on from a run's last step with other options: `likeness continue RUN --prior-weight 0.5 --steps 1200`.
+
+    Parameters
+    ----------
+    run
+        Folder of the run to branch off. The flags are those of its method.
+    """
+    _continue_command(str(run))(run)
+
+
+@app.command
+def resume(run: Path, /) -> None:
+    """Go on with a run that was stopped or killed; it ends as if it had never been.
+
+    Parameters
+    ----------
+    run
+        Folder of the run.
+    """
+    from .workflow.fitting import resume as go_on
+
+    go_on(_run(run), _progress())
+    print(f"trained: {run}")
+    print(f'next: likeness generate {run} "a {{}} on the beach" --seeds 0-3')
+
+
+@app.command
+def generate(
+    run: Path, *prompts: str, seeds: str = "0-3", checkpoint: int | None = None, steps: int | None = None, guidance_scale: float | None = None,
+    negative_prompt: str = "", base: str | None = None, beside_base: bool = True,
+) -> None:  # fmt: skip
+    """Draw a run's subject: likeness generate RUN "a {} on the beach" --seeds 0-3
+
+    Parameters
+    ----------
+    run
+        Folder of the run.
+    prompts
+        Prompts with {} where the subject belongs. Default: four new scenes.
+    seeds
+        Such as 0-3 or 1,5,7: one picture of each prompt for each.
+    checkpoint
+        Step of the checkpoint. Default: the last.
+    steps
+        Sampling steps. Default: what the base wants.
+    guidance_scale
+        Classifier-free guidance. Default: what the base wants.
+    negative_prompt
+        What the pictures should not show.
+    base
+        Where the base lies now, if it was moved since training.
+    beside_base
+        Also draw what the base makes of the class noun, from the same noise.
+    """
+    from .workflow.demo import NEW_SCENES
+    from .workflow.generating import generate as draw
+
+    opened = _run(run)
+    written = draw(
+        opened, prompts or NEW_SCENES, parse_seeds(seeds), _progress(), step=checkpoint, steps=steps, guidance_scale=guidance_scale,
+        negative=negative_prompt, beside_base=beside_base, base_name=base,
+    )  # fmt: skip
+    print(f"{len(written)} new pictures in {run / 'pictures'}")
+    print(f"next: likeness evaluate {run}")
+
+
+@app.command
+def evaluate(run: Path, /, *, clip: str | None = None, dino: str | None = None) -> None:
+    """Score a run's pictures, with intervals, floor and ceiling.
+
+    Parameters
+    ----------
+    run
+        Folder of the run.
+    clip
+        CLIP encoder: folder or hub id. Default on the toybox: the embedded judge.
+    dino
+        DINO or DINOv2 encoder: folder or hub id. Default on the toybox: the embedded judge.
+    """
+    from .workflow.evaluating import evaluate as score
+    from .workflow.demo import table
+
+    print(table(score(_run(run), _progress(), clip, dino)))
+    print(f"next: likeness report {run}")
+
+
+@app.command
+def report(run: Path, /) -> None:
+    """Write a run's page: photos, pictures, loss, scores. It needs nothing but itself.
+
+    Parameters
+    ----------
+    run
+        Folder of the run.
+    """
+    from .report.page import write_report
+
+    print(f"open in a browser: {write_report(_run(run).path)}")
+
+
+@app.command
+def pretrain(
+    folder: Path = Path("pretraining"), /, *, check: bool = False, stages: str = "all", seed: int = 0, base_pictures: int | None = None,
+    judge_pictures: int | None = None, vae_steps: int | None = None, text_steps: int | None = None, unet_steps: int | None = None,
+    judge_steps: int | None = None, workers: int = 2, install: bool = False,
+) -> None:  # fmt: skip
+    """Train the toybox's base and judges from nothing; stopped at any moment, the same command goes on.
+
+    Parameters
+    ----------
+    folder
+        Where pictures, checkpoints, samples and the result go.
+    check
+        Train nothing; measure the embedded base and judges on pictures that they never saw.
+    stages
+        all, or some of pictures,vae,text,unet,clip,dino,export.
+    seed
+        Same seed, machine and thread count: same weights.
+    base_pictures
+        Renders that the base learns from. Default: as the shipped weights.
+    judge_pictures
+        Renders that the judges learn from. Default: as the shipped weights.
+    vae_steps
+        Steps of the autoencoder. Default: as the shipped weights.
+    text_steps
+        Steps of the text encoder alone. Default: as the shipped weights.
+    unet_steps
+        Steps of text encoder and U-Net together. Default: as the shipped weights.
+    judge_steps
+        Steps of each judge. Default: as the shipped weights.
+    workers
+        Processes that draw pictures.
+    install
+        Put the result in place of the embedded base and judges.
+    """
+    if check:
+        from .toybox.check import check as measure
+
+        measure(print)
+        return
+    from .report.grids import contact_sheet
+    from .toybox import pretraining
+
+    asked = {"base_pictures": base_pictures, "judge_pictures": judge_pictures, "vae_steps": vae_steps, "text_steps": text_steps,
+             "unet_steps": unet_steps, "judge_steps": judge_steps}  # fmt: skip
+    plan = pretraining.Plan(folder, seed=seed, workers=workers, **{k: v for k, v in asked.items() if v is not None})
+    wanted = pretraining.STAGES if stages == "all" else stages.split(",")
+    if unknown := set(wanted) - set(pretraining.STAGES):
+        raise UserError(f"--stages: {', '.join(sorted(unknown))} is none of {', '.join(pretraining.STAGES)}.")
+    pretraining.pretrain(plan, contact_sheet, wanted)
+    if install:
+        pretraining.install(plan)
+    print("next: likeness pretrain --check" if install else f"next: likeness pretrain {folder} --install")
+
+
+@toybox.command
+def subjects() -> None:
+    """List the thirty named subjects."""
+    from .world.subjects import SUBJECTS, photos_of
+
+    for s in SUBJECTS.values():
+        print(f"{s.name:10} {len(photos_of(s))} photos  {s.describable}" + ("  (held out for the last measurement)" if s.held_out else ""))
+    print("next: likeness train dreambooth toybox:biscuit")
+
+
+@toybox.command
+def draw(subject: str, prompts: tuple[str, ...] = (), /, *, out: Path = Path("toybox-pictures"), size: int = 256, seeds: str = "0-3") -> None:
+    """Draw a named subject's photos, or the truth of prompts that the world knows.
+
+    Parameters
+    ----------
+    subject
+        One of `likeness toybox subjects`.
+    prompts
+        Such as "a {} in the jungle"; none draws the subject's photos.
+    out
+        Folder for the PNG files.
+    size
+        Width and height in pixels.
+    seeds
+        Such as 0-3: one picture of each prompt for each.
+    """
+    from .workflow.demo import draw_subject
+
+    paths = draw_subject(subject, prompts, out, size, parse_seeds(seeds))
+    print(f"{len(paths)} pictures in {out}")
+    print(f"next: likeness train dreambooth toybox:{subject}")
+
+
+@app.command
+def doctor(*, json: bool = False) -> None:
+    """Look at this machine: versions, memory, disk, what works and what is missing. Copy its output into an issue.
+
+    Parameters
+    ----------
+    json
+        Print JSON.
+    """
+    from .workflow.doctor import examine, healthy, printed
+
+    findings = examine()
+    print(printed(findings, json))
+    if not healthy(findings):
+        sys.exit(1)
+
+
+def parse_seeds(text: str) -> list[int]:
+    """ "0-3" or "1,5,7" as numbers."""
+    try:
+        seeds: list[int] = []
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            seeds += range(int(first), int(last or first) + 1)
+        if seeds:
+            return seeds
+    except ValueError:
+        pass
+    raise UserError(f"--seeds {text!r}: must be numbers such as 0-3 or 1,5,7.")
+
+
+def _app_for(words: list[str]) -> tuple[App, list[str]]:
+    """The app and words to run: `train METHOD` and `continue RUN` get flags that depend on their second word."""
+    if len(words) >= 2 and words[0] == "train" and not words[1].startswith("-"):
+        if words[1] not in METHODS:
+            from .files.errors import did_you_mean
+
+            raise UserError(f"unknown method {words[1]!r}: {did_you_mean(words[1], METHODS)}")
+        return _single(f"likeness train {words[1]}", _train_command(words[1])), words[2:]
+    if len(words) >= 2 and words[0] == "continue" and not words[1].startswith("-"):
+        return _single("likeness continue", _continue_command(words[1])), words[1:]
+    return app, words
+
+
+def _single(name: str, command: Any) -> App:
+    single = App(name=name, help_flags=["--help", "-h"], version_flags=[])
+    single.default(command)
+    return single
+
+
+def main(words: list[str] | None = None) -> None:
+    """Run a command. Mistakes that the user can mend end in one line and exit code 2; a pause by signal in 128 + its number."""
+    words = sys.argv[1:] if words is None else words
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    warnings.filterwarnings("ignore", module="(torch|diffusers|transformers)")
+    try:
+        chosen, rest = _app_for(words)
+        chosen(rest, exit_on_error=False, print_error=False)
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except CycloptsError as problem:
+        _fail(str(problem).strip())
+    except UserError as problem:
+        _fail(str(problem))
+    except Exception as problem:
+        if type(problem).__name__ != "Stopped":  # not imported here: its module is of the torch side
+            raise
+        print(problem, file=sys.stderr)
+        sys.exit(problem.exit_code)  # type: ignore[attr-defined]
+
+
+def _fail(line: str) -> None:
+    print(f"likeness: {' '.join(line.split())}", file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,236 @@
+"""CLIP, DINO and DINOv2: pictures and texts as vectors of unit length.
+
+Their cosines are every similarity that the package reports: CLIP (Radford et al. 2021), DINO (Caron et al. 2021),
+DINOv2 (Oquab et al. 2023). What a reader would get wrong:
+
+- scores of two encoders, or of one encoder behind two preprocessings, are not comparable; `.name` states both
+- a DINO vector is the CLS token after the last norm; the pooler of ViTModel is random in DINO's files
+- a CLIP text is read at its end token: the last one that is no padding. Neither the config's id for it (wrong in old
+  files) nor the first such token will do, since padding and unknown letters may have the same id
+- transformers starts weights that a folder lacks at random, with a log line; here that is an error
+"""
+
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import (
+    BitImageProcessorPil,
+    CLIPImageProcessorPil,
+    CLIPModel,
+    CLIPTokenizer,
+    Dinov2Model,
+    PretrainedConfig,
+    ViTImageProcessorPil,
+    ViTModel,
+)
+from transformers.utils.hub import cached_file
+
+ImageProcessor: TypeAlias = BitImageProcessorPil | CLIPImageProcessorPil | ViTImageProcessorPil
+
+# The Pillow processors by name: the default ones want torchvision.
+PROCESSORS: dict[str, type[ImageProcessor]] = {
+    "CLIP": CLIPImageProcessorPil,
+    "Bit": BitImageProcessorPil,
+    "ViT": ViTImageProcessorPil,
+}
+BATCH = 32
+
+# What the published DINO ViT-S/16 numbers of DreamBooth and DreamBlend were taken with. The file beside the hub's
+# weights stretches the picture to 224 × 224 instead.
+PUBLISHED_DINO_PREPROCESSING = {
+    "image_processor_type": "BitImageProcessor",
+    "size": {"shortest_edge": 256},
+    "crop_size": {"height": 224, "width": 224},
+    "resample": Image.Resampling.BICUBIC,
+    "image_mean": [0.485, 0.456, 0.406],
+    "image_std": [0.229, 0.224, 0.225],
+}
+
+
+class EncoderError(ValueError):
+    """A folder or hub id that is not the encoder it was asked to be."""
+
+
+class CLIP:
+    """Pictures and texts in one space."""
+
+    def __init__(self, model: CLIPModel, tokenizer: CLIPTokenizer, processor: ImageProcessor, name: str):
+        self.model = model.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.processor = processor
+        self.name = name
+        config: Any = model.config
+        self.width: int = config.projection_dim
+        self.text_limit: int = min(tokenizer.model_max_length, config.text_config.max_position_embeddings)
+
+    def pictures(self, pictures: Sequence[Image.Image]) -> np.ndarray:
+        """Each picture as a vector. returns [n, d], float32, unit length."""
+        vectors = [self._pictures(batch) for batch in _batches(pictures)]
+        return _unit(vectors, self.width, self.name)
+
+    def texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Each text as a vector; one that is too long is cut, with a warning that names what was lost.
+
+        returns  [m, d], float32, unit length
+        """
+        for text in texts:
+            self._warn_of_what_is_cut(text)
+        vectors = [self._texts(batch) for batch in _batches(texts)]
+        return _unit(vectors, self.width, self.name)
+
+    @torch.no_grad()
+    def _pictures(self, batch: Sequence[Image.Image]) -> Tensor:
+        pixels = _pixels(self.processor, batch, self.model.device)
+        return self.model.visual_projection(self.model.vision_model(pixel_values=pixels).pooler_output)
+
+    @torch.no_grad()
+    def _texts(self, batch: Sequence[str]) -> Tensor:
+        tokens = self.tokenizer(
+            list(batch), padding=True, padding_side="right", truncation=True, max_length=self.text_limit, return_tensors="pt"
+        )
+        words, mask = tokens["input_ids"].to(self.model.device), tokens["attention_mask"].to(self.model.device)
+        ends = torch.arange(len(words)), mask.sum(dim=1) - 1
+        if (words[ends] != self.tokenizer.eos_token_id).any():
+            raise EncoderError(f"{self.name}: its tokenizer ends no text with {self.tokenizer.eos_token!r}, where CLIP reads it")
+        states = self.model.text_model(input_ids=words, attention_mask=mask).last_hidden_state  # [m, tokens, width]
+        return self.model.text_projection(states[ends])
+
+    def _warn_of_what_is_cut(self, text: str) -> None:
+        room = self.text_limit - 2  # the start and the end token
+        words = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        if len(words) > room:
+            lost = self.tokenizer.decode(words[room:])
+            message = f"{self.name} reads {room} tokens and this text has {len(words)}: it does not see {lost!r}"
+            warnings.warn(message, stacklevel=3)
+
+
+class DINO:
+    """Pictures by what they show, without words: DINO or DINOv2."""
+
+    def __init__(self, model: ViTModel | Dinov2Model, processor: ImageProcessor, name: str):
+        self.model = model.eval().requires_grad_(False)
+        self.processor = processor
+        self.name = name
+
+    def pictures(self, pictures: Sequence[Image.Image]) -> np.ndarray:
+        """Each picture as a vector. returns [n, d], float32, unit length."""
+        vectors = [self._pictures(batch) for batch in _batches(pictures)]
+        return _unit(vectors, self.model.config.hidden_size, self.name)
+
+    @torch.no_grad()
+    def _pictures(self, batch: Sequence[Image.Image]) -> Tensor:
+        pixels = _pixels(self.processor, batch, self.model.device)
+        return self.model(pixel_values=pixels).last_hidden_state[:, 0]  # CLS; both models end in their norm
+
+
+def load_clip(source: str | Path, device: str = "cpu") -> CLIP:
+    """CLIP from a folder (model, tokenizer, preprocessor_config.json) or from the hub.
+
+    raises   EncoderError if the source is not a whole CLIP
+    """
+    local = _is_local(source)
+    model = _weights(CLIPModel, source, local)
+    tokenizer = CLIPTokenizer.from_pretrained(source, local_files_only=local)
+    settings = _preprocessing(source, local)
+    name = f"{_title(source)}: CLIP {_shape(model.config.vision_config)}, {_in_words(settings)}"
+    return CLIP(model.to(device), tokenizer, _processor(settings, source), name)
+
+
+def load_dino(source: str | Path, preprocessing: dict[str, Any] | None = None, device: str = "cpu") -> DINO:
+    """DINO (a ViT) or DINOv2 from a folder or from the hub.
+
+    preprocessing  None: the source's own preprocessor_config.json; PUBLISHED_DINO_PREPROCESSING for published numbers
+    raises         EncoderError if the source is neither, or not whole
+    """
+    local = _is_local(source)
+    family = PretrainedConfig.get_config_dict(source, local_files_only=local)[0].get("model_type")
+    if family == "vit":
+        model, title = _weights(ViTModel, source, local, add_pooling_layer=False), "DINO"
+    elif family == "dinov2":
+        model, title = _weights(Dinov2Model, source, local), "DINOv2"
+    else:
+        raise EncoderError(f"{source}: model_type is {family!r}; a DINO is 'vit', a DINOv2 is 'dinov2'")
+    settings = preprocessing or _preprocessing(source, local)
+    name = f"{_title(source)}: {title} {_shape(model.config)}, {_in_words(settings)}"
+    return DINO(model.to(device), _processor(settings, source), name)
+
+
+def _is_local(source: str | Path) -> bool:
+    if Path(source).is_dir():
+        return True
+    if isinstance(source, Path) or len(source.split("/")) != 2 or source.startswith((".", "/", "~")):
+        raise EncoderError(f"{source}: no such folder, and a hub id reads owner/name")
+    return False
+
+
+def _weights(kind: Any, source: str | Path, local: bool, **options: Any) -> Any:
+    model, loading = kind.from_pretrained(
+        source, local_files_only=local, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **options
+    )
+    if loading["missing_keys"]:
+        missing = sorted(loading["missing_keys"])
+        raise EncoderError(f"{source}: {len(missing)} weights of {kind.__name__} are not there, the first is {missing[0]}")
+    return model
+
+
+def _preprocessing(source: str | Path, local: bool) -> dict[str, Any]:
+    try:
+        path = cached_file(str(source), "preprocessor_config.json", local_files_only=local)
+    except OSError as problem:
+        raise EncoderError(f"{source}: preprocessor_config.json is missing, so how to show it pictures is unknown") from problem
+    return json.loads(Path(str(path)).read_text(encoding="utf-8"))
+
+
+def _processor(settings: dict[str, Any], source: str | Path) -> ImageProcessor:
+    asked = str(settings.get("image_processor_type") or settings.get("feature_extractor_type"))
+    family = asked.removesuffix("Fast").removesuffix("Pil").removesuffix("ImageProcessor").removesuffix("FeatureExtractor")
+    if family not in PROCESSORS:
+        raise EncoderError(f"{source}: preprocessor_config.json asks for {asked!r}; known are {', '.join(PROCESSORS)}")
+    processor: Any = PROCESSORS[family].from_dict(settings)
+    return processor
+
+
+def _shape(config: PretrainedConfig) -> str:
+    return f"ViT {config.num_hidden_layers}×{config.hidden_size}/{config.patch_size}"
+
+
+def _in_words(settings: dict[str, Any]) -> str:
+    """What is done to a picture before the encoder sees it, for a table's footnote."""
+    resample = Image.Resampling(settings["resample"]).name.lower() if "resample" in settings else "default"
+    steps = [f"resized to {_edges(settings.get('size', 'default'))} {resample}"]
+    if "crop_size" in settings and settings.get("do_center_crop", True):
+        steps.append(f"cropped to {_edges(settings['crop_size'])}")
+    return ", ".join(steps)
+
+
+def _edges(size: Any) -> str:
+    return "×".join(str(edge) for edge in size.values()) if isinstance(size, dict) else str(size)
+
+
+def _title(source: str | Path) -> str:
+    return Path(source).resolve().name if Path(source).is_dir() else str(source)  # no private path into a report
+
+
+def _batches(things: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(things), BATCH):
+        yield things[start : start + BATCH]
+
+
+def _pixels(processor: ImageProcessor, pictures: Sequence[Image.Image], device: torch.device) -> Tensor:
+    return processor([picture.convert("RGB") for picture in pictures], return_tensors="pt")["pixel_values"].to(device)
+
+
+def _unit(batches: list[Tensor], width: int, name: str) -> np.ndarray:
+    if not batches:
+        return np.zeros((0, width), dtype=np.float32)
+    vectors = torch.cat(batches).float()
+    if not torch.isfinite(vectors).all():
+        raise EncoderError(f"{name}: a vector is not finite; the weights are broken")
+    return torch.nn.functional.normalize(vectors, dim=-1).cpu().numpy()

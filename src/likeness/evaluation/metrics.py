@@ -1,0 +1,83 @@
+"""From vectors to one number per picture: likeness to the subject, likeness to the prompt, variety, drift.
+
+Every vector has unit length (`encoders`), so a product is a cosine. Only `diversity` is one number per set. Keep
+the numbers per picture: means and their intervals are the business of `statistics`, which must know which
+pictures share a prompt. Definitions: DreamBooth (arXiv 2208.12242) section 4; CLIPScore's factor 2.5 is nowhere in here.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+
+def subject_similarity_max(pictures: np.ndarray, references: np.ndarray) -> np.ndarray:
+    """Cosine of each picture to the reference that it is nearest to. [n, d], [m, d] -> [n]"""
+    return _cosines(pictures, references).max(axis=1)
+
+
+def subject_similarity_mean(pictures: np.ndarray, references: np.ndarray) -> np.ndarray:
+    """Mean cosine of each picture to all references: what DINO and CLIP-I mean in the papers' tables. [n, d], [m, d] -> [n]"""
+    return _cosines(pictures, references).mean(axis=1)
+
+
+def prompt_similarity(pictures: np.ndarray, texts: np.ndarray) -> np.ndarray:
+    """Cosine of each picture to its own prompt (CLIP-T). Text i belongs to picture i. [n, d], [n, d] -> [n]"""
+    return _paired_cosines(pictures, texts)
+
+
+def diversity(pictures: np.ndarray) -> float:
+    """Mean cosine over all pairs of the set, usually the pictures of one prompt. Lower is more varied. [n, d] -> number
+
+    The n·n sum of cosines is the squared length of the vectors' sum; taking the n ones of the diagonal away leaves
+    the pairs. n >= 2.
+    """
+    _check(pictures)
+    n = len(pictures)
+    if n < 2:
+        raise ValueError(f"diversity is about pairs, and there is {n} picture; draw at least two for each prompt")
+    total = pictures.astype(np.float64).sum(axis=0)
+    return float((total @ total - n) / (n * (n - 1)))
+
+
+def drift(pictures: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """How far training moved each picture: 1 - cosine to the base's of the same prompt and seed. [n, d], [n, d] -> [n]"""
+    return 1.0 - _paired_cosines(pictures, before)
+
+
+def identify(pictures: np.ndarray, candidates: Sequence[np.ndarray]) -> np.ndarray:
+    """Which candidate each picture shows: the one with the highest mean cosine over its references.
+
+    pictures    [n, d]
+    candidates  k matrices [m, d], m may differ
+    returns     [n], indices of candidates
+    Means, not maxima: a candidate with more references has no better chance.
+    """
+    return np.stack([subject_similarity_mean(pictures, references) for references in candidates], axis=1).argmax(axis=1)
+
+
+def is_blank(picture: Image.Image) -> bool:
+    """Whether a picture is one colour all over: what a safety checker or a NaN leaves. Count these and say how many."""
+    return all(low == high for low, high in picture.convert("RGB").getextrema())  # pyright: ignore[reportGeneralTypeIssues]
+
+
+def _cosines(pictures: np.ndarray, references: np.ndarray) -> np.ndarray:
+    _check(pictures)
+    _check(references)
+    if not len(references):
+        raise ValueError("there is no reference to compare the pictures with")
+    return pictures @ references.T
+
+
+def _paired_cosines(pictures: np.ndarray, others: np.ndarray) -> np.ndarray:
+    _check(pictures)
+    _check(others)
+    if pictures.shape != others.shape:
+        raise ValueError(f"each picture needs its own partner, but the shapes are {pictures.shape} and {others.shape}")
+    return np.einsum("nd,nd->n", pictures, others)
+
+
+def _check(vectors: np.ndarray) -> None:
+    # NaN fails this too; it would otherwise pass through every mean unseen.
+    if vectors.ndim != 2 or not np.all(np.abs(np.linalg.norm(vectors, axis=1) - 1) < 1e-3):
+        raise ValueError(f"vectors of shape {vectors.shape} are not rows of unit length")

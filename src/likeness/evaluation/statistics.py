@@ -1,0 +1,217 @@
+"""Intervals, comparisons and fronts: how sure a difference in the table is.
+
+Pictures of one prompt are alike, so a hundred pictures of ten prompts are nearer to ten observations than to a
+hundred: every interval here is taken over groups when groups are given. All intervals are 95 %. Numpy only.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from math import comb, sqrt
+from statistics import NormalDist
+
+import numpy as np
+
+Z = NormalDist().inv_cdf(0.975)  # 1.96
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, its 95 % interval and how many independent groups it rests on. One group has no interval: None."""
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+
+    def __str__(self) -> str:
+        if self.low is None or self.high is None:
+            return f"{self.value:.3f} [no interval, n = {self.n}]"
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """First minus second, and what may be said about it."""
+
+    difference: Estimate
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Preference:
+    """How often people chose the first of two. `low` and `high` are Wald's, as the papers print them."""
+
+    share: float
+    low: float
+    high: float
+    p_value: float
+
+
+def bootstrap(values: Sequence[float] | np.ndarray, groups: Sequence[Hashable] | None = None, seed: int = 0) -> Estimate:
+    """Mean of `values` with its interval by resampling whole groups, for example the pictures of one prompt.
+
+    values   [n], finite
+    groups   [n] labels; None takes every value as its own group
+    The percentiles are taken further out for few groups (Hesterberg 2015, arXiv 1411.5279, "expanded percentile"); measured on
+    normal values they then cover 0 in 95 % of draws at 25 groups, 94 % at eight, 92 % at five, but 74 % at three.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
+        raise ValueError(f"no mean over values of shape {values.shape}, {int((~np.isfinite(values)).sum())} of them not finite")
+    member = _group_numbers(groups, len(values))
+    sizes = np.bincount(member)
+    sums = np.bincount(member, weights=values)
+    n = len(sizes)
+    mean = float(values.mean())
+    if n < 2:
+        return Estimate(mean, None, None, n)
+    counts = _resampled_counts(n, seed)  # [resamples, n]
+    low, high = _expanded_percentiles((counts @ sums) / (counts @ sizes), n)
+    return Estimate(mean, low, high, n)
+
+
+def paired_difference(
+    first: Sequence[float] | np.ndarray,
+    second: Sequence[float] | np.ndarray,
+    groups: Sequence[Hashable] | None = None,
+    names: tuple[str, str] = ("the first", "the second"),
+    seed: int = 0,
+) -> Comparison:
+    """First minus second on the same prompts and seeds, picture by picture; the verdict needs an interval without 0.
+
+    first, second   [n], pair i shares prompt and seed
+    """
+    first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if first.shape != second.shape:
+        raise ValueError(f"not pairs: shapes {first.shape} and {second.shape}; compare the pictures that both have")
+    difference = bootstrap(first - second, groups, seed)
+    return Comparison(difference, verdict(difference, names))
+
+
+def verdict(difference: Estimate, names: tuple[str, str] = ("the first", "the second")) -> str:
+    """A difference in words: who is higher, or "no clear winner"."""
+    if difference.low is None or difference.high is None:
+        return "no clear winner (one group only, so no interval)"
+    if difference.low <= 0 <= difference.high:
+        return "no clear winner"
+    winner = names[0] if difference.value > 0 else names[1]
+    low, high = sorted((abs(difference.low), abs(difference.high)))
+    return f"{winner} is higher by {Estimate(abs(difference.value), low, high, difference.n)}"
+
+
+def share_of_way(value: Estimate, floor: Estimate, ceiling: Estimate) -> Estimate:
+    """Where `value` lies between floor (0) and ceiling (1), with all three intervals in it, taken as independent.
+
+    First-order propagation of the half widths. No interval if one of the three has none or if floor and ceiling
+    are not apart, where the share means nothing.
+    """
+    way = ceiling.value - floor.value
+    share = (value.value - floor.value) / way if way else float("nan")
+    halves = [_half_width(estimate) for estimate in (value, floor, ceiling)]
+    n = min(value.n, floor.n, ceiling.n)
+    if None in halves or way <= sqrt(sum((half or 0) ** 2 for half in halves[1:])):
+        return Estimate(share, None, None, n)
+    slopes = (1 / way, (share - 1) / way, -share / way)
+    spread = sqrt(sum((slope * (half or 0)) ** 2 for slope, half in zip(slopes, halves)))
+    return Estimate(share, share - spread, share + spread, n)
+
+
+def wilson(successes: int, n: int) -> Estimate:
+    """A share of yes among n with Wilson's interval, which stays within 0 … 1 and holds for small n."""
+    _check_count(successes, n)
+    share, scale = successes / n, 1 + Z**2 / n
+    centre = (share + Z**2 / (2 * n)) / scale
+    spread = Z * sqrt(share * (1 - share) / n + Z**2 / (4 * n**2)) / scale
+    # min, max: at 0 of n and n of n rounding would leave the share itself outside
+    return Estimate(share, max(0.0, min(share, centre - spread)), min(1.0, max(share, centre + spread)), n)
+
+
+def binomial_preference(successes: int, n: int) -> Preference:
+    """Exact two-sided binomial test against a coin, with Wald's interval.
+
+    Equal to the four rows of DreamBlend's user studies (arXiv 2411.19390, table 2). Prefer `wilson` for new intervals.
+    """
+    _check_count(successes, n)
+    share = successes / n
+    tail = sum(comb(n, k) for k in range(max(successes, n - successes), n + 1))
+    spread = Z * sqrt(share * (1 - share) / n)
+    return Preference(share, share - spread, share + spread, min(1.0, 2 * tail / 2**n))
+
+
+def pareto_front(points: np.ndarray) -> np.ndarray:
+    """Indices of the points that no other one beats: nowhere lower and somewhere higher. [n, k] -> [front], ascending"""
+    points = np.asarray(points, dtype=np.float64)
+    at_least = (points[:, None] >= points[None]).all(axis=2)  # [i, j]: i is nowhere below j
+    above = (points[:, None] > points[None]).any(axis=2)
+    return np.flatnonzero(~(at_least & above).any(axis=0))
+
+
+def f1(prompt: float, subject: float) -> float:
+    """Harmonic mean of prompt and subject similarity on their raw scales, as DreamBlend selects checkpoints.
+
+    0 if one of them is not positive. The F1 of two means is not the mean of F1s.
+    """
+    return 2 * prompt * subject / (prompt + subject) if prompt > 0 and subject > 0 else 0.0
+
+
+def auc(positives: Sequence[float] | np.ndarray, negatives: Sequence[float] | np.ndarray, seed: int = 0) -> Estimate:
+    """How often a positive scores above a negative, ties as half; interval by resampling both sides.
+
+    positives   [p], scores of pairs that belong together
+    negatives   [q], of pairs that do not
+    """
+    high, low = np.asarray(positives, dtype=np.float32), np.asarray(negatives, dtype=np.float32)
+    n = min(len(high), len(low))
+    if n < 1:
+        raise ValueError(f"{len(high)} positives and {len(low)} negatives: an AUC needs both")
+    wins = (high[:, None] > low[None]) + 0.5 * (high[:, None] == low[None])  # [p, q]
+    value = float(wins.mean())
+    if n < 2:
+        return Estimate(value, None, None, n)
+    rows = _resampled_counts(len(high), seed) / len(high)
+    columns = _resampled_counts(len(low), seed + 1) / len(low)
+    lower, upper = _expanded_percentiles(((rows @ wins) * columns).sum(axis=1), n)
+    return Estimate(value, max(0.0, lower), min(1.0, upper), n)
+
+
+def _group_numbers(groups: Sequence[Hashable] | None, n: int) -> np.ndarray:
+    if groups is None:
+        return np.arange(n)
+    if len(groups) != n:
+        raise ValueError(f"{n} values but {len(groups)} group labels")
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(group, len(numbers)) for group in groups])
+
+
+def _resampled_counts(n: int, seed: int) -> np.ndarray:
+    """How often each of n groups is drawn, once per resample. [resamples, n]"""
+    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
+
+
+def _expanded_percentiles(means: np.ndarray, n: int) -> tuple[float, float]:
+    tail = NormalDist().cdf(-sqrt(n / (n - 1)) * _student_quantile(n - 1))
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _student_quantile(freedom: int) -> float:
+    """97.5 % quantile of Student's t (Abramowitz & Stegun 26.7.5), within 1 % from two degrees of freedom on."""
+    if freedom == 1:
+        return 12.7062
+    terms = (
+        (Z**3 + Z) / 4,
+        (5 * Z**5 + 16 * Z**3 + 3 * Z) / 96,
+        (3 * Z**7 + 19 * Z**5 + 17 * Z**3 - 15 * Z) / 384,
+        (79 * Z**9 + 776 * Z**7 + 1482 * Z**5 - 1920 * Z**3 - 945 * Z) / 92160,
+    )
+    return Z + sum(term / freedom**power for power, term in enumerate(terms, start=1))
+
+
+def _half_width(estimate: Estimate) -> float | None:
+    return None if estimate.low is None or estimate.high is None else (estimate.high - estimate.low) / 2
+
+
+def _check_count(successes: int, n: int) -> None:
+    if not 0 <= successes <= n or n < 1:
+        raise ValueError(f"{successes} of {n} is not a share")

@@ -1,0 +1,240 @@
+"""Every path and format of a run on disk. Nothing else joins paths.
+
+    run.json        RunRecord                        recipe.toml     reproduces the run by itself
+    photos.jsonl    every file that was offered      photos/00.png   the copies that are trained on
+    journal.jsonl   one line a step                  checkpoints/000800/  resume/000800/  (resume: the newest two)
+    previews/       pictures/{index.jsonl, *.png}    scores.json  report.html  output/
+    run.pid         while a process works on it
+
+Each command reads the files before it and writes its own. Steps are counted over all stages of a run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from PIL import Image
+
+from . import lock
+from .atomic import append_line, count_lines, read_lines, write_json, write_lines, write_text
+from .checkpoints import Checkpoint, CheckpointStore, Survey
+from .errors import UserError
+from .picture import Settings, safe_name, save_picture
+from .recipe import Recipe, Stage, read_recipe, write_recipe
+from .run_record import RunRecord, now, read_json, read_record, write_record
+from .subject import Photo
+
+Kind = Literal["checkpoints", "resume"]
+KEPT_RESUME_STATES = 2
+
+
+@dataclass(frozen=True)
+class SavedPicture:
+    """A line of pictures/index.jsonl. `labels`: what the caller knows beyond the settings, such as the prompt's number."""
+
+    path: Path
+    settings: Settings
+    labels: dict[str, Any]
+
+
+class RunFolder:
+    """One run. Made by `create` or `open`."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @classmethod
+    def create(
+        cls,
+        parent: Path,
+        name: str,
+        *,
+        seed: int | None = None,
+        base: str | None = None,
+        base_hash: str | None = None,
+        lineage: Mapping[str, Any] | None = None,
+        moment: datetime | None = None,
+    ) -> RunFolder:
+        """Make the folder <name>-<local time>, with -2, -3, … if another process was there first."""
+        run = cls(_new_folder(parent, f"{safe_name(name)}-{moment or datetime.now():%Y%m%d-%H%M%S}"))
+        ancestry = None if lineage is None else dict(lineage)
+        write_record(run.path, RunRecord(pid=os.getpid(), seed=seed, base=base, base_hash=base_hash, lineage=ancestry))
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """A run that exists; raises UserError if none lies there."""
+        run = cls(path)
+        run.record()
+        return run
+
+    @property
+    def name(self) -> str:
+        return self.path.resolve().name
+
+    # run.json, run.pid
+
+    def record(self) -> RunRecord:
+        return read_record(self.path)
+
+    def update(self, **changes: Any) -> RunRecord:
+        """Change fields of run.json."""
+        record = RunRecord.model_validate({**self.record().model_dump(), **changes, "updated": now()})
+        write_record(self.path, record)
+        return record
+
+    def status(self) -> str:
+        """What run.json says, but "interrupted" if it says running and no process is active: it was killed."""
+        status = self.record().status
+        return "interrupted" if status == "running" and self.holder() is None else status
+
+    @contextlib.contextmanager
+    def active(self) -> Iterator[None]:
+        """Only one process works on a run; raises UserError with the pid of the other one."""
+        with lock.held(self.path / "run.pid"):
+            yield
+
+    def holder(self) -> int | None:
+        """The pid of the process that works on this run now."""
+        return lock.holder(self.path / "run.pid")
+
+    # recipe.toml, photos
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        write_text(self.path / "recipe.toml", write_recipe(recipe))
+
+    def recipe(self, stage_types: Mapping[str, type[Stage]]) -> Recipe:
+        return read_recipe(self.path / "recipe.toml", stage_types)
+
+    def write_photos(self, photos: Sequence[Photo]) -> None:
+        """Keep what was offered and copies of what is used: the run no longer needs the originals."""
+        lines, count = [], 0
+        for photo in photos:
+            line = {key: value for key, value in vars(photo).items() if key != "image"}
+            if photo.image is not None:
+                line["picture"] = f"{count:02d}.png"
+                save_picture(photo.image, self.path / "photos" / line["picture"], generated=False)
+                count += 1
+            lines.append(line)
+        write_lines(self.path / "photos.jsonl", lines)
+
+    def photos(self) -> list[Photo]:
+        """Every photo that was offered, those in use with their picture."""
+        return [self._photo(line) for line in read_lines(self.path / "photos.jsonl")]
+
+    def _photo(self, line: dict[str, Any]) -> Photo:
+        picture = line.pop("picture", None)
+        line["mended"] = tuple(line["mended"])
+        if picture is None:
+            return Photo(**line)
+        path = self.path / "photos" / Path(picture).name
+        try:
+            return Photo(**line, image=Image.open(path).convert("RGB"))
+        except (OSError, SyntaxError) as error:
+            raise UserError(f"{path}: this copy of {line['name']} cannot be read. Restore it, or start a new run.") from error
+
+    # journal.jsonl
+
+    def append_journal(self, line: Mapping[str, Any]) -> None:
+        append_line(self.path / "journal.jsonl", line)
+
+    def journal(self) -> list[dict[str, Any]]:
+        return read_lines(self.path / "journal.jsonl")
+
+    def rewind_journal(self, step: int) -> None:
+        """Drop the lines after a step: resuming writes them again."""
+        write_lines(self.path / "journal.jsonl", [line for line in self.journal() if line.get("step", 0) <= step])
+
+    # checkpoints/, resume/
+
+    def save_checkpoint(self, step: int, write: Callable[[Path], None], kind: Kind = "checkpoints") -> Checkpoint:
+        """Let `write` fill a folder; it is there whole or not at all. An OSError, as of a full disk, goes up."""
+        return self._store(kind).save(step, write)
+
+    def checkpoints(self, kind: Kind = "checkpoints") -> list[Checkpoint]:
+        """The complete ones, by step; their content is not read."""
+        return self._store(kind).complete()
+
+    def checkpoint(self, step: int, kind: Kind = "checkpoints") -> Checkpoint:
+        """The one of a step, verified; raises UserError with the steps that exist."""
+        return self._store(kind).at(step)
+
+    def latest(self, kind: Kind = "checkpoints") -> Checkpoint | None:
+        """The newest sound one."""
+        return self._store(kind).latest()
+
+    def survey(self, kind: Kind = "checkpoints") -> Survey:
+        """The sound ones, and a line for each that is skipped and why."""
+        return self._store(kind).survey()
+
+    def _store(self, kind: Kind) -> CheckpointStore:
+        return CheckpointStore(self.path / kind, keep=KEPT_RESUME_STATES if kind == "resume" else None)
+
+    # previews/, pictures/
+
+    def save_preview(self, step: int, number: int, image: Image.Image, settings: Settings) -> Path:
+        path = self.path / "previews" / f"{step:06d}-{number:02d}.png"
+        save_picture(image, path, settings)
+        return path
+
+    def previews(self) -> list[Path]:
+        return sorted((self.path / "previews").glob("*.png"))
+
+    def add_picture(self, image: Image.Image, settings: Settings, labels: Mapping[str, Any] | None = None) -> Path:
+        """Save a generated picture, then its line in the index."""
+        folder = self.path / "pictures"
+        number = count_lines(folder / "index.jsonl")
+        path = folder / f"{number:04d}-{safe_name(settings.prompt)}.png"
+        save_picture(image, path, settings)
+        append_line(folder / "index.jsonl", {"file": path.name, "settings": settings.model_dump(), "labels": dict(labels or {})})
+        return path
+
+    def pictures(self) -> list[SavedPicture]:
+        """The generated pictures, in order. One that was deleted by hand no longer counts."""
+        folder = self.path / "pictures"
+        lines = read_lines(folder / "index.jsonl")
+        saved = [SavedPicture(folder / Path(line["file"]).name, Settings(**line["settings"]), line["labels"]) for line in lines]
+        return [picture for picture in saved if picture.path.is_file()]
+
+    # scores.json, report.html, output/
+
+    def write_scores(self, scores: Mapping[str, Any]) -> None:
+        write_json(self.path / "scores.json", dict(scores))
+
+    def scores(self) -> dict[str, Any] | None:
+        """None if the run was not evaluated."""
+        path = self.path / "scores.json"
+        return read_json(path) if path.is_file() else None
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    def write_report(self, html: str) -> None:
+        write_text(self.report, html)
+
+    def output(self, name: str = "") -> Path:
+        """A folder for what the user takes away, made if it is not there: output/<name>."""
+        path = self.path / "output" / name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    """An exclusive mkdir decides between processes that start in the same second."""
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for number in range(1, 10_000):
+            path = parent / (name if number == 1 else f"{name}-{number}")
+            with contextlib.suppress(FileExistsError):
+                path.mkdir()
+                return path
+    except OSError as error:
+        raise UserError(f"{parent}: no run can be kept here ({error.strerror}). Choose another folder.") from error
+    raise UserError(f"{parent}: 9999 runs of the same second lie here. Try again in a second.")

@@ -1,0 +1,159 @@
+"""Photos of a subject, taken in: what was accepted, mended or rejected, and why.
+
+Every file is read to its end before anything is trained, so that no bad one stops a run hours later. The copies carry no
+Exif, so no place and no camera. Each photo counts once, however many copies of it lie in the folder.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from .atomic import sha256_of
+from .decoding import Unreadable, decode
+from .errors import UserError
+
+FEW = 3  # photos; DreamBooth (arXiv 2208.12242) uses 3-5
+SIDECARS = {
+    ".txt", ".caption", ".json", ".jsonl", ".csv", ".tsv", ".toml", ".yaml", ".yml", ".md", ".xml", ".xmp", ".aae", ".ini", ".db",
+}  # fmt: skip
+VARIATION_SELECTORS = range(0xFE00, 0xFE10)
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One file that was offered. width and height are the file's own, upright; 0 if it could not be read."""
+
+    name: str
+    sha256: str
+    width: int
+    height: int
+    mended: tuple[str, ...]
+    used: bool
+    reason: str | None  # why it is not used, worded to follow its name
+    image: Image.Image | None = field(default=None, compare=False, repr=False)  # RGB, resolution x resolution
+
+
+def prepare_photos(source: Path, resolution: int) -> list[Photo]:
+    """Read a folder of photos, by name, or one photo. Raises UserError if none can be used."""
+    if not source.exists():
+        raise UserError(f"{source}: no such file or folder. Check the path of the photos.")
+    paths = [source] if source.is_file() else _files_in(source)
+    if not paths:
+        raise UserError(f"{source}: no photos in this folder (sub-folders are not searched). Add 3 to 6 photos and try again.")
+    photos = _each_once([_read(path, resolution) for path in paths])
+    if not any(photo.used for photo in photos):
+        raise UserError(_none_usable(source, photos))
+    return photos
+
+
+def remarks(photos: Sequence[Photo]) -> list[str]:
+    """What the user should know: few photos, mended ones, rejected ones. One line each."""
+    used = sum(photo.used for photo in photos)
+    few = [f"only {used} photo{'s' * (used > 1)}: 3 to 6 from different sides teach a subject better"] if used < FEW else []
+    mended = [f"{photo.name}: {', '.join(photo.mended)}" for photo in photos if photo.used and photo.mended]
+    rejected = [f"{photo.name} is not used: it {photo.reason}" for photo in photos if not photo.used]
+    return few + mended + rejected
+
+
+def check_identifier(identifier: str) -> None:
+    """Refuse what no tokenizer can keep as one word. What a given tokenizer makes of it is checked where there is one."""
+    advice = "Choose one short word that means nothing, such as sks."
+    if not identifier:
+        raise UserError(f"identifier: it is empty. {advice}")
+    if any(character.isspace() for character in identifier):
+        raise UserError(f"identifier {identifier!r}: it has a space in it. {advice}")
+    if any(_is_symbol(character) for character in identifier):
+        raise UserError(f"identifier {identifier!a}: it has an emoji or a control character in it. {advice}")
+
+
+def _is_symbol(character: str) -> bool:
+    if character.isascii():
+        return not character.isprintable()
+    kind = unicodedata.category(character)
+    return kind[0] in "CSZ" or kind == "Me" or ord(character) in VARIATION_SELECTORS
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """What could be a photo. Sub-folders, hidden files, captions and other sidecars are nobody's mistake: no word about them."""
+    listed = (path for path in folder.iterdir() if path.is_file() or (path.is_symlink() and not path.exists()))
+    return sorted(path for path in listed if not path.name.startswith(".") and path.suffix.lower() not in SIDECARS)
+
+
+def _read(path: Path, resolution: int) -> Photo:
+    name, digest = _printable(path.name), ""
+    try:
+        digest = sha256_of(path)
+        decoded = decode(path, enough=2 * resolution)
+    except (OSError, Unreadable) as error:
+        reason = str(error) if isinstance(error, Unreadable) else f"may not be read ({error.strerror})"
+        return Photo(name, digest, 0, 0, (), False, reason)
+    mended = decoded.mended
+    if min(decoded.width, decoded.height) < resolution:
+        mended = (*mended, f"enlarged from {decoded.width}x{decoded.height}")
+    return Photo(name, digest, decoded.width, decoded.height, mended, True, None, _square(decoded.image, resolution))
+
+
+def _printable(name: str) -> str:
+    """A file name that can be shown and stored: invalid UTF-8 and control characters replaced."""
+    text = os.fsencode(name).decode("utf-8", "replace")
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def _square(image: Image.Image, resolution: int) -> Image.Image:
+    """Short side to `resolution`, then the middle. A fresh picture: nothing of the file's metadata comes along."""
+    scale = resolution / min(image.size)
+    width, height = (max(resolution, round(side * scale)) for side in image.size)
+    left, top = (width - resolution) // 2, (height - resolution) // 2
+    resized = image.resize((width, height), Image.Resampling.LANCZOS)
+    square = resized.crop((left, top, left + resolution, top + resolution))
+    square.info = {}
+    return square
+
+
+def _each_once(photos: list[Photo]) -> list[Photo]:
+    """Mark every photo that is a copy of one before it as not used."""
+    kept: list[Photo] = []
+    checked: list[Photo] = []
+    for photo in photos:
+        twin = next((other for other in kept if _is_copy(photo, other)), None) if photo.used else None
+        if twin is not None:
+            kind = "is the same file as" if photo.sha256 == twin.sha256 else "is nearly the same picture as"
+            photo = replace(photo, used=False, reason=f"{kind} {twin.name}", image=None)
+        if photo.used:
+            kept.append(photo)
+        checked.append(photo)
+    return checked
+
+
+def _is_copy(photo: Photo, other: Photo) -> bool:
+    """Same file, or the same picture saved again: at most 4 of 64 dHash bits and 4 % of the mean colour apart.
+
+    The hash alone would call any two plain pictures copies of each other.
+    """
+    if photo.sha256 == other.sha256:
+        return True
+    assert photo.image is not None and other.image is not None
+    thumbnails = [np.asarray(one.resize((9, 8), Image.Resampling.BOX), dtype=np.int16) for one in (photo.image, other.image)]
+    rises = [np.diff(thumbnail.sum(axis=2), axis=1) > 0 for thumbnail in thumbnails]
+    return (rises[0] != rises[1]).sum() <= 4 and np.abs(thumbnails[0] - thumbnails[1]).mean() <= 10
+
+
+def _none_usable(source: Path, photos: list[Photo]) -> str:
+    counted = Counter(photo.reason or "" for photo in photos)
+    if len(photos) == 1:
+        return f"{source}: {photos[0].name} {photos[0].reason}. Add photos and try again."
+    reasons = ", ".join(f"{count} {reason if count == 1 else _plural(reason)}" for reason, count in counted.items())
+    return f"{source}: none of {len(photos)} files can be read as a photo ({reasons}). Add photos and try again."
+
+
+def _plural(reason: str) -> str:
+    verb, _, rest = reason.partition(" ")
+    return {"is": "are", "needs": "need"}.get(verb, verb) + " " + rest.replace("not a picture", "not pictures")

@@ -1,0 +1,100 @@
+"""The contract between a method and everything else: six verbs, and five more with defaults."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..files.recipe import Stage
+from ..model.base import Base
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a method is taught: square RGB photos at the base's resolution, what it is, and what it is called."""
+
+    photos: Sequence[Image.Image]
+    class_noun: str
+    identifier: str
+
+
+def chance(*what: object) -> int:
+    """A seed for torch from anything that can be printed: (seed, stage, step, process, purpose)."""
+    return int.from_bytes(hashlib.sha256(repr(what).encode()).digest()[:8], "big") >> 1
+
+
+class Method(ABC):
+    """One way to teach a base model a subject. Subclasses are final: one file, one paper.
+
+    Constructing a method attaches what it will train and changes no picture.
+    """
+
+    Spec: ClassVar[type[Stage]]
+    needs: ClassVar[str] = "a latent base and a subject"
+    follows: ClassVar[tuple[str, ...]] = ()  # the methods that it may stand on in a stack
+
+    @abstractmethod
+    def __init__(self, spec: Stage, base: Base): ...
+
+    @abstractmethod
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What is trained: [{"params": [...], "lr": ...}], each group with its own learning rate."""
+
+    @abstractmethod
+    def batches(self, subjects: Sequence[Subject], start: int, seed: int) -> Iterator[list]:
+        """Endless and lazy, from step `start`; one item is the micro-batches of one optimizer step.
+
+        Called before `restore`, so what it prepares (class pictures, caches of frozen parts) is of the model beneath.
+        """
+
+    @abstractmethod
+    def loss(self, batch: Any) -> dict[str, Tensor]:
+        """Named scalars; their sum is minimised and each is logged."""
+
+    @abstractmethod
+    def weights(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps: nothing frozen."""
+
+    @abstractmethod
+    def restore(self, weights: dict[str, Tensor]) -> None:
+        """Inverse of weights(). Raises UserError if the weights are of another shape."""
+
+    progress: Callable[[int, int], None] | None = None  # told (done, of how many) while batches() prepares
+
+    def called(self, name: str, identifier: str) -> str:
+        """What the subject is called after this stage, given what it was called before: "dog" -> "sks dog"."""
+        return name
+
+    def freeze(self) -> None:
+        """End of the stage: its parameters stay as they are beneath the next one."""
+        for group in self.parameter_groups():
+            for parameter in group["params"]:
+                parameter.requires_grad_(False)
+
+    def after_step(self) -> None:
+        """Move what follows the parameters, such as an EMA target."""
+
+    def state(self) -> dict[str, Any]:
+        """What resuming needs beyond weights and optimizer; JSON."""
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Inverse of state()."""
+
+    def checkpointable(self, step: int) -> bool:
+        return True
+
+    def sampling(self) -> dict[str, Any]:
+        """Steps and guidance that its pictures want; kept in card.json."""
+        return {}
+
+
+def seed_everything(*what: object) -> None:
+    torch.manual_seed(chance(*what))

@@ -1,0 +1,188 @@
+"""What a run folder says, as far as it is there.
+
+A report is also wanted of a run that failed or is still going, so every part may be missing, cut short or half
+written: what cannot be read is left out here and named on the page.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from likeness.evaluation.statistics import Estimate
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One generated picture and what it was asked to be."""
+
+    path: Path
+    prompt: str
+    class_prompt: str
+    seed: int
+    personalized: bool
+    checkpoint: int
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A picture drawn while training: the `index`-th prompt at `step`."""
+
+    path: Path
+    step: int
+    index: int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """scores.json: each row (personalized, base, floor: …, ceiling: …) with its estimates by metric."""
+
+    encoders: dict[str, str]
+    rows: dict[str, dict[str, Estimate]]
+    remarks: list[str]
+
+    def row(self, start: str) -> tuple[str, dict[str, Estimate]]:
+        """The row that is called `start` or begins with it, or ("", {})."""
+        return next(((name, row) for name, row in self.rows.items() if name.lower().startswith(start)), ("", {}))
+
+    def metrics(self) -> list[str]:
+        return list(dict.fromkeys(metric for row in self.rows.values() for metric in row))
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything the page is made of."""
+
+    folder: Path
+    about: dict[str, Any]
+    recipe: str
+    photos: list[Path]
+    losses: dict[str, list[tuple[float, float]]]  # name: (step, value), finite
+    broken_losses: int  # steps with a loss that is no number
+    step_seconds: list[float]
+    drawn: list[Drawn]
+    previews: list[Preview]
+    scores: Scores
+
+
+def read_run(folder: Path) -> Run:
+    """Read all parts of a run folder that can be read; never raises for one that cannot."""
+    journal = _lines(folder / "journal.jsonl")
+    losses, broken = _losses(journal)
+    return Run(
+        folder=folder,
+        about=_object(folder / "run.json"),
+        recipe=_text(folder / "recipe.toml"),
+        photos=sorted((folder / "photos").glob("*.png")),
+        losses=losses,
+        broken_losses=broken,
+        step_seconds=[seconds for line in journal if (seconds := number(line.get("seconds"))) is not None],
+        drawn=_drawn(folder / "pictures"),
+        previews=_previews(folder / "previews"),
+        scores=_scores(_object(folder / "scores.json")),
+    )
+
+
+def number(value: Any) -> float | None:
+    """A finite number, or None for everything else that a JSON file can hold."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if abs(value) < 1e300 and math.isfinite(value) else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _object(path: Path) -> dict[str, Any]:
+    return _parsed(_text(path))
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [parsed for line in _text(path).split("\n") if (parsed := _parsed(line))]
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _losses(journal: list[dict[str, Any]]) -> tuple[dict[str, list[tuple[float, float]]], int]:
+    curves: dict[str, list[tuple[float, float]]] = {}
+    broken = 0
+    for line in journal:
+        step = number(line.get("step"))
+        if step is None:
+            continue
+        values = {str(name): number(value) for name, value in _dict(line.get("losses")).items()}
+        broken += None in values.values()
+        for name, value in values.items():
+            if value is not None:
+                curves.setdefault(name, []).append((step, value))
+    return curves, broken
+
+
+def _drawn(folder: Path) -> list[Drawn]:
+    drawn = []
+    for line in _lines(folder / "index.jsonl"):
+        file = str(line.get("file", ""))
+        if file in ("", "..") or Path(file).name != file or "\0" in file:
+            continue  # only what lies in pictures/: an index from elsewhere must not pull other files into the page
+        settings, labels = _dict(line.get("settings")), _dict(line.get("labels"))
+        prompt = str(settings.get("prompt", ""))
+        drawn.append(
+            Drawn(
+                path=folder / file,
+                prompt=prompt,
+                class_prompt=str(labels.get("class_prompt") or prompt),
+                seed=int(number(settings.get("seed")) or 0),
+                personalized=labels.get("model") != "base",
+                checkpoint=int(number(labels.get("checkpoint")) or 0),
+            )
+        )
+    return drawn
+
+
+def _previews(folder: Path) -> list[Preview]:
+    previews = []
+    for path in sorted(folder.glob("*-*.png")):
+        step, _, index = path.stem.partition("-")
+        if step.isdecimal() and index.isdecimal():
+            previews.append(Preview(path, int(step), int(index)))
+    return previews
+
+
+def _scores(content: dict[str, Any]) -> Scores:
+    rows: dict[str, dict[str, Estimate]] = {}
+    for row in _list(content.get("rows")):
+        scores = {str(metric): _estimate(_dict(score)) for metric, score in _dict(_dict(row).get("scores")).items()}
+        kept = {metric: estimate for metric, estimate in scores.items() if estimate is not None}
+        if kept:
+            rows[str(row.get("name", "unnamed"))] = kept
+    encoders = {str(name): str(words) for name, words in _dict(content.get("encoders")).items()}
+    return Scores(encoders, rows, [str(remark) for remark in _list(content.get("remarks"))])
+
+
+def _estimate(score: dict[str, Any]) -> Estimate | None:
+    value = number(score.get("value"))
+    if value is None:
+        return None
+    low, high = number(score.get("low")), number(score.get("high"))
+    if low is None or high is None:
+        low = high = None
+    return Estimate(value, low, high, int(number(score.get("n")) or 0))
+
+
+def _dict(value: Any) -> dict[Any, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,115 @@
+"""The shapes of the toybox's networks: real classes of diffusers and transformers, small.
+
+The base is a folder that `StableDiffusionPipeline.from_pretrained` opens. Its noise schedule ends in pure noise
+(Lin et al. 2023, arXiv 2305.08891): with Stable Diffusion's own schedule a noise's low-frequency colour leaks into
+its picture at 16 x 16 latents.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTextModel, CLIPTokenizer, CLIPVisionConfig, ViTConfig, ViTModel
+
+SIZE = 64  # pixels
+LATENT_CHANNELS = 12
+TEXT_LENGTH = 40  # tokens
+START, END = "<|startoftext|>", "<|endoftext|>"
+ENGLISH = """
+a an the of in on at with and or to for from by as is are was it its this that these those his her their my your our one two
+three four five many few some big small large little tiny huge tall short long old new young happy sad funny angry smiling
+sleeping sitting standing running jumping flying walking eating drinking playing reading riding looking holding wearing
+under over behind front beside between inside outside near around through above below top bottom left right side back view
+photo picture image painting drawing sketch portrait rendering illustration poster cartoon anime comic style art artist
+sunny cloudy rainy foggy dark bright colorful colourful golden silver shiny wet dry clean dirty rare unique special beautiful
+house home room kitchen garden park forest river lake sea ocean sky sun moon star cloud rain snow ice fire mountain hill
+tree flower grass leaf road street city town village castle bridge tower train bus boat ship plane bicycle table chair bed
+book cup plate box ball hat cap shirt dress coat shoe glasses scarf bag food bread fruit apple banana cake coffee tea milk
+man woman boy girl child baby people face hair eye hand dog cat bird horse cow sheep fish bear lion tiger elephant wolf fox
+duck frog mouse plush stuffed animal plushie berry fancy monster action figure statue sculpture crown king queen night day
+morning evening summer winter spring autumn christmas party birthday beach desert jungle space planet future ancient modern
+wooden metal glass stone paper plastic gold brick high quality detailed masterpiece realistic soft warm cold light shadow
+""".split()
+
+
+def build_tokenizer(corpus: list[str], folder: Path) -> CLIPTokenizer:
+    """A byte-pair vocabulary with room for words of the world and of ordinary prompts; unknown words split into pieces."""
+    engine = Tokenizer(models.BPE(unk_token=END, end_of_word_suffix="</w>", continuing_subword_prefix=""))
+    engine.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])  # type: ignore[assignment]
+    engine.pre_tokenizer = pre_tokenizers.Sequence(  # type: ignore[assignment]
+        [pre_tokenizers.Split(__import__("tokenizers").Regex(r"\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"), "removed", invert=True),
+         pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )  # fmt: skip
+    engine.decoder = decoders.ByteLevel()  # type: ignore[assignment]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=2000, min_frequency=2, initial_alphabet=sorted(alphabet), end_of_word_suffix="</w>", show_progress=False
+    )
+    engine.train_from_iterator([*corpus, *ENGLISH * 50, *["sks"] * 500], trainer)
+    trained = json.loads(engine.to_str())["model"]
+    pieces = sorted(alphabet)  # CLIP's order: letters, letters that end a word, merges, special tokens
+    vocabulary = {piece: n for n, piece in enumerate([*pieces, *(p + "</w>" for p in pieces)])}
+    merges = [tuple(m.split(" ")) if isinstance(m, str) else tuple(m) for m in trained["merges"]]
+    for left, right in merges:
+        vocabulary.setdefault(left + right, len(vocabulary))
+    for special in (START, END):
+        vocabulary[special] = len(vocabulary)
+    tokenizer = CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=TEXT_LENGTH)
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def text_config(tokenizer: CLIPTokenizer, width: int, layers: int) -> CLIPTextConfig:
+    return CLIPTextConfig(
+        vocab_size=len(tokenizer), hidden_size=width, intermediate_size=4 * width, num_hidden_layers=layers,
+        num_attention_heads=4, max_position_embeddings=TEXT_LENGTH, projection_dim=128,
+        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+
+
+def build_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
+    return CLIPTextModel(text_config(tokenizer, width=192, layers=3))
+
+
+def build_vae() -> AutoencoderKL:
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3,
+        block_out_channels=(32, 64, 64), layers_per_block=1, latent_channels=LATENT_CHANNELS, norm_num_groups=8,
+        sample_size=SIZE, mid_block_add_attention=False,  # convolutions alone: what is learned on crops holds for pictures
+    )  # fmt: skip
+
+
+def build_unet(text_width: int) -> UNet2DConditionModel:
+    return UNet2DConditionModel(
+        sample_size=SIZE // 4, in_channels=LATENT_CHANNELS, out_channels=LATENT_CHANNELS, layers_per_block=1,
+        block_out_channels=(64, 128, 208),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        attention_head_dim=4, cross_attention_dim=text_width, norm_num_groups=16,
+    )  # fmt: skip
+
+
+def build_scheduler() -> DDIMScheduler:
+    return DDIMScheduler(
+        num_train_timesteps=1000, beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", clip_sample=False,
+        rescale_betas_zero_snr=True, timestep_spacing="trailing", set_alpha_to_one=True,
+    )  # fmt: skip
+
+
+def _vision(width: int, layers: int) -> dict:
+    return {
+        "hidden_size": width, "intermediate_size": 4 * width, "num_hidden_layers": layers, "num_attention_heads": 4,
+        "image_size": SIZE, "patch_size": 8,
+    }  # fmt: skip
+
+
+def build_clip(tokenizer: CLIPTokenizer) -> CLIPModel:
+    vision = CLIPVisionConfig(**_vision(160, 4), projection_dim=128)
+    return CLIPModel(CLIPConfig(text_config=text_config(tokenizer, 128, 2).to_dict(), vision_config=vision.to_dict(), projection_dim=128))
+
+
+def build_dino() -> ViTModel:
+    return ViTModel(ViTConfig(**_vision(160, 5)), add_pooling_layer=False)

@@ -1,0 +1,158 @@
+"""Score a run from its pictures: likeness to the subject, to the prompt, sameness; with floor, ceiling and intervals.
+
+Only pictures are judged. For a toybox subject the world draws what the pictures should have been: the ceiling is the
+true subject in the asked scene, the floor another individual of whom the same words are true.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..evaluation import metrics
+from ..evaluation.encoders import CLIP, DINO, EncoderError, load_clip, load_dino
+from ..evaluation.statistics import Estimate, bootstrap, wilson
+from ..files.errors import UserError
+from ..files.picture import is_black
+from ..files.recipe import Recipe
+from ..files.run_folder import RunFolder, SavedPicture
+from ..world.drawing import draw
+from ..world.scene import Appearance
+from ..world.subjects import NamedSubject, distractors, photo_scenes, prompts_for, seed_of
+from .generating import said
+from .photos import toybox_subject
+from .progress import Progress
+from .stack import stage_types
+
+JUDGES = Path(__file__).parent.parent / "toybox" / "judges"
+DISTRACTORS = 10
+
+
+@dataclass(frozen=True)
+class Judges:
+    """The encoders that pictures are scored with."""
+
+    clip: CLIP
+    dino: DINO
+
+
+def open_judges(base: str, clip: str | None = None, dino: str | None = None) -> Judges:
+    """The toybox's own judges for the toybox; for other bases the encoders that are named."""
+    if base != "toybox" and not (clip and dino):
+        raise UserError(
+            f"evaluate: the embedded judges know the toybox alone, and this run's base is {base}. Name encoders as folders or hub ids: "
+            "--clip openai/clip-vit-base-patch32 --dino facebook/dino-vits16"
+        )
+    try:
+        return Judges(load_clip(clip or JUDGES / "clip"), load_dino(dino or JUDGES / "dino"))
+    except EncoderError as problem:
+        raise UserError(str(problem)) from None
+
+
+def evaluate(run: RunFolder, progress: Progress, clip: str | None = None, dino: str | None = None) -> dict[str, Any]:
+    """Score the pictures of a run and write scores.json."""
+    recipe = run.recipe(stage_types())
+    saved = run.pictures()
+    if not any(p.labels.get("model") == "personalized" for p in saved):
+        raise UserError(f"{run.path}: has no pictures to score. Draw some first: likeness generate {run.path}")
+    judges = open_judges(recipe.base, clip, dino)
+    references = judges.dino.pictures([p.image for p in run.photos() if p.image])
+    subject = toybox_subject(recipe.subject.photos)
+    candidates = candidates_for(subject, judges, references) if subject else None
+    last = max(p.labels.get("checkpoint", 0) for p in saved)
+    rows, blank = [], 0
+    for kind in ("personalized", "base"):
+        chosen = [p for p in saved if p.labels.get("model") == kind and p.labels.get("checkpoint", 0) in (0, last)]
+        if chosen:
+            images = [Image.open(p.path).convert("RGB") for p in chosen]
+            blank += sum(is_black(image) for image in images)
+            rows.append({"name": kind, "scores": _scores(chosen, images, judges, references, candidates)})
+    rows += _bounds(recipe, subject, saved, judges, references, candidates, len(run.photos()))
+    remarks = [f"{blank} of {len(saved)} pictures are black."] if blank else []
+    if subject is None:
+        remarks.append("Floor and naming: not available for photographs, whose other individuals of the class are unknown.")
+    scores = {"encoders": {"clip": judges.clip.name, "dino": judges.dino.name}, "rows": rows, "remarks": remarks}
+    run.write_scores(scores)
+    return scores
+
+
+def candidates_for(subject: NamedSubject, judges: Judges, references: np.ndarray) -> list[np.ndarray]:
+    """The subject's photos first, then those of ten others of its class of whom the same words are true."""
+    others = distractors(subject, DISTRACTORS, same_words=True)
+    seed = seed_of(f"candidates/{subject.name}")
+    return [references, *(judges.dino.pictures(_photographed(other, seed + n)) for n, other in enumerate(others))]
+
+
+def _photographed(appearance: Appearance, seed: int) -> list[Image.Image]:
+    return [draw(scene, 64) for scene in photo_scenes(appearance, 5, seed)]
+
+
+def _scores(
+    saved: list[SavedPicture], images: list[Image.Image], judges: Judges, references: np.ndarray, candidates: list[np.ndarray] | None
+) -> dict[str, Any]:  # fmt: skip
+    prompts = [p.labels["class_prompt"] for p in saved]
+    seen, shown = judges.dino.pictures(images), judges.clip.pictures(images)
+    scores = {
+        "dino": bootstrap(metrics.subject_similarity_mean(seen, references), prompts),
+        "clip_t_class": bootstrap(metrics.prompt_similarity(shown, judges.clip.texts(prompts)), prompts),
+        "clip_t": bootstrap(metrics.prompt_similarity(shown, judges.clip.texts([p.settings.prompt for p in saved])), prompts),
+    }
+    if sameness := _sameness(seen, prompts):
+        scores["diversity"] = bootstrap(sameness)
+    if candidates:
+        named = metrics.identify(seen, candidates) == 0
+        scores["named"] = wilson(int(named.sum()), len(named))
+    return {name: asdict(estimate) for name, estimate in scores.items()}
+
+
+def _sameness(vectors: np.ndarray, prompts: list[str]) -> list[float]:
+    """Mean pairwise cosine of each prompt's pictures; of prompts with at least two."""
+    rows = defaultdict(list)
+    for n, prompt in enumerate(prompts):
+        rows[prompt].append(n)
+    return [metrics.diversity(vectors[r]) for r in rows.values() if len(r) > 1]
+
+
+def _bounds(
+    recipe: Recipe, subject: NamedSubject | None, saved: list[SavedPicture], judges: Judges, references: np.ndarray,
+    candidates: list[np.ndarray] | None, photos: int,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Floor and ceiling rows, as far as they can be had."""
+    if subject is None:
+        if photos < 2:
+            return []
+        each = [float(metrics.subject_similarity_mean(references[n : n + 1], np.delete(references, n, 0))[0]) for n in range(len(references))]
+        return [{"name": "ceiling: each photo against the others", "scores": {"dino": asdict(bootstrap(each))}}]
+    rows = []
+    other = distractors(subject, 1, same_words=True)[0]
+    for name, appearance in (("floor: another of whom the same words are true", other), ("ceiling: the true subject in the asked scenes", subject.appearance)):
+        images, prompts = true_pictures(subject.class_noun, appearance, sorted({p.labels["class_prompt"] for p in saved}))
+        seen, shown = judges.dino.pictures(images), judges.clip.pictures(images)
+        scores: dict[str, Estimate] = {
+            "dino": bootstrap(metrics.subject_similarity_mean(seen, references), prompts),
+            "clip_t_class": bootstrap(metrics.prompt_similarity(shown, judges.clip.texts(prompts)), prompts),
+            "diversity": bootstrap(_sameness(seen, prompts)),
+        }
+        if candidates:
+            named = metrics.identify(seen, candidates) == 0
+            scores["named"] = wilson(int(named.sum()), len(named))
+        rows.append({"name": name, "scores": {k: asdict(v) for k, v in scores.items()}})
+    return rows
+
+
+def true_pictures(class_noun: str, appearance: Appearance, class_prompts: list[str], each: int = 4) -> tuple[list[Image.Image], list[str]]:
+    """What an individual looks like in the scenes of the prompts that the world knows; elsewhere in its photos' scenes."""
+    known = {said(p.template, class_noun): p for p in prompts_for(class_noun)}
+    images, prompts = [], []
+    for prompt in class_prompts:
+        for n in range(each):
+            seed = seed_of(f"truth/{prompt}/{n}")
+            scene = known[prompt].scene(appearance, seed) if prompt in known else photo_scenes(appearance, 1, seed)[0]
+            images.append(draw(scene, 64))
+            prompts.append(prompt)
+    return images, prompts

@@ -1,0 +1,223 @@
+"""Train a recipe into a run folder; take it up again where it stopped; branch a child run off it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from ..files.checkpoints import Checkpoint
+from ..files.errors import UserError
+from ..files.picture import Settings
+from ..files.recipe import Recipe, Stage, changed, recipe_from_dict, recipe_to_dict
+from ..files.run_folder import RunFolder
+from ..files.subject import check_identifier, remarks
+from ..learning.method import Method, Subject, chance
+from ..learning.optimizer_state import optimizer_tensors, restore_optimizer
+from ..learning.training import Trained, make_optimizer, peak_bytes, train
+from ..model.base import Base
+from ..model.trajectory import sample
+from .photos import gather, resolution_for
+from .progress import Progress
+from .stack import build, read_card, read_tensors, sampling_of, stage_types, write_layers
+from .stopping import Stopped, stop_request
+
+PREVIEW_PROMPTS = ("a photo of a {}", "a {} on the beach", "a {} in the snow", "a {} in the jungle")
+
+
+def device_for() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = None) -> RunFolder:
+    """Train a recipe from its first step in a new run folder. Photos are read and checked before any model is loaded."""
+    check_identifier(recipe.subject.identifier)
+    photos = gather(recipe.subject.photos, resolution_for(recipe))
+    for line in remarks(photos):
+        progress.say(f"photos: {line}")
+    base = open_base(recipe)
+    build_name = name or f"{Path(str(recipe.subject.photos).removeprefix('toybox:')).stem}-{recipe.stages[-1].method}"
+    run = RunFolder.create(parent, build_name, seed=recipe.seed, base=recipe.base, base_hash=base.hash)
+    run.write_recipe(recipe)
+    run.write_photos(photos)
+    progress.say(f"run: {run.path}")
+    with run.active():
+        _train(run, recipe, base, progress)
+    return run
+
+
+def resume(run: RunFolder, progress: Progress) -> RunFolder:
+    """Go on from the newest sound state; the end is bit for bit that of a run which was never stopped."""
+    recipe = run.recipe(stage_types())
+    last = run.latest("resume")
+    for line in [*run.survey("resume").skipped, *run.survey().skipped]:
+        progress.say(f"warning: {line}")
+    if run.record().status == "finished" and last and last.step >= sum(s.steps for s in recipe.stages):
+        raise UserError(f"{run.path}: is finished. To train further: likeness continue {run.path} --steps N")
+    with run.active():
+        _train(run, recipe, open_base(recipe), progress)
+    return run
+
+
+def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) -> RunFolder:
+    """A child run that goes on from the parent's last step with other options of its last stage.
+
+    Weights, optimizer and step are the parent's; the lineage is recorded in run.json.
+    """
+    old = parent.recipe(stage_types())
+    content = recipe_to_dict(old)
+    content["stages"][-1].update(changes)
+    last = parent.latest("resume")
+    if last is None:
+        raise UserError(f"{parent.path}: has no saved state to go on from. Resume it first: likeness resume {parent.path}")
+    if "steps" not in changes and last.step >= sum(s.steps for s in old.stages):
+        raise UserError(f"{parent.path}: has done all of its {last.step} steps. Say how many in all: likeness continue {parent.path} --steps {2 * last.step}")
+    content["stages"][-1]["checkpoints"] = [s for s in content["stages"][-1]["checkpoints"] if s <= content["stages"][-1]["steps"]]
+    recipe = recipe_from_dict(content, stage_types())
+    base = open_base(recipe)
+    lineage = {"run": parent.name, "step": last.step, "changed": {k: list(v) for k, v in changed(old, recipe).items()}}
+    run = RunFolder.create(
+        parent.path.parent, f"{parent.name.rsplit('-', 2)[0]}-continued", seed=recipe.seed, base=recipe.base, base_hash=base.hash, lineage=lineage
+    )  # fmt: skip
+    run.write_recipe(recipe)
+    run.write_photos(parent.photos())
+    for line in parent.journal():
+        if line["step"] <= last.step:
+            run.append_journal(line)
+    for kind in ("checkpoints", "resume"):
+        state = parent.checkpoint(last.step, kind)
+        run.save_checkpoint(last.step, lambda folder, state=state: _copy(state, folder), kind)
+    progress.say(f"run: {run.path}, from step {last.step} of {parent.name}")
+    with run.active():
+        _train(run, recipe, base, progress)
+    return run
+
+
+def open_base(recipe: Recipe) -> Base:
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    return Base.open(recipe.base, device_for())
+
+
+def _copy(state: Checkpoint, folder: Path) -> None:
+    for path in state.path.iterdir():
+        if path.name != "complete.json":
+            shutil.copyfile(path, folder / path.name)
+
+
+def _train(run: RunFolder, recipe: Recipe, base: Base, progress: Progress) -> None:
+    """All stages of a recipe, from the newest saved state of the run on."""
+    began, spent = time.time(), float((run.record().model_extra or {}).get("seconds", 0.0))
+    state = run.latest("resume")
+    start = state.step if state else 0
+    run.rewind_journal(start)
+    run.update(status="running", exit_reason=None)
+
+    def leave(status: str, reason: str | None) -> None:
+        run.update(status=status, exit_reason=reason, pid=None, seconds=round(spent + time.time() - began, 1), peak_bytes=peak_bytes())
+
+    try:
+        _stages(run, recipe, base, progress, start)
+    except Stopped as stopped:
+        leave("paused", str(stopped))
+        raise
+    except OSError as problem:
+        if problem.errno != errno.ENOSPC:
+            leave("failed", f"{type(problem).__name__}: {problem}")
+            raise
+        leave("paused", "the disk is full")
+        raise UserError(f"{run.path}: the disk is full. The last checkpoint is intact; free space and go on: likeness resume {run.path}") from problem
+    except BaseException as problem:
+        leave("failed", f"{type(problem).__name__}: {problem}")
+        raise
+    leave("finished", None)
+
+
+def _stages(run: RunFolder, recipe: Recipe, base: Base, progress: Progress, start: int) -> None:
+    offset, beneath = 0, None
+    for n, stage in enumerate(recipe.stages):
+        upto = recipe.model_copy(update={"stages": recipe.stages[: n + 1]})
+        if start < offset + stage.steps:
+            _stage(run, upto, base, progress, offset, max(start - offset, 0), beneath)
+        offset += stage.steps
+        beneath = run.checkpoint(offset)
+
+
+def _stage(run: RunFolder, recipe: Recipe, base: Base, progress: Progress, offset: int, start: int, beneath: Checkpoint | None) -> None:
+    """One stage, on the frozen layers beneath it."""
+    stage = recipe.stages[-1]
+    methods = build(recipe, base)
+    method = methods[-1]
+    if beneath:
+        for entry, lower in zip(read_card(beneath)["stages"], methods):
+            lower.restore(read_tensors(beneath.path / entry["file"]))
+    subject = Subject([p.image for p in run.photos() if p.image], recipe.subject.class_noun, recipe.subject.identifier)
+    with stop_request() as stop:
+        with progress.task("class pictures", 1) as task:
+            method.progress = task.at
+            batches = method.batches([subject], start, recipe.seed)  # before restore: what it prepares is of the model beneath
+        optimizer = make_optimizer(method, stage)
+        if start:
+            _restore(run, method, optimizer, offset + start, len(recipe.stages) - 1)
+        with progress.task("training", stage.steps) as task:
+            task.advance(start)
+            for trained in train(method, optimizer, stage, batches, start, recipe.seed):
+                run.append_journal(_journal_line(trained, offset))
+                task.advance(note=f"loss {sum(trained.losses.values()):.4f}")
+                ends = trained.step in stage.checkpoint_steps
+                if (ends or stop) and method.checkpointable(trained.step):
+                    _save(run, recipe, base, methods, optimizer, offset + trained.step)
+                if trained.step in stage.previews:
+                    _preview(run, recipe, base, methods, offset + trained.step)
+                if stop and trained.step < stage.steps:
+                    message = f"stopped by a signal after step {offset + trained.step}. Go on: likeness resume {run.path}"
+                    raise Stopped(stop.number or 2, message)
+        method.freeze()
+
+
+def _journal_line(trained: Trained, offset: int) -> dict[str, Any]:
+    line = asdict(trained) | {"step": offset + trained.step}
+    return {k: v for k, v in line.items() if v is not None}
+
+
+def _save(run: RunFolder, recipe: Recipe, base: Base, methods: list[Method], optimizer: torch.optim.Optimizer, step: int) -> None:
+    """The checkpoint that is kept, then the state to resume from."""
+    run.save_checkpoint(step, lambda folder: write_layers(folder, recipe, base, methods, step))
+
+    def write_state(folder: Path) -> None:
+        save_file({k: v.cpu().contiguous() for k, v in optimizer_tensors(optimizer).items()}, folder / "optimizer.safetensors")
+        (folder / "state.json").write_text(json.dumps({"step": step, "state": methods[-1].state()}), encoding="utf-8")
+
+    run.save_checkpoint(step, write_state, "resume")
+
+
+def _restore(run: RunFolder, method: Method, optimizer: torch.optim.Optimizer, step: int, stage: int) -> None:
+    weights, state = run.checkpoint(step), run.checkpoint(step, "resume")
+    method.restore(read_tensors(weights.path / read_card(weights)["stages"][stage]["file"]))
+    restore_optimizer(optimizer, read_tensors(state.path / "optimizer.safetensors"))
+    method.load_state(json.loads((state.path / "state.json").read_text(encoding="utf-8"))["state"])
+
+
+def _preview(run: RunFolder, recipe: Recipe, base: Base, methods: list[Method], step: int) -> None:
+    """Pictures of fixed prompts and seeds. They use no randomness of training and change no weight."""
+    called = recipe.subject.class_noun
+    for method in methods:
+        called = method.called(called, recipe.subject.identifier)
+    wanted = sampling_of(base, methods)
+    prompts = [p.format(called) for p in PREVIEW_PROMPTS]
+    seeds = [chance(recipe.seed, "preview", n) for n in range(len(prompts))]
+    drawn = sample(base, prompts, seeds, wanted["steps"], wanted["guidance_scale"])
+    for number, (picture, prompt, seed) in enumerate(zip(drawn, prompts, seeds)):
+        settings = Settings(
+            prompt=prompt, steps=wanted["steps"], sampler="DDIM", guidance_scale=wanted["guidance_scale"], seed=seed, model=base.name,
+            width=picture.width, height=picture.height, model_hash=base.hash, checkpoint=f"{run.name}/{step}",
+        )  # fmt: skip
+        run.save_preview(step, number, picture, settings)

@@ -1,0 +1,105 @@
+"""Draw a run's subject in new scenes, and beside it what the base draws when asked for the class alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..files.errors import UserError
+from ..files.picture import Settings
+from ..files.run_folder import RunFolder
+from ..model.base import Base
+from ..sampling.plain import sample
+from .fitting import device_for
+from .progress import Progress
+from .stack import Personalized, check_same_base, put_on, read_card
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to draw."""
+
+    prompt: str
+    class_prompt: str
+    seed: int
+
+
+def said(template: str, name: str) -> str:
+    """A prompt template with a name in its hole; "a {}" becomes "an orange dog" where the name asks for it."""
+    before, _, after = template.partition("{}")
+    if before.endswith("a ") and name[:1] in "aeiou":
+        before = before[:-1] + "n "
+    return f"{before}{name}{after}"
+
+
+def jobs_for(templates: Sequence[str], called: str, class_noun: str, seeds: Sequence[int]) -> list[Job]:
+    """Every prompt with every seed. A template without {} is used as it is typed."""
+    jobs = []
+    for template in templates:
+        filled = said(template, called) if "{}" in template else template
+        plain = said(template, class_noun) if "{}" in template else template.replace(called, class_noun)
+        jobs += [Job(filled, plain, seed) for seed in seeds]
+    return jobs
+
+
+def generate(
+    run: RunFolder, templates: Sequence[str], seeds: Sequence[int], progress: Progress, *, step: int | None = None, steps: int | None = None,
+    guidance_scale: float | None = None, negative: str = "", beside_base: bool = True, base_name: str | None = None,
+) -> list[Path]:  # fmt: skip
+    """Pictures of every prompt and seed, saved in the run. What is there already, drawn with the same settings, is not drawn again.
+
+    templates    prompts with {} where the subject's name goes
+    step         of which checkpoint; default the last
+    beside_base  also draw the base's picture of the same prompt with the class noun, from the same noise
+    """
+    checkpoint = run.checkpoint(step) if step is not None else run.latest()
+    if checkpoint is None:
+        raise UserError(f"{run.path}: has no checkpoint yet. Train it first: likeness resume {run.path}")
+    card = read_card(checkpoint)
+    wanted = card["sampling"] | {k: v for k, v in (("steps", steps), ("guidance_scale", guidance_scale)) if v is not None}
+    base = Base.open(base_name or card["base"]["name"], device_for())
+    check_same_base(card, base, checkpoint)
+    called, noun = card["subject"]["called"], card["subject"]["class_noun"]
+    jobs = jobs_for(templates, called, noun, seeds)
+    _warn(base, jobs, called, progress)
+
+    def settings(prompt: str, seed: int, mark: str | None) -> Settings:
+        return Settings(
+            prompt=prompt, negative_prompt=negative, steps=wanted["steps"], sampler="DDIM", guidance_scale=wanted["guidance_scale"], seed=seed,
+            width=base.resolution, height=base.resolution, model=base.name, model_hash=base.hash, checkpoint=mark,
+        )  # fmt: skip
+
+    written = []
+    if beside_base:
+        asked = [(settings(job.class_prompt, job.seed, None), job, "base", 0) for job in jobs]
+        written += _draw(run, base, asked, progress, "base pictures")
+    model = put_on(base, checkpoint)
+    asked = [(settings(job.prompt, job.seed, f"{run.name}/{checkpoint.step}"), job, "personalized", checkpoint.step) for job in jobs]
+    return written + _draw(run, model, asked, progress, "pictures")
+
+
+def _warn(base: Base, jobs: Sequence[Job], called: str, progress: Progress) -> None:
+    for prompt in dict.fromkeys(job.prompt for job in jobs):
+        if called not in prompt:
+            progress.say(f"warning: {prompt!r} does not say {called!r}, so it asks for no subject. Write {{}} where the subject belongs.")
+        if lost := base.cut_off(prompt):
+            progress.say(f"warning: {prompt!r} is longer than the text encoder reads; this is cut off: {lost!r}")
+
+
+def _draw(run: RunFolder, model: Base | Personalized, asked: list, progress: Progress, title: str) -> list[Path]:
+    known = {(p.settings.model_dump_json(), p.labels.get("model")) for p in run.pictures()}
+    asked = [a for a in asked if (a[0].model_dump_json(), a[2]) not in known]
+    if not asked:
+        return []
+    base = model.base if isinstance(model, Personalized) else model
+    first: Settings = asked[0][0]
+    drawn = sample(
+        base, [a[0].prompt for a in asked], [a[0].seed for a in asked], first.steps, first.guidance_scale, first.negative_prompt
+    )
+    paths = []
+    with progress.task(title, len(asked)) as task:
+        for picture, (settings, job, kind, step) in zip(drawn, asked):
+            paths.append(run.add_picture(picture, settings, {"model": kind, "class_prompt": job.class_prompt, "checkpoint": step}))
+            task.advance()
+    return paths

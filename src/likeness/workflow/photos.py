@@ -1,0 +1,44 @@
+"""The photos that a recipe names: a folder, one file, or "toybox:NAME" for a subject of the embedded world."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from ..files.errors import UserError, did_you_mean
+from ..files.recipe import Recipe
+from ..files.subject import Photo, prepare_photos
+from ..model.folder import find_base, trained_resolution
+from ..world.drawing import draw
+from ..world.subjects import SUBJECTS, NamedSubject, photos_of
+
+TOYBOX = "toybox:"
+
+
+def toybox_subject(source: Path | str) -> NamedSubject | None:
+    """The named subject that "toybox:biscuit" stands for; None for a path."""
+    text = str(source)
+    if not text.startswith(TOYBOX):
+        return None
+    name = text.removeprefix(TOYBOX)
+    if name not in SUBJECTS:
+        raise UserError(f"toybox has no subject {name!r}: {did_you_mean(name, SUBJECTS)}. List them: likeness toybox subjects")
+    return SUBJECTS[name]
+
+
+def resolution_for(recipe: Recipe) -> int:
+    """Pixels that this recipe trains at: its own, or the base's. Reads configuration files only."""
+    return recipe.resolution or trained_resolution(find_base(recipe.base))
+
+
+def gather(source: Path | str, resolution: int) -> list[Photo]:
+    """The photos at resolution x resolution, with what was mended or left out."""
+    subject = toybox_subject(source)
+    if subject is None:
+        return prepare_photos(Path(source), resolution)
+    photos = []
+    for n, scene in enumerate(photos_of(subject)):
+        image = draw(scene, resolution)
+        digest = hashlib.sha256(image.tobytes()).hexdigest()
+        photos.append(Photo(f"{subject.name}-{n}", digest, resolution, resolution, (), True, None, image))
+    return photos

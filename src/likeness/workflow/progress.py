@@ -1,0 +1,70 @@
+"""What a person sees while work is done: a bar with the time that is left, or one plain line every so often."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bars, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+LINES = 20  # plain lines that a long task prints at most, beside its first and last
+
+
+class Task:
+    """One thing that is counted up to a total."""
+
+    def __init__(self, title: str, total: int, show):
+        self.title, self.total, self.done, self._show = title, total, 0, show
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        self.done += count
+        self._show(self, note)
+
+    def at(self, done: int, total: int) -> None:
+        """Set, for work that reports where it is."""
+        self.total = total
+        self.advance(done - self.done)
+
+
+class Progress:
+    """Bars with ETA on a terminal; elsewhere plain lines, so that a log stays readable."""
+
+    def __init__(self, console: Console | None = None):
+        self.console = console or Console(stderr=True, highlight=False)
+
+    def say(self, line: str) -> None:
+        self.console.print(line, markup=False, soft_wrap=True)
+
+    @contextmanager
+    def task(self, title: str, total: int) -> Iterator[Task]:
+        if self.console.is_terminal:
+            with self._bars() as bars:
+                bar = bars.add_task(title, total=total, note="")
+                yield Task(title, total, lambda task, note: bars.update(bar, completed=task.done, total=task.total, note=note))
+        else:
+            yield Task(title, total, self._liner(time.monotonic()))
+
+    def _bars(self) -> Bars:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
+                   TimeRemainingColumn(), TextColumn("{task.fields[note]}"))  # fmt: skip
+        return Bars(*columns, console=self.console)
+
+    def _liner(self, began: float):
+        def show(task: Task, note: str) -> None:
+            every = max(1, task.total // LINES)
+            if task.done % every and task.done != task.total and task.done != 1:
+                return
+            left = (time.monotonic() - began) / max(1, task.done) * (task.total - task.done)
+            self.say(f"{task.title}: {task.done} of {task.total}" + (f", {note}" if note else "") + f", {left:.0f} s left")
+
+        return show
+
+
+class Silent(Progress):
+    """For notebooks, tests and workers."""
+
+    def __init__(self) -> None:
+        super().__init__(Console(file=sys.stderr, quiet=True))

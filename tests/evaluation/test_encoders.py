@@ -1,0 +1,178 @@
+"""The encoders on tiny random models of the real classes, against a computation that shares no code with them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import (
+    BitImageProcessorPil,
+    CLIPConfig,
+    CLIPImageProcessorPil,
+    CLIPModel,
+    CLIPTokenizer,
+    Dinov2Config,
+    Dinov2Model,
+    ViTConfig,
+    ViTImageProcessorPil,
+    ViTModel,
+)
+
+from likeness.evaluation.encoders import PUBLISHED_DINO_PREPROCESSING, EncoderError, load_clip, load_dino
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+MEAN, STD = [0.5, 0.4, 0.3], [0.2, 0.3, 0.25]
+CROP = {"size": {"shortest_edge": 20}, "crop_size": {"height": 16, "width": 16}, "image_mean": MEAN, "image_std": STD}
+
+
+def some_pictures() -> list[Image.Image]:
+    randomness = np.random.default_rng(0)
+    return [Image.fromarray(randomness.integers(0, 256, (h, w, 3), dtype=np.uint8)) for h, w in [(16, 16), (30, 22), (24, 48)]]
+
+
+def pixels_by_hand(picture: Image.Image, edge: int = 20, mean: list[float] = MEAN, std: list[float] = STD) -> torch.Tensor:
+    """Shortest edge to `edge`, bicubic; the middle 16 × 16; normalised. [1, 3, 16, 16]"""
+    scale = edge / min(picture.size)
+    picture = picture.resize((int(picture.width * scale), int(picture.height * scale)), Image.Resampling.BICUBIC)
+    left, top = (picture.width - 16) // 2, (picture.height - 16) // 2
+    pixels = np.asarray(picture.crop((left, top, left + 16, top + 16)), dtype=np.float64) / 255
+    return torch.tensor((pixels - mean) / std, dtype=torch.float32).permute(2, 0, 1)[None]
+
+
+def unit(vectors: torch.Tensor) -> np.ndarray:
+    return (vectors / vectors.norm(dim=-1, keepdim=True)).detach().numpy()
+
+
+@pytest.fixture(scope="module")
+def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny-clip"
+    words = ["<|endoftext|>", *LETTERS, *(letter + "</w>" for letter in LETTERS), "<|startoftext|>"]
+    # Three traps: the end token is not the largest id, it also stands for letters unknown ("<"), and the config names another.
+    vocabulary = {word: number for number, word in enumerate(words)}
+    tokenizer = CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=8)
+    tower: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text = {**tower, "vocab_size": len(words), "max_position_embeddings": 8, "eos_token_id": 2, "pad_token_id": 0}
+    torch.manual_seed(0)
+    model = CLIPModel(CLIPConfig(text_config=text, vision_config={**tower, "image_size": 16, "patch_size": 8}, projection_dim=12))
+    for weights in model.parameters():
+        torch.nn.init.normal_(weights, std=0.3)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    CLIPImageProcessorPil(**CROP).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def vit_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny-dino"
+    torch.manual_seed(1)
+    shape: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
+    ViTModel(ViTConfig(**shape, image_size=16, patch_size=8)).save_pretrained(folder)  # with the pooler that must not be used
+    ViTImageProcessorPil(size={"height": 16, "width": 16}, image_mean=MEAN, image_std=STD).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dinov2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny-dinov2"
+    torch.manual_seed(2)
+    shape: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    Dinov2Model(Dinov2Config(**shape, image_size=16, patch_size=8)).save_pretrained(folder)
+    BitImageProcessorPil(**CROP).save_pretrained(folder)
+    return folder
+
+
+def test_clip_pictures_equal_the_model_called_by_hand(clip_folder: Path):
+    model: Any = CLIPModel.from_pretrained(clip_folder).eval()
+    expected = [unit(model.get_image_features(pixel_values=pixels_by_hand(picture)).pooler_output) for picture in some_pictures()]
+    ours = load_clip(clip_folder).pictures(some_pictures())
+    assert ours.dtype == np.float32
+    np.testing.assert_allclose(ours, np.concatenate(expected), atol=2e-5)  # float32 sums, in another order
+    np.testing.assert_allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("texts", [["a cat"], ["a cat", "a cab", "<a> a"], ["ab", "a"]])
+def test_clip_reads_a_text_at_its_end_whatever_the_config_says(clip_folder: Path, texts: list[str]):
+    model = CLIPModel.from_pretrained(clip_folder).eval()
+    tokenizer = CLIPTokenizer.from_pretrained(clip_folder)
+    expected = []
+    for text in texts:  # one at a time and unpadded: the last token is the end token
+        words = tokenizer(text, return_tensors="pt", truncation=True, max_length=8).input_ids
+        assert words[0, -1] == tokenizer.eos_token_id
+        expected.append(unit(model.text_projection(model.text_model(input_ids=words).last_hidden_state[:, -1])))
+    np.testing.assert_allclose(load_clip(clip_folder).texts(texts), np.concatenate(expected), atol=2e-5)  # float32, other batch
+
+
+@pytest.mark.filterwarnings("ignore:.*does not see")
+def test_clip_batches_change_nothing(clip_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    clip = load_clip(clip_folder)
+    pictures, texts = clip.pictures(some_pictures()), clip.texts(["a", "abcdefghij", "b c"])
+    monkeypatch.setattr("likeness.evaluation.encoders.BATCH", 1)
+    np.testing.assert_allclose(clip.pictures(some_pictures()), pictures, atol=1e-6)
+    np.testing.assert_allclose(clip.texts(["a", "abcdefghij", "b c"]), texts, atol=1e-6)
+    assert clip.pictures([]).shape == clip.texts([]).shape == (0, 12)
+
+
+def test_clip_names_the_words_that_it_cannot_read(clip_folder: Path):
+    clip = load_clip(clip_folder)
+    with pytest.warns(UserWarning, match="does not see 'g h'"):
+        clip.texts(["a b c d e f g h"])
+
+
+@pytest.mark.parametrize("family", ["vit", "dinov2"])
+def test_dino_is_the_cls_token_after_the_last_norm(family: str, vit_folder: Path, dinov2_folder: Path):
+    folder, kind = (vit_folder, ViTModel) if family == "vit" else (dinov2_folder, Dinov2Model)
+    model = kind.from_pretrained(folder).eval()
+    states = []
+    for picture in some_pictures():
+        shown = picture.resize((16, 16), Image.Resampling.BILINEAR) if family == "vit" else picture
+        pixels = pixels_by_hand(shown, edge=16) if family == "vit" else pixels_by_hand(shown)
+        layers = model(pixel_values=pixels, output_hidden_states=True).hidden_states
+        states.append(unit(model.layernorm(layers[-1])[:, 0]))
+    np.testing.assert_allclose(load_dino(folder).pictures(some_pictures()), np.concatenate(states), atol=2e-5)  # float32
+
+
+def test_dino_can_be_shown_pictures_as_in_the_published_numbers(vit_folder: Path):
+    small = {**PUBLISHED_DINO_PREPROCESSING, "size": {"shortest_edge": 20}, "crop_size": {"height": 16, "width": 16}}
+    model = ViTModel.from_pretrained(vit_folder).eval()
+    mean, std = small["image_mean"], small["image_std"]
+    pixels = torch.cat([pixels_by_hand(picture, mean=mean, std=std) for picture in some_pictures()])
+    expected = unit(model(pixel_values=pixels).last_hidden_state[:, 0])
+    ours = load_dino(vit_folder, preprocessing=small).pictures(some_pictures())
+    np.testing.assert_allclose(ours, expected, atol=2e-5)  # float32
+    assert "resized to 256 bicubic, cropped to 224×224" in load_dino(vit_folder, preprocessing=PUBLISHED_DINO_PREPROCESSING).name
+
+
+def test_name_states_encoder_and_preprocessing_but_no_path(clip_folder: Path, vit_folder: Path, dinov2_folder: Path):
+    assert load_clip(clip_folder).name == "tiny-clip: CLIP ViT 2×16/8, resized to 20 bicubic, cropped to 16×16"
+    assert load_dino(vit_folder).name == "tiny-dino: DINO ViT 2×16/8, resized to 16×16 bilinear"
+    assert load_dino(dinov2_folder).name == "tiny-dinov2: DINOv2 ViT 2×16/8, resized to 20 bicubic, cropped to 16×16"
+
+
+def test_what_is_not_an_encoder_is_refused(clip_folder: Path, vit_folder: Path, tmp_path: Path):
+    with pytest.raises(EncoderError, match="no such folder"):
+        load_clip(tmp_path / "nowhere")
+    with pytest.raises(EncoderError, match="model_type is 'clip'"):
+        load_dino(clip_folder)
+    model = ViTModel.from_pretrained(vit_folder, add_pooling_layer=False)
+    model.save_pretrained(tmp_path)
+    with pytest.raises(EncoderError, match=r"preprocessor_config.json is missing"):
+        load_dino(tmp_path)
+    weights = {name: values for name, values in model.state_dict().items() if not name.startswith("layernorm")}
+    model.save_pretrained(tmp_path, state_dict=weights)
+    (tmp_path / "preprocessor_config.json").write_text((vit_folder / "preprocessor_config.json").read_text())
+    with pytest.raises(EncoderError, match=r"2 weights of ViTModel are not there, the first is layernorm.bias"):
+        load_dino(tmp_path)
+
+
+def test_an_old_preprocessor_file_is_understood(clip_folder: Path, tmp_path: Path):
+    for file in clip_folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    old = {"feature_extractor_type": "CLIPFeatureExtractor", "size": 20, "crop_size": 16, "resample": 3}
+    old |= {"image_mean": MEAN, "image_std": STD}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(old))
+    expected = load_clip(clip_folder).pictures(some_pictures())
+    np.testing.assert_array_equal(load_clip(tmp_path).pictures(some_pictures()), expected)

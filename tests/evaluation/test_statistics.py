@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+
+from likeness.evaluation.statistics import (
+    Estimate,
+    auc,
+    binomial_preference,
+    bootstrap,
+    f1,
+    paired_difference,
+    pareto_front,
+    share_of_way,
+    wilson,
+)
+
+
+def test_estimate_prints_its_interval():
+    assert str(Estimate(0.8124, 0.79, 0.8331, 25)) == "0.812 [0.790, 0.833]"
+    assert str(Estimate(0.8124, None, None, 1)) == "0.812 [no interval, n = 1]"
+
+
+def test_bootstrap_interval_holds_the_mean_19_times_in_20():
+    draws = np.random.default_rng(0).normal(size=(400, 12))
+    estimates = [bootstrap(draw, seed=seed) for seed, draw in enumerate(draws)]
+    covered = np.mean([e.low <= 0 <= e.high for e in estimates if e.low is not None and e.high is not None])
+    assert 0.91 <= covered <= 0.98  # 0.95 ± three standard errors of 400 draws, and a percent for the method
+
+
+def test_bootstrap_counts_groups_not_pictures():
+    """Ten copies of each value tell nothing new: the interval is that of the values themselves."""
+    values = np.random.default_rng(0).normal(size=20)
+    once, copied = bootstrap(values), bootstrap(np.repeat(values, 10), groups=[f"prompt {i // 10}" for i in range(200)])
+    assert copied.n == 20 and copied.value == pytest.approx(once.value)
+    assert copied.low == pytest.approx(once.low) and copied.high == pytest.approx(once.high)
+    alone = bootstrap(np.repeat(values, 10))
+    assert alone.low is not None and once.low is not None and alone.low > once.low
+
+
+def test_bootstrap_is_reproducible_and_knows_when_it_has_no_interval():
+    assert bootstrap([1.0, 2.0, 4.0]) == bootstrap([1.0, 2.0, 4.0])
+    assert bootstrap([1.0, 3.0], groups=["a", "a"]) == Estimate(2.0, None, None, 1)
+    for values in ([], [1.0, float("nan")]):
+        with pytest.raises(ValueError):
+            bootstrap(values)
+    with pytest.raises(ValueError, match="2 values but 1 group labels"):
+        bootstrap([1.0, 2.0], groups=["a"])
+
+
+def test_paired_difference_sees_what_two_intervals_hide():
+    """Prompts differ more than methods do; the pairing takes the prompts out."""
+    prompts = np.random.default_rng(0).normal(size=30)
+    first, second = prompts + 0.1 + 0.02 * np.random.default_rng(1).normal(size=30), prompts
+    comparison = paired_difference(first, second, names=("LoRA", "DreamBooth"))
+    assert comparison.verdict.startswith("LoRA is higher by 0.")
+    lows, highs = bootstrap(first).low, bootstrap(second).high
+    assert lows is not None and highs is not None and lows < highs
+    assert paired_difference(second, first, names=("LoRA", "DreamBooth")).verdict.startswith("DreamBooth is higher by 0.")
+
+
+def test_no_winner_without_evidence():
+    noise = np.random.default_rng(0).normal(size=30)
+    assert paired_difference(noise, np.zeros(30)).verdict == "no clear winner"
+    assert paired_difference([1.0, 1.0], [0.0, 0.0], groups=["a", "a"]).verdict.startswith("no clear winner")
+    with pytest.raises(ValueError, match="not pairs"):
+        paired_difference([1.0], [1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "percent", "p_value", "low", "high"),
+    [
+        (608, 995, 61.11, 2.5e-12, 58.1, 64.1),
+        (395, 639, 61.82, 2.5e-9, 58.1, 65.6),
+        (362, 516, 70.16, 2.4e-20, 66.2, 74.1),
+        (530, 729, 72.70, 1.5e-35, 69.5, 75.9),
+    ],
+)
+def test_preferences_equal_the_four_rows_of_dreamblend(successes, n, percent, p_value, low, high):
+    preference = binomial_preference(successes, n)
+    assert round(100 * preference.share, 2) == percent
+    # Printed with one digit, in the second row rounded up from 58.048 by way of 58.05.
+    assert [100 * preference.low, 100 * preference.high] == pytest.approx([low, high], abs=0.053)
+    assert preference.p_value == pytest.approx(p_value, rel=0.03)  # printed with two digits
+
+
+def test_binomial_test_is_two_sided_and_never_above_one():
+    assert binomial_preference(5, 10).p_value == 1.0
+    assert binomial_preference(8, 10).p_value == binomial_preference(2, 10).p_value == pytest.approx(112 / 1024)
+
+
+def test_wilson_stays_within_bounds_and_equals_the_textbook():
+    estimate = wilson(8, 10)
+    assert (estimate.low, estimate.high) == (pytest.approx(0.4902, abs=1e-4), pytest.approx(0.9433, abs=1e-4))
+    none, every = wilson(0, 5), wilson(5, 5)
+    assert (none.low, every.high) == (0.0, 1.0) and none.high == pytest.approx(0.4345, abs=1e-4)
+    with pytest.raises(ValueError):
+        wilson(3, 2)
+
+
+def test_pareto_front_keeps_what_nothing_beats():
+    points = np.array([[0.3, 0.6], [0.2, 0.7], [0.2, 0.6], [0.1, 0.9], [0.3, 0.6]])
+    assert pareto_front(points).tolist() == [0, 1, 3, 4]  # equals beat nobody, so both stay
+
+
+def test_f1_equals_the_table_of_dreamblend():
+    assert round(f1(0.308, 0.675), 4) == 0.4230
+    assert f1(-0.1, 0.5) == 0.0
+
+
+def test_auc_counts_pairs():
+    randomness = np.random.default_rng(0)
+    positives, negatives = randomness.normal(1, 1, 80), randomness.normal(0, 1, 90)
+    wins = [float(p > q) + 0.5 * float(p == q) for p in positives for q in negatives]
+    estimate = auc(positives, negatives)
+    assert estimate.value == pytest.approx(np.mean(wins), abs=1e-6)
+    assert estimate.low is not None and estimate.high is not None
+    assert estimate.low < 0.7602 < estimate.high  # Φ(1/√2), the truth
+    assert auc([1.0, 1.0], [1.0, 1.0]).value == 0.5 and auc([2.0, 3.0], [0.0, 1.0]) == Estimate(1.0, 1.0, 1.0, 2)
+
+
+def test_share_of_way_runs_from_floor_to_ceiling():
+    floor, ceiling = Estimate(0.4, 0.39, 0.41, 9), Estimate(0.8, 0.79, 0.81, 9)
+    half = share_of_way(Estimate(0.6, 0.58, 0.62, 20), floor, ceiling)
+    assert half.value == pytest.approx(0.5) and half.n == 9
+    assert half.low is not None and half.high is not None
+    assert half.high - half.low == pytest.approx(2 * np.sqrt(0.02**2 + 0.005**2 + 0.005**2) / 0.4)
+    assert share_of_way(floor, floor, ceiling).value == 0 and share_of_way(ceiling, floor, ceiling).value == 1
+    assert share_of_way(half, Estimate(0.5, 0.4, 0.6, 9), Estimate(0.55, 0.45, 0.65, 9)).low is None  # not apart
