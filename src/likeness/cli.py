@@ -223,8 +223,8 @@ def evaluate(run: Path, /, *, clip: str | None = None, dino: str | None = None) 
     dino
         DINO or DINOv2 encoder: folder or hub id. Default on the toybox: the embedded judge.
     """
-    from .workflow.evaluating import evaluate as score
     from .workflow.demo import table
+    from .workflow.evaluating import evaluate as score
 
     print(table(score(_run(run), _progress(), clip, dino)))
     print(f"next: likeness report {run}")

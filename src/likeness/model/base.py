@@ -5,9 +5,10 @@ The only file that knows which networks a Stable Diffusion pipeline is made of. 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any
 
 import diffusers
 import numpy as np

@@ -17,6 +17,13 @@ from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTextModel, C
 SIZE = 64  # pixels
 LATENT_CHANNELS = 12
 TEXT_LENGTH = 40  # tokens
+ADVICE = {  # what suits this base, written beside it as likeness.json
+    "sampling": {"steps": 25, "guidance_scale": 4.0},
+    "dreambooth": {
+        "steps": 300, "learning_rate": 1e-4, "batch_size": 4, "prior_weight": 1.0, "class_pictures": 48, "class_steps": 25,
+        "class_guidance_scale": 4.0,
+    },
+}  # fmt: skip
 START, END = "<|startoftext|>", "<|endoftext|>"
 ENGLISH = """
 a an the of in on at with and or to for from by as is are was it its this that these those his her their my your our one two

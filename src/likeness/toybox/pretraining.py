@@ -50,8 +50,8 @@ class Plan:
     judge_pictures: int = 32_000
     vae_steps: int = 3600
     text_steps: int = 1500
-    unet_steps: int = 5000
-    judge_steps: int = 1600
+    unet_steps: int = 4400
+    judge_steps: int = 1200
     workers: int = 2
     device: str = "cpu"
 
@@ -328,6 +328,7 @@ def export_base(plan: Plan, folder: Path, network: TextToImage) -> None:
     halved = {name: part.state_dict() for name, part in pipeline.components.items() if isinstance(part, nn.Module)}
     copies = {name: {k: v.clone() for k, v in state.items()} for name, state in halved.items()}
     pipeline.to(torch.float16).save_pretrained(folder)
+    (folder / "likeness.json").write_text(json.dumps(models.ADVICE, indent=1))
     pipeline.to(torch.float32)
     for name, state in copies.items():  # the network in training keeps its full precision
         getattr(pipeline, name).load_state_dict(state)

@@ -76,6 +76,8 @@ def evaluate(run: RunFolder, progress: Progress, clip: str | None = None, dino: 
     remarks = [f"{blank} of {len(saved)} pictures are black."] if blank else []
     if subject is None:
         remarks.append("Floor and naming: not available for photographs, whose other individuals of the class are unknown.")
+        if recipe.base == "toybox":
+            remarks.append("The embedded judges know drawn scenes alone: of photographs their cosines are a hint, no measurement.")
     scores = {"encoders": {"clip": judges.clip.name, "dino": judges.dino.name}, "rows": rows, "remarks": remarks}
     run.write_scores(scores)
     return scores
@@ -129,8 +131,11 @@ def _bounds(
         each = [float(metrics.subject_similarity_mean(references[n : n + 1], np.delete(references, n, 0))[0]) for n in range(len(references))]
         return [{"name": "ceiling: each photo against the others", "scores": {"dino": asdict(bootstrap(each))}}]
     rows = []
-    other = distractors(subject, 1, same_words=True)[0]
-    for name, appearance in (("floor: another of whom the same words are true", other), ("ceiling: the true subject in the asked scenes", subject.appearance)):
+    bounds = {
+        "floor: another of whom the same words are true": distractors(subject, 1, same_words=True)[0],
+        "ceiling: the true subject in the asked scenes": subject.appearance,
+    }
+    for name, appearance in bounds.items():
         images, prompts = true_pictures(subject.class_noun, appearance, sorted({p.labels["class_prompt"] for p in saved}))
         seen, shown = judges.dino.pictures(images), judges.clip.pictures(images)
         scores: dict[str, Estimate] = {

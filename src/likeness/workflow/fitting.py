@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from ..files.checkpoints import Checkpoint
 from ..files.errors import UserError
 from ..files.picture import Settings
-from ..files.recipe import Recipe, Stage, changed, recipe_from_dict, recipe_to_dict
+from ..files.recipe import Recipe, changed, recipe_from_dict, recipe_to_dict
 from ..files.run_folder import RunFolder
 from ..files.subject import check_identifier, remarks
 from ..learning.method import Method, Subject, chance
@@ -79,7 +79,8 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) ->
     if last is None:
         raise UserError(f"{parent.path}: has no saved state to go on from. Resume it first: likeness resume {parent.path}")
     if "steps" not in changes and last.step >= sum(s.steps for s in old.stages):
-        raise UserError(f"{parent.path}: has done all of its {last.step} steps. Say how many in all: likeness continue {parent.path} --steps {2 * last.step}")
+        more = f"likeness continue {parent.path} --steps {2 * last.step}"
+        raise UserError(f"{parent.path}: has done all of its {last.step} steps. Say how many in all: {more}")
     content["stages"][-1]["checkpoints"] = [s for s in content["stages"][-1]["checkpoints"] if s <= content["stages"][-1]["steps"]]
     recipe = recipe_from_dict(content, stage_types())
     base = open_base(recipe)

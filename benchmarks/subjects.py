@@ -1,0 +1,106 @@
+"""DreamBooth over the toybox's subjects: is the subject named among ten others, is the context right, what do cosines say?
+
+    python benchmarks/subjects.py OUT.json [--subjects biscuit,…] [--set prior_weight=0 …] [--label balanced]
+
+For each subject: train with the base's advice (and --set), draw ToyBench's recontextualization prompts from shared
+noise, with the base asked for every describable word beside it, and score. Subjects that OUT.json already holds under
+the label are not run again. Pictures are kept in --runs.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from likeness.evaluation import metrics
+from likeness.evaluation.statistics import bootstrap
+from likeness.model.base import Base
+from likeness.model.trajectory import sample
+from likeness.toybox.check import named
+from likeness.workflow.evaluating import Judges, candidates_for, open_judges, true_pictures
+from likeness.workflow.fitting import fit
+from likeness.workflow.generating import generate, said
+from likeness.workflow.progress import Progress, Silent
+from likeness.workflow.recipes import recipe_for
+from likeness.world.captions import article
+from likeness.world.contexts import CONTEXTS
+from likeness.world.random_scenes import NAMED_CONTEXTS
+from likeness.world.subjects import OPEN_SUBJECTS, SUBJECTS, NamedSubject, distractors, prompts_for
+
+PROMPTS = 10  # of the recontextualization prompts
+SEEDS = range(2)
+
+
+def measure(subject: NamedSubject, options: dict, runs: Path, judges: Judges, label: str) -> list[dict]:
+    """One line a picture, of the personalized model, the base, the truth and another individual of the same words."""
+    recipe = recipe_for("dreambooth", options, subject={"photos": f"toybox:{subject.name}"})
+    run = fit(recipe, runs, Silent(), name=f"{label}-{subject.name}")
+    chosen = [p for p in prompts_for(subject.class_noun) if p.kind == "recontextualization"][:PROMPTS]
+    contexts = {said(p.template, subject.class_noun): p.context for p in chosen}
+    generate(run, [p.template for p in chosen], SEEDS, Silent(), beside_base=False)
+    references = judges.dino.pictures([p.image for p in run.photos() if p.image])
+    candidates = candidates_for(subject, judges, references)
+    saved = run.pictures()
+    sets = {"personalized": ([Image.open(p.path).convert("RGB") for p in saved], [p.labels["class_prompt"] for p in saved])}
+    base = Base.open("toybox")
+    wanted = base.advice["sampling"]
+    asked = [(said(p.template, subject.describable), said(p.template, subject.class_noun), seed) for p in chosen for seed in SEEDS]
+    drawn = list(sample(base, [a for a, _, _ in asked], [s for _, _, s in asked], wanted["steps"], wanted["guidance_scale"]))
+    sets["base, all words"] = (drawn, [c for _, c, _ in asked])
+    sets["truth"] = true_pictures(subject.class_noun, subject.appearance, list(contexts), each=2)
+    sets["another of the same words"] = true_pictures(subject.class_noun, distractors(subject, 1, same_words=True)[0], list(contexts), each=2)
+    lines = []
+    texts = {c: f"{article(subject.class_noun)} {CONTEXTS[c].words}" for c in NAMED_CONTEXTS}
+    for kind, (images, prompts) in sets.items():
+        seen, shown = judges.dino.pictures(images), judges.clip.pictures(images)
+        answers = named(judges.clip, shown, [list(texts.values())] * len(images))
+        cosines, likest = metrics.subject_similarity_mean(seen, references), metrics.identify(seen, candidates)
+        texts_of = metrics.prompt_similarity(shown, judges.clip.texts(prompts))
+        for n, prompt in enumerate(prompts):
+            same = [m for m, other in enumerate(prompts) if other == prompt and m != n]
+            lines.append({
+                "label": label, "subject": subject.name, "kind": kind, "prompt": prompt, "named": bool(likest[n] == 0),
+                "context": bool(list(texts)[answers[n]] == contexts[prompt]), "dino": float(cosines[n]), "clip_t": float(texts_of[n]),
+                "sameness": float(np.mean(seen[same] @ seen[n])) if same else None,
+            })  # fmt: skip
+    return lines
+
+
+def summary(lines: list[dict]) -> None:
+    for label in dict.fromkeys(line["label"] for line in lines):
+        mine = [line for line in lines if line["label"] == label]
+        print(f"{label}: {len({line['subject'] for line in mine})} subjects")
+        for kind in dict.fromkeys(line["kind"] for line in mine):
+            rows = [line for line in mine if line["kind"] == kind]
+            people = [line["subject"] for line in rows]
+            cells = [f"{key} {bootstrap([float(line[key]) for line in rows], people)}" for key in ("named", "context", "dino", "clip_t")]
+            alike = [line["sameness"] for line in rows if line["sameness"] is not None]
+            cells.append(f"sameness {bootstrap(alike, people[: len(alike)])}" if len(alike) == len(rows) else "")
+            print(f"  {kind:28} " + "  ".join(cells))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--subjects", default=",".join(s.name for s in OPEN_SUBJECTS))
+    parser.add_argument("--set", nargs="*", default=[], dest="options")
+    parser.add_argument("--label", default="balanced")
+    parser.add_argument("--runs", type=Path, default=Path("runs/subjects"))
+    asked = parser.parse_args()
+    options = {key: json.loads(value) for key, _, value in (o.partition("=") for o in asked.options)}
+    lines = json.loads(asked.out.read_text()) if asked.out.exists() else []
+    known = {(line["label"], line["subject"]) for line in lines}
+    wanted = [SUBJECTS[name] for name in asked.subjects.split(",") if (asked.label, name) not in known]
+    judges = open_judges("toybox")
+    with Progress().task(asked.label, len(wanted)) as task:
+        for subject in wanted:
+            lines += measure(subject, options, asked.runs, judges, asked.label)
+            asked.out.write_text(json.dumps(lines, indent=0))
+            task.advance(note=subject.name)
+    summary(lines)
+
+
+if __name__ == "__main__":
+    main()
