@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -92,3 +94,67 @@ def photo_folder(tmp_path_factory) -> Path:
         noise = np.random.default_rng(n).integers(0, 256, (6, 6, 3), dtype=np.uint8)
         Image.fromarray(noise).resize((40, 32), Image.Resampling.BICUBIC).save(folder / f"{n}.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def quick_recipe(tiny_folder, photo_folder):
+    """DreamBooth on the tiny pipeline, a second or less."""
+    from likeness.files.recipe import recipe_from_dict
+    from likeness.workflow.stack import stage_types
+
+    def recipe(base: Path = tiny_folder, photos: Path = photo_folder, identifier: str = "sks", class_noun: str = "dog", **options):
+        stage = {"method": "dreambooth", "steps": 3, "learning_rate": 1e-3, "class_pictures": 4, "class_steps": 2, **options}
+        subject = {"photos": photos, "class_noun": class_noun, "identifier": identifier}
+        return recipe_from_dict({"base": str(base), "subject": subject, "stages": [stage]}, stage_types())
+
+    return recipe
+
+
+@pytest.fixture(scope="session")
+def paused():
+    """A run that was begun and stopped by SIGTERM after some steps."""
+    from likeness.files.run_folder import RunFolder
+    from likeness.workflow.fitting import fit
+    from likeness.workflow.progress import Silent
+    from likeness.workflow.stopping import Stopped
+
+    class SignalAt(Silent):
+        """A person who watches the bar of `title` and stops the run."""
+
+        def __init__(self, step: int, title: str):
+            super().__init__()
+            self.step, self.title = step, title
+
+        @contextmanager
+        def task(self, title, total):
+            with super().task(title, total) as task:
+                if title == self.title:
+                    task._show = self.watch
+                yield task
+
+        def watch(self, task, note):
+            if task.done == self.step:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def run(recipe, parent: Path, step: int, title: str = "training"):
+        with pytest.raises(Stopped):
+            fit(recipe, parent, SignalAt(step, title))
+        (path,) = parent.iterdir()
+        return RunFolder.open(path)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def likeness():
+    """The command line in this process; its exit code."""
+    from likeness.cli import main
+
+    def run(*words: object) -> int:
+        try:
+            main([str(word) for word in words])
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else 0
+        return 0
+
+    return run

@@ -396,7 +396,7 @@ def main(words: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except CycloptsError as problem:
-        _fail(str(problem).strip())
+        _fail(_said(problem))
     except UserError as problem:
         _fail(str(problem))
     except Exception as problem:
@@ -404,6 +404,17 @@ def main(words: list[str] | None = None) -> None:
             raise
         print(problem, file=sys.stderr)
         sys.exit(problem.exit_code)  # type: ignore[attr-defined]
+
+
+def _said(problem: CycloptsError) -> str:
+    """What is wrong with the words; where a method's options refuse a value, the flag, the value and why."""
+    refused = problem.__cause__
+    if not hasattr(refused, "errors"):  # pydantic's; not imported here
+        return str(problem).strip()
+    first = refused.errors()[0]  # type: ignore[union-attr]
+    why = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    flag = "".join(f"--{str(part).replace('_', '-')} " for part in first["loc"][:1])
+    return f"{flag}{first['input']!r}: {why}." if flag else f"{why}."
 
 
 def _fail(line: str) -> None:

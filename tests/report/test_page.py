@@ -42,6 +42,11 @@ def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
     path.write_text("\n".join(json.dumps(line) for line in lines))
 
 
+def drawn(file: str, prompt: str, seed: int = 0, **labels: Any) -> dict[str, Any]:
+    """A line of pictures/index.jsonl."""
+    return {"file": file, "settings": {"prompt": prompt, "seed": seed}, "labels": labels}
+
+
 def estimate(value: float, half: float = 0.02) -> dict[str, float]:
     return {"value": value, "low": value - half, "high": value + half, "n": 25}
 
@@ -62,8 +67,7 @@ def run(tmp_path: Path) -> Path:
     for number, (model, noun) in enumerate([("base", "dog"), ("personalized", "sks dog")] * 2):
         (folder / "pictures").mkdir(exist_ok=True)
         Image.new("RGB", (64, 64), (60 * number, 9, 9)).save(folder / "pictures" / f"{number}.png")
-        line = {"file": f"{number}.png", "prompt": f"a {noun} on the beach", "class_prompt": "a dog on the beach"}
-        index.append({**line, "seed": number // 2, "model": model, "checkpoint": 100})
+        index.append(drawn(f"{number}.png", f"a {noun} on the beach", number // 2, class_prompt="a dog on the beach", model=model, checkpoint=100))
     write_lines(folder / "pictures" / "index.jsonl", index)
     losses = [{"step": step, "losses": {"denoising": 1 / step, "prior": 0.5}, "seconds": 0.4} for step in range(1, 101)]
     write_lines(folder / "journal.jsonl", losses)
@@ -109,9 +113,7 @@ def test_page_shows_every_part_and_loads_nothing(run: Path):
 
 def test_no_text_of_a_run_can_act_in_the_page(run: Path):
     """T35: every place where a run's words reach the page, with markup, quotes, right-to-left, newlines and broken Unicode."""
-    write_lines(
-        run / "pictures" / "index.jsonl", [{"file": "0.png", "prompt": HOSTILE, "class_prompt": HOSTILE + "!", "model": "base"}]
-    )
+    write_lines(run / "pictures" / "index.jsonl", [drawn("0.png", HOSTILE, class_prompt=HOSTILE + "!", model="base")])
     write_lines(run / "journal.jsonl", [{"step": step, "losses": {HOSTILE: 0.1}} for step in (1, 2)])
     (run / "run.json").write_text(
         json.dumps({"status": HOSTILE, "base": HOSTILE, "versions": {HOSTILE: HOSTILE}, "command": HOSTILE})
@@ -135,7 +137,7 @@ def test_no_text_of_a_run_can_act_in_the_page(run: Path):
 
 
 def test_right_to_left_words_turn_nothing_around_them(run: Path):
-    write_lines(run / "pictures" / "index.jsonl", [{"file": "0.png", "prompt": "\u202eabc", "model": "base"}])
+    write_lines(run / "pictures" / "index.jsonl", [drawn("0.png", "\u202eabc", model="base")])
     assert '<h3><bdi dir="auto">\u202eabc</bdi></h3>' in write_report(run).read_text(encoding="utf-8")
 
 
@@ -178,7 +180,7 @@ def test_a_run_cut_short_has_a_page(run: Path):
 def test_an_index_cannot_pull_in_other_files(run: Path):
     Image.new("RGB", (8, 8)).save(run.parent / "private.png")
     names = ["../../private.png", "../photos/0.png", str(run.parent / "private.png"), "..", "", "a\0b"]
-    write_lines(run / "pictures" / "index.jsonl", [{"file": name, "prompt": "a dog", "model": "base"} for name in names])
+    write_lines(run / "pictures" / "index.jsonl", [drawn(name, "a dog", model="base") for name in names])
     assert "No pictures have been drawn" in Page(write_report(run)).text
 
 
@@ -187,16 +189,14 @@ def test_a_page_of_large_pictures_stays_small(run: Path):
     index = []
     for number in range(60):
         noise.rotate(number).save(run / "pictures" / f"n{number}.png", compress_level=1)
-        index.append({"file": f"n{number}.png", "prompt": f"a dog {number // 2}", "seed": number, "model": "base"})
+        index.append(drawn(f"n{number}.png", f"a dog {number // 2}", number, model="base"))
     write_lines(run / "pictures" / "index.jsonl", index)
     report = write_report(run)
     assert report.stat().st_size < 3_000_000 and len(Page(report).images()) == 60 + 4
 
 
 def test_only_the_last_checkpoint_is_shown(run: Path):
-    lines = [
-        {"file": "0.png", "prompt": f"after {step}", "class_prompt": "a dog", "checkpoint": step} for step in (100, 300, 200)
-    ]
+    lines = [drawn("0.png", f"after {step}", class_prompt="a dog", checkpoint=step) for step in (100, 300, 200)]
     write_lines(run / "pictures" / "index.jsonl", lines)
     text = Page(write_report(run)).text
     assert "after 300" in text and "after 200" not in text and "before training and after 300 steps" in text

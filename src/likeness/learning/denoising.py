@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ..files.errors import UserError
 from ..model.base import Base, Conditioning
 
 
-class UnknownPrediction(ValueError):
+class UnknownPrediction(UserError):
     """The base's schedule predicts neither noise, velocity nor sample."""
 
 
@@ -50,6 +51,9 @@ class Batch:
     prior: Examples | None = None
     share: float = 1.0
 
+    def __len__(self) -> int:
+        return len(self.photos)
+
     def halves(self) -> tuple[Batch, Batch]:
         """Two batches whose shared losses sum to this one's: the retreat when memory runs out. Not for a single photo."""
         n, m = len(self.photos), len(self.prior) if self.prior else 0
@@ -80,7 +84,7 @@ def target(base: Base, examples: Examples) -> Tensor:
         case "sample":
             return examples.latents
         case other:
-            raise UnknownPrediction(f"the scheduler of {base.name} predicts {other!r}; likeness knows epsilon, v_prediction and sample")
+            raise UnknownPrediction(f"the scheduler of {base.name} predicts {other!r}; likeness knows epsilon, v_prediction and sample. Choose another --base.")
 
 
 def _alpha_sigma(base: Base, examples: Examples) -> tuple[Tensor, Tensor]:

@@ -50,9 +50,9 @@ def class_pictures(
     for first in range(0, count, BATCH):
         if all(picture is not None for picture in pictures[first : first + BATCH]):
             continue
-        for k, picture in enumerate(_batch(base, prompt, first, steps, guidance_scale, seed), first):
+        for k, (drawn_from, picture) in enumerate(_batch(base, prompt, first, steps, guidance_scale, seed), first):
             settings = Settings(
-                prompt=prompt, steps=steps, sampler="DDIM", guidance_scale=guidance_scale, seed=chance(seed, k, 0), model=base.name,
+                prompt=prompt, steps=steps, sampler="DDIM", guidance_scale=guidance_scale, seed=drawn_from, model=base.name,
                 width=picture.width, height=picture.height, model_hash=base.hash,
             )  # fmt: skip
             save_picture(picture, folder / f"{k:04d}.png", settings)
@@ -63,12 +63,13 @@ def class_pictures(
     return [picture for picture in pictures if picture is not None]
 
 
-def _batch(base: Base, prompt: str, first: int, steps: int, guidance_scale: float, seed: int) -> list[Image.Image]:
+def _batch(base: Base, prompt: str, first: int, steps: int, guidance_scale: float, seed: int) -> list[tuple[int, Image.Image]]:
+    """The pictures from number `first` on, each with the seed of its noise."""
     for attempt in range(3):
         seeds = [chance(seed, k, attempt) for k in range(first, first + BATCH)]
         pictures = list(sample(base, [prompt] * BATCH, seeds, steps, guidance_scale))
         if not any(is_black(picture) for picture in pictures):
-            return pictures
+            return list(zip(seeds, pictures))
     raise UserError(f"class pictures: {base.name} draws black pictures for {prompt!r}. Use --mixed-precision no, or another --class-noun.")
 
 

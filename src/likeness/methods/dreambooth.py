@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import torch
-from pydantic import Field
+from PIL import Image
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from ..files.recipe import Stage
@@ -37,6 +38,13 @@ class Spec(Stage):
     gradient_checkpointing: bool = Field(False, description="Compute activations twice instead of keeping them: less memory, about a third slower.")
     cache_latents: bool = Field(True, description="Encode photos and frozen prompts once; false = at every step (the same losses, slower).")
 
+    @field_validator("prompt")
+    @classmethod
+    def _names_the_subject(cls, prompt: str) -> str:
+        if "{}" not in prompt:
+            raise ValueError("must have {} where the subject belongs")
+        return prompt
+
 
 class DreamBooth(Method):
     Spec = Spec
@@ -50,6 +58,7 @@ class DreamBooth(Method):
             base.unet.enable_gradient_checkpointing()
             if spec.train_text_encoder:
                 base.text_encoder.gradient_checkpointing_enable()
+                base.text_encoder.train()  # or transformers keeps the activations all the same; CLIP has no dropout
         self._known: dict[str, Conditioning] = {}
 
     def parameter_groups(self) -> list[dict[str, Any]]:
@@ -57,16 +66,18 @@ class DreamBooth(Method):
 
     def batches(self, subjects: Sequence[Subject], start: int, seed: int) -> Iterator[list[Batch]]:
         (subject,) = subjects
-        called = f"{subject.identifier} {subject.class_noun}"
+        prompt = self.spec.prompt.replace("{}", self.called(subject.class_noun, subject.identifier))
+        class_prompt = self.spec.prompt.replace("{}", subject.class_noun)
         photos = LatentPictures(self.base, subject.photos, self.spec.cache_latents)
         prior = None
         if self.spec.prior_weight:
             drawn = class_pictures(
-                self.base, self.spec.prompt.format(subject.class_noun), self.spec.class_pictures, self.spec.class_steps,
+                self.base, class_prompt, self.spec.class_pictures, self.spec.class_steps,
                 self.spec.class_guidance_scale, seed, self.progress,
             )  # fmt: skip
-            prior = LatentPictures(self.base, drawn, self.spec.cache_latents)
-        return self._endless(photos, prior, self.spec.prompt.format(called), self.spec.prompt.format(subject.class_noun), start, seed)
+            size = subject.photos[0].size
+            prior = LatentPictures(self.base, [p.resize(size, Image.Resampling.LANCZOS) for p in drawn], self.spec.cache_latents)
+        return self._endless(photos, prior, prompt, class_prompt, start, seed)
 
     def _endless(
         self, photos: LatentPictures, prior: LatentPictures | None, prompt: str, class_prompt: str, start: int, seed: int

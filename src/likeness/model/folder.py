@@ -59,11 +59,13 @@ def vetted(folder: Path) -> Path:
     code = sorted(p.name for p in folder.rglob("*.py"))
     if code:
         raise UserError(f"{folder}: refused, because it carries code ({code[0]}). likeness never runs code from a model folder; remove it if you trust the weights.")
+    if unknown := sorted(set(index) - {*NETWORKS, "tokenizer", "scheduler"}):
+        raise UserError(f"{folder}: has a {unknown[0]}, which likeness does not open. --base takes Stable Diffusion 1.x or 2.x pipelines in diffusers format.")
     for part, allowed in {**NETWORKS, "tokenizer": TOKENIZERS, "scheduler": SCHEDULERS}.items():
         if part not in index:
             raise UserError(f"{folder}: has no {part}. --base takes Stable Diffusion 1.x or 2.x pipelines in diffusers format.")
         if index[part][1] not in allowed or index[part][0] not in ("diffusers", "transformers"):
-            raise UserError(f"{folder}: its {part} is a {'.'.join(map(str, index[part]))}, which likeness does not open. It opens {', '.join(sorted(allowed))}.")
+            raise UserError(f"{folder}: its {part} is a {'.'.join(index[part])}, which likeness does not open. It opens {', '.join(sorted(allowed))}.")
     for part in NETWORKS:
         if not weight_files(folder, part):
             pickled = [p.name for p in (folder / part).glob("*") if p.suffix in PICKLES]
@@ -72,14 +74,18 @@ def vetted(folder: Path) -> Path:
     return folder
 
 
-def classes_of(folder: Path) -> dict[str, list]:
+def classes_of(folder: Path) -> dict[str, list[str]]:
+    """Part -> library and class, as model_index.json says. A custom pipeline stands there as the part `_class_name`."""
     try:
         index = json.loads((folder / "model_index.json").read_text("utf-8"))
     except FileNotFoundError:
         raise UserError(f"{folder}: has no model_index.json, so it is not a pipeline folder in diffusers format.") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise UserError(f"{folder}/model_index.json: cannot be read as JSON. Copy the folder again.") from None
-    return {part: entry for part, entry in index.items() if isinstance(entry, list) and entry[0] is not None and part not in IGNORED}
+    entries = {part: entry for part, entry in index.items() if isinstance(entry, list) and part not in IGNORED} if isinstance(index, dict) else {}
+    if any(len(entry) != 2 for entry in entries.values()):
+        raise UserError(f"{folder}/model_index.json: a part of it does not name library and class. Copy the folder again.")
+    return {part: [str(name) for name in entry] for part, entry in entries.items() if entry != [None, None]}
 
 
 def weight_files(folder: Path, part: str) -> list[Path]:

@@ -29,6 +29,7 @@ METRICS = {
     "clip_t": "Follows the prompt (CLIP-T)",
     "clip_t_class": "Follows the prompt (CLIP-T, class noun)",
     "diversity": "Sameness within a prompt (lower is more varied)",
+    "named": "Named among ten others of the same words (share)",
     "drift": "Drift from the base (lower is closer)",
     "f1": "F1 of likeness and prompt",
 }

@@ -7,7 +7,7 @@ from likeness.report.reading import Scores
 
 # The first of these that was measured carries the sentence.
 SUBJECT_METRICS = ("dino", "dinov2", "clip_i")
-PROMPT_METRICS = ("clip_t", "clip_t_class")
+PROMPT_METRICS = ("clip_t_class", "clip_t")
 
 
 def sentence(scores: Scores) -> str:

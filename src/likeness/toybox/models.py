@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTextModel, CLIPTokenizer, CLIPVisionConfig, ViTConfig, ViTModel
 
 SIZE = 64  # pixels
@@ -47,7 +48,7 @@ def build_tokenizer(corpus: list[str], folder: Path) -> CLIPTokenizer:
     engine = Tokenizer(models.BPE(unk_token=END, end_of_word_suffix="</w>", continuing_subword_prefix=""))
     engine.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])  # type: ignore[assignment]
     engine.pre_tokenizer = pre_tokenizers.Sequence(  # type: ignore[assignment]
-        [pre_tokenizers.Split(__import__("tokenizers").Regex(r"\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"), "removed", invert=True),
+        [pre_tokenizers.Split(Regex(r"\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"), "removed", invert=True),
          pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )  # fmt: skip
     engine.decoder = decoders.ByteLevel()  # type: ignore[assignment]
@@ -59,7 +60,7 @@ def build_tokenizer(corpus: list[str], folder: Path) -> CLIPTokenizer:
     trained = json.loads(engine.to_str())["model"]
     pieces = sorted(alphabet)  # CLIP's order: letters, letters that end a word, merges, special tokens
     vocabulary = {piece: n for n, piece in enumerate([*pieces, *(p + "</w>" for p in pieces)])}
-    merges = [tuple(m.split(" ")) if isinstance(m, str) else tuple(m) for m in trained["merges"]]
+    merges: list[Any] = [tuple(m.split(" ")) if isinstance(m, str) else tuple(m) for m in trained["merges"]]
     for left, right in merges:
         vocabulary.setdefault(left + right, len(vocabulary))
     for special in (START, END):
@@ -70,10 +71,10 @@ def build_tokenizer(corpus: list[str], folder: Path) -> CLIPTokenizer:
 
 
 def text_config(tokenizer: CLIPTokenizer, width: int, layers: int) -> CLIPTextConfig:
+    special: dict[str, Any] = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     return CLIPTextConfig(
         vocab_size=len(tokenizer), hidden_size=width, intermediate_size=4 * width, num_hidden_layers=layers,
-        num_attention_heads=4, max_position_embeddings=TEXT_LENGTH, projection_dim=128,
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+        num_attention_heads=4, max_position_embeddings=TEXT_LENGTH, projection_dim=128, **special,
     )  # fmt: skip
 
 
@@ -82,9 +83,11 @@ def build_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
 
 
 def build_vae() -> AutoencoderKL:
+    blocks: dict[str, Any] = {  # annotated in diffusers as tuples of one
+        "down_block_types": ("DownEncoderBlock2D",) * 3, "up_block_types": ("UpDecoderBlock2D",) * 3, "block_out_channels": (32, 64, 64),
+    }  # fmt: skip
     return AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3,
-        block_out_channels=(32, 64, 64), layers_per_block=1, latent_channels=LATENT_CHANNELS, norm_num_groups=8,
+        **blocks, layers_per_block=1, latent_channels=LATENT_CHANNELS, norm_num_groups=8,
         sample_size=SIZE, mid_block_add_attention=False,  # convolutions alone: what is learned on crops holds for pictures
     )  # fmt: skip
 

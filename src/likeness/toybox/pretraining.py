@@ -14,21 +14,26 @@ import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from diffusers.training_utils import compute_snr
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTextModel, CLIPTokenizer, ViTImageProcessorPil, ViTModel
 
+from ..files.atomic import follow_umask
 from ..learning.optimizer_state import optimizer_tensors, restore_optimizer
 from . import data, models
 
 STAGES = ("pictures", "vae", "text", "unet", "clip", "dino", "export")
+Network = TypeVar("Network", bound=nn.Module)
 Sheet = Callable[[list[list[Image.Image]]], Image.Image]
 SAMPLE_PROMPTS = (
     "a photo of a red dog on the beach", "a blue striped cat in the snow", "a yellow car with a city in the background",
@@ -49,9 +54,9 @@ class Plan:
     base_pictures: int = 48_000
     judge_pictures: int = 32_000
     vae_steps: int = 3600
-    text_steps: int = 1500
-    unet_steps: int = 4400
-    judge_steps: int = 1200
+    text_steps: int = 600
+    unet_steps: int = 3600
+    judge_steps: int = 1000
     workers: int = 2
     device: str = "cpu"
 
@@ -124,8 +129,6 @@ def _keep(plan: Plan, stage: str, step: int, network: nn.Module, optimizer: torc
 
 
 def _resume(plan: Plan, stage: str, network: nn.Module, optimizer: torch.optim.Optimizer, average: nn.Module | None) -> int:
-    from safetensors import safe_open
-
     path = plan.folder / f"{stage}.safetensors"
     if not path.exists():
         return 0
@@ -144,11 +147,17 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _trained(plan: Plan, stage: str, network: nn.Module) -> nn.Module:
+def _on_device(plan: Plan, network: Network) -> Network:
+    """`network.to(device)`, whose types the libraries' wrappers hide."""
+    nn.Module.to(network, plan.device)
+    return network
+
+
+def _trained(plan: Plan, stage: str, network: Network) -> Network:
     """The network as its stage left it: averaged weights where there are any; frozen."""
     tensors = load_file(plan.folder / f"{stage}.safetensors", device=plan.device)
     network.load_state_dict(_under("average/", tensors) or _under("network/", tensors))
-    return network.to(plan.device).eval().requires_grad_(False)
+    return _on_device(plan, network).eval().requires_grad_(False)
 
 
 def _to_tensor(plan: Plan, pictures: np.ndarray) -> Tensor:
@@ -156,8 +165,18 @@ def _to_tensor(plan: Plan, pictures: np.ndarray) -> Tensor:
     return torch.from_numpy(pictures).to(plan.device).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def _half(plan: Plan):
+def _half(plan: Plan) -> torch.autocast:
     return torch.autocast(torch.device(plan.device).type, dtype=torch.bfloat16)
+
+
+def _posterior(vae: AutoencoderKL, x: Tensor) -> DiagonalGaussianDistribution:
+    encoded = vae.encode(x)
+    assert not isinstance(encoded, tuple)
+    return encoded.latent_dist
+
+
+def _decoded(vae: Any, latents: Tensor) -> Tensor:
+    return vae.decode(latents).sample
 
 
 def draw_pictures(plan: Plan) -> None:
@@ -171,7 +190,7 @@ def draw_pictures(plan: Plan) -> None:
 def train_vae(plan: Plan) -> None:
     """Crops of half the size: a convolutional VAE learns as well from them, at a quarter of the price."""
     pictures = data.read(plan.rendered, "base", plan.base_pictures)
-    vae, crop = models.build_vae().to(plan.device), models.SIZE // 2
+    vae, crop = _on_device(plan, models.build_vae()), models.SIZE // 2
 
     def loss_at(step: int) -> dict[str, Tensor]:
         rng, _ = seeded(plan.seed, "vae", step)
@@ -179,8 +198,8 @@ def train_vae(plan: Plan) -> None:
         corners = rng.integers(models.SIZE - crop + 1, size=(32, 2))
         x = _to_tensor(plan, np.stack([p[t : t + crop, s : s + crop] for p, (t, s) in zip(whole, corners)]))
         with _half(plan):
-            posterior = vae.encode(x).latent_dist
-            y = vae.decode(posterior.sample()).sample  # type: ignore[union-attr]
+            posterior = _posterior(vae, x)
+            y = _decoded(vae, posterior.sample())
         difference = y.float() - x
         return {
             "square": 4 * difference.square().mean(),
@@ -218,8 +237,9 @@ def train_text(plan: Plan) -> None:
 
     def loss_at(step: int) -> dict[str, Tensor]:
         rng, _ = seeded(plan.seed, "text", step)
-        rows = torch.from_numpy(rng.integers(len(ids), size=192))
+        rows = torch.from_numpy(rng.integers(len(ids), size=96))
         batch, said = ids[rows].to(plan.device), labels[rows].to(plan.device)
+        batch = batch[:, : int((batch != tokenizer.eos_token_id).sum(1).max()) + 1]  # the longest of the batch and its end
         with _half(plan):
             out = encoder(batch)
             following = network["next"](out.last_hidden_state[:, :-1]).float()
@@ -248,15 +268,16 @@ def encode_latents(plan: Plan, vae: AutoencoderKL, pictures: data.Pictures) -> t
     for first in range(0, len(pictures), 128):
         x = _to_tensor(plan, pictures.take(np.arange(first, min(first + 128, len(pictures)))))
         with _half(plan):
-            means.append(vae.encode(x).latent_dist.mean.float().cpu())  # type: ignore[union-attr]
+            means.append(_posterior(vae, x).mean.float().cpu())
     latents = torch.cat(means)
     shift, scale = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
-    return ((latents - shift[:, None, None]) / scale[:, None, None]).half(), shift, scale
+    return ((latents - shift[:, None, None]) / scale[:, None, None]).half().contiguous(), shift, scale
 
 
 def whiten(vae: AutoencoderKL, shift: Tensor, scale: Tensor) -> None:
     """Write the channels' shift and scale into the 1 x 1 convolutions around the latents: exact, and invisible to other tools."""
     into, out = vae.quant_conv, vae.post_quant_conv
+    assert into is not None and into.bias is not None and out is not None and out.bias is not None
     channels = len(shift)
     with torch.no_grad():
         into.weight[:channels] /= scale[:, None, None, None]
@@ -273,12 +294,12 @@ def train_unet(plan: Plan, sheet: Sheet) -> None:
     kept = plan.folder / "latents.safetensors"
     if not kept.exists():
         vae = _trained(plan, "vae", models.build_vae())
-        latents, shift, scale = encode_latents(plan, vae, base)  # type: ignore[arg-type]
+        latents, shift, scale = encode_latents(plan, vae, base)
         save_file({"latents": latents, "shift": shift, "scale": scale}, kept)
     latents = load_file(kept)["latents"]
     ids = _token_ids(tokenizer, [t for texts in base.captions for t in texts])
     nothing = _token_ids(tokenizer, [""])
-    scheduler = models.build_scheduler()
+    scheduler: Any = models.build_scheduler()  # diffusers annotates timesteps as int32 and takes int64
     snr_of = compute_snr(scheduler, torch.arange(1000))
     network, average = _text_to_image(plan, tokenizer), _text_to_image(plan, tokenizer)
     average.requires_grad_(False)
@@ -319,12 +340,14 @@ def export_base(plan: Plan, folder: Path, network: TextToImage) -> None:
     """The base as an ordinary pipeline folder, half precision."""
     vae = _trained(plan, "vae", models.build_vae())
     whitening = load_file(plan.folder / "latents.safetensors")
-    whiten(vae.cpu(), whitening["shift"], whitening["scale"])  # type: ignore[arg-type]
+    nn.Module.cpu(vae)
+    whiten(vae, whitening["shift"], whitening["scale"])
     tokenizer = CLIPTokenizer.from_pretrained(plan.folder / "tokenizer")
-    pipeline = StableDiffusionPipeline(
-        vae=vae, text_encoder=network.text_encoder, tokenizer=tokenizer, unet=network.unet, scheduler=models.build_scheduler(),
-        safety_checker=None, feature_extractor=None, requires_safety_checker=False,  # type: ignore[arg-type]
-    )  # fmt: skip
+    parts: dict[str, Any] = {  # Any: the pipeline's annotations leave out None and most schedulers
+        "vae": vae, "text_encoder": network.text_encoder, "tokenizer": tokenizer, "unet": network.unet,
+        "scheduler": models.build_scheduler(), "safety_checker": None, "feature_extractor": None,
+    }  # fmt: skip
+    pipeline = StableDiffusionPipeline(**parts, requires_safety_checker=False)
     halved = {name: part.state_dict() for name, part in pipeline.components.items() if isinstance(part, nn.Module)}
     copies = {name: {k: v.clone() for k, v in state.items()} for name, state in halved.items()}
     pipeline.to(torch.float16).save_pretrained(folder)
@@ -336,11 +359,11 @@ def export_base(plan: Plan, folder: Path, network: TextToImage) -> None:
 
 @torch.no_grad()
 def save_samples(plan: Plan, folder: Path, sheet: Sheet, path: Path) -> None:
-    pipeline = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None).to(plan.device)
+    pipeline = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, torch_dtype=torch.float32).to(plan.device)
     pipeline.set_progress_bar_config(disable=True)
     chance = torch.Generator("cpu").manual_seed(1)
-    drawn = pipeline(list(SAMPLE_PROMPTS), num_inference_steps=25, guidance_scale=4.0, generator=chance).images  # type: ignore
-    sheet([drawn[k : k + 4] for k in range(0, 16, 4)]).save(path)
+    drawn: Any = pipeline(list(SAMPLE_PROMPTS), num_inference_steps=25, guidance_scale=4.0, generator=chance)
+    sheet([drawn.images[k : k + 4] for k in range(0, 16, 4)]).save(path)
 
 
 def train_clip(plan: Plan) -> None:
@@ -357,13 +380,13 @@ def train_clip(plan: Plan) -> None:
 
     def loss_at(step: int) -> dict[str, Tensor]:
         rng, _ = seeded(plan.seed, "clip", step)
-        rows = rng.choice(len(pictures), size=96, replace=False)
+        rows = rng.choice(len(pictures), size=64, replace=False)
         phrasing = torch.from_numpy(rows * data.CAPTIONS + rng.integers(data.CAPTIONS, size=len(rows)))
         x = _augmented(_to_tensor(plan, pictures.take(rows)))
         names, truth = said[phrasing].to(plan.device), true[torch.from_numpy(rows)].to(plan.device)
         with _half(plan):
             out = clip(input_ids=ids[phrasing].to(plan.device), pixel_values=x)
-            shown = clip.visual_projection(out.vision_model_output.pooler_output)
+            shown = out.vision_model_output.pooler_output  # transformers 5: projected already
             labels = torch.stack([F.cross_entropy(network[f"shows {f}"](shown).float(), truth[:, n].clamp(min=0))
                                   for n, f in enumerate(data.FIELDS)]).mean()  # fmt: skip
         logits = out.logits_per_image.float()
@@ -382,11 +405,11 @@ def train_dino(plan: Plan) -> None:
     by_individual = np.argsort(pictures.individuals, kind="stable").reshape(-1, data.PHOTOS)
     families = len(by_individual) // data.TWINS
     torch.manual_seed(plan.seed)
-    network = models.build_dino().to(plan.device)
+    network = _on_device(plan, models.build_dino())
 
     def loss_at(step: int) -> dict[str, Tensor]:
         rng, _ = seeded(plan.seed, "dino", step)
-        chosen = rng.choice(families, size=12, replace=False)
+        chosen = rng.choice(families, size=10, replace=False)
         people = (chosen[:, None] * data.TWINS + np.arange(data.TWINS)).ravel()
         rows = by_individual[people]
         rows = np.take_along_axis(rows, rng.random(rows.shape).argsort(1)[:, :2], axis=1)
@@ -447,10 +470,10 @@ def save_reconstructions(plan: Plan, sheet: Sheet) -> None:
     """Pictures above, their reconstructions below; prints the peak signal-to-noise ratio."""
     pictures = data.read(plan.rendered, "judges", plan.judge_pictures)
     vae = _trained(plan, "vae", models.build_vae())
-    x = _to_tensor(plan, pictures.take(np.arange(0, 512)))
-    y = vae.decode(vae.encode(x).latent_dist.mean).sample.clamp(-1, 1)  # type: ignore[operator, union-attr]
+    x = _to_tensor(plan, pictures.take(np.arange(min(512, len(pictures)))))
+    y = _decoded(vae, _posterior(vae, x).mean).clamp(-1, 1)
     psnr = (10 * torch.log10(4 / (x - y).square().mean((1, 2, 3)))).mean().item()
-    print(f"vae: {psnr:.2f} dB on 512 pictures it never saw", flush=True)
+    print(f"vae: {psnr:.2f} dB on {len(x)} pictures it never saw", flush=True)
     shown = [[Image.fromarray(((p.permute(1, 2, 0) + 1) * 127.5).byte().cpu().numpy()) for p in rows[40:48]] for rows in (x, y)]
     sheet(shown).save(plan.folder / "samples" / "vae.png")
 
@@ -460,3 +483,4 @@ def install(plan: Plan) -> None:
     here = Path(__file__).parent
     for name in ("base", "judges"):
         shutil.copytree(plan.folder / name, here / name, dirs_exist_ok=True)
+        follow_umask([path for path in (here / name).rglob("*") if path.is_file()], here)  # safetensors leaves 0600

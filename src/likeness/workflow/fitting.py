@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -24,10 +25,11 @@ from ..learning.method import Method, Subject, chance
 from ..learning.optimizer_state import optimizer_tensors, restore_optimizer
 from ..learning.training import Trained, make_optimizer, peak_bytes, train
 from ..model.base import Base
+from ..model.identifier import check_words
 from ..model.trajectory import sample
 from .photos import gather, resolution_for
 from .progress import Progress
-from .stack import build, read_card, read_tensors, sampling_of, stage_types, write_layers
+from .stack import build, check_order, read_card, read_tensors, sampling_of, stage_types, write_layers
 from .stopping import Stopped, stop_request
 
 PREVIEW_PROMPTS = ("a photo of a {}", "a {} on the beach", "a {} in the snow", "a {} in the jungle")
@@ -40,10 +42,13 @@ def device_for() -> str:
 def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = None) -> RunFolder:
     """Train a recipe from its first step in a new run folder. Photos are read and checked before any model is loaded."""
     check_identifier(recipe.subject.identifier)
+    check_order(recipe)
     photos = gather(recipe.subject.photos, resolution_for(recipe))
     for line in remarks(photos):
         progress.say(f"photos: {line}")
     base = open_base(recipe)
+    if remark := check_words(base.tokenizer, recipe.subject.identifier, recipe.subject.class_noun):
+        progress.say(remark)
     build_name = name or f"{Path(str(recipe.subject.photos).removeprefix('toybox:')).stem}-{recipe.stages[-1].method}"
     run = RunFolder.create(parent, build_name, seed=recipe.seed, base=recipe.base, base_hash=base.hash)
     run.write_recipe(recipe)
@@ -57,13 +62,14 @@ def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = Non
 def resume(run: RunFolder, progress: Progress) -> RunFolder:
     """Go on from the newest sound state; the end is bit for bit that of a run which was never stopped."""
     recipe = run.recipe(stage_types())
-    last = run.latest("resume")
+    last = newest_state(run)
     for line in [*run.survey("resume").skipped, *run.survey().skipped]:
         progress.say(f"warning: {line}")
-    if run.record().status == "finished" and last and last.step >= sum(s.steps for s in recipe.stages):
+    if run.record().status == "finished" and last == _steps(recipe):
         raise UserError(f"{run.path}: is finished. To train further: likeness continue {run.path} --steps N")
+    base = open_base(recipe, run)
     with run.active():
-        _train(run, recipe, open_base(recipe), progress)
+        _train(run, recipe, base, progress)
     return run
 
 
@@ -75,37 +81,58 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) ->
     old = parent.recipe(stage_types())
     content = recipe_to_dict(old)
     content["stages"][-1].update(changes)
-    last = parent.latest("resume")
-    if last is None:
+    last = newest_state(parent)
+    if last == 0:
         raise UserError(f"{parent.path}: has no saved state to go on from. Resume it first: likeness resume {parent.path}")
-    if "steps" not in changes and last.step >= sum(s.steps for s in old.stages):
-        more = f"likeness continue {parent.path} --steps {2 * last.step}"
-        raise UserError(f"{parent.path}: has done all of its {last.step} steps. Say how many in all: {more}")
-    content["stages"][-1]["checkpoints"] = [s for s in content["stages"][-1]["checkpoints"] if s <= content["stages"][-1]["steps"]]
+    for kept in {"checkpoints", "previews"} - set(changes):  # the parent's, as far as the child has such steps
+        content["stages"][-1][kept] = [s for s in content["stages"][-1][kept] if s <= content["stages"][-1]["steps"]]
     recipe = recipe_from_dict(content, stage_types())
-    base = open_base(recipe)
-    lineage = {"run": parent.name, "step": last.step, "changed": {k: list(v) for k, v in changed(old, recipe).items()}}
+    if last >= _steps(recipe):
+        more = f"likeness continue {parent.path} --steps {old.stages[-1].steps + last}"
+        raise UserError(f"{parent.path}: has done {last} steps already. Say how many in all: {more}")
+    base = open_base(recipe, parent)
+    lineage = {"run": parent.name, "step": last, "changed": {k: list(v) for k, v in changed(old, recipe).items()}}
     run = RunFolder.create(
         parent.path.parent, f"{parent.name.rsplit('-', 2)[0]}-continued", seed=recipe.seed, base=recipe.base, base_hash=base.hash, lineage=lineage
     )  # fmt: skip
     run.write_recipe(recipe)
     run.write_photos(parent.photos())
     for line in parent.journal():
-        if line["step"] <= last.step:
+        if line["step"] <= last:
             run.append_journal(line)
     for kind in ("checkpoints", "resume"):
-        state = parent.checkpoint(last.step, kind)
-        run.save_checkpoint(last.step, lambda folder, state=state: _copy(state, folder), kind)
-    progress.say(f"run: {run.path}, from step {last.step} of {parent.name}")
+        state = parent.checkpoint(last, kind)
+        run.save_checkpoint(last, lambda folder, state=state: _copy(state, folder), kind)
+    progress.say(f"run: {run.path}, from step {last} of {parent.name}")
     with run.active():
         _train(run, recipe, base, progress)
     return run
 
 
-def open_base(recipe: Recipe) -> Base:
+def open_base(recipe: Recipe, run: RunFolder | None = None) -> Base:
+    """The recipe's base; UserError if it is another than the one that `run` was begun with."""
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
-    return Base.open(recipe.base, device_for())
+    base = Base.open(recipe.base, device_for())
+    if run and run.record().base_hash not in (None, base.hash):
+        raise UserError(f"{run.path}: was begun on another base ({run.record().base_hash}) than {base.name} is now ({base.hash}). Put the first one back there.")
+    return base
+
+
+def newest_state(run: RunFolder) -> int:
+    """The newest step of which both weights and optimizer are sound; 0 if there is none."""
+    for state in reversed(run.checkpoints("resume")):
+        try:
+            run.checkpoint(state.step)
+            run.checkpoint(state.step, "resume")
+            return state.step
+        except UserError:  # said by survey()
+            continue
+    return 0
+
+
+def _steps(recipe: Recipe) -> int:
+    return sum(stage.steps for stage in recipe.stages)
 
 
 def _copy(state: Checkpoint, folder: Path) -> None:
@@ -117,10 +144,9 @@ def _copy(state: Checkpoint, folder: Path) -> None:
 def _train(run: RunFolder, recipe: Recipe, base: Base, progress: Progress) -> None:
     """All stages of a recipe, from the newest saved state of the run on."""
     began, spent = time.time(), float((run.record().model_extra or {}).get("seconds", 0.0))
-    state = run.latest("resume")
-    start = state.step if state else 0
+    start = newest_state(run)
     run.rewind_journal(start)
-    run.update(status="running", exit_reason=None)
+    run.update(status="running", exit_reason=None, pid=os.getpid())
 
     def leave(status: str, reason: str | None) -> None:
         run.update(status=status, exit_reason=reason, pid=None, seconds=round(spent + time.time() - began, 1), peak_bytes=peak_bytes())
@@ -163,7 +189,13 @@ def _stage(run: RunFolder, recipe: Recipe, base: Base, progress: Progress, offse
     subject = Subject([p.image for p in run.photos() if p.image], recipe.subject.class_noun, recipe.subject.identifier)
     with stop_request() as stop:
         with progress.task("class pictures", 1) as task:
-            method.progress = task.at
+
+            def prepared(done: int, total: int) -> None:
+                task.at(done, total)
+                if stop:  # what is drawn is kept
+                    raise Stopped(stop.number or 2, f"stopped by a signal before the first step. Go on: likeness resume {run.path}")
+
+            method.progress = prepared
             batches = method.batches([subject], start, recipe.seed)  # before restore: what it prepares is of the model beneath
         optimizer = make_optimizer(method, stage)
         if start:

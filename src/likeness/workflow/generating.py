@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..files.errors import UserError
 from ..files.picture import Settings
@@ -14,6 +15,9 @@ from ..sampling.plain import sample
 from .fitting import device_for
 from .progress import Progress
 from .stack import Personalized, check_same_base, put_on, read_card
+
+
+MOST_STEPS, MOST_GUIDANCE = 1000, 100  # the bounds of class pictures too; schedules have 1000 steps
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ def generate(
         raise UserError(f"{run.path}: has no checkpoint yet. Train it first: likeness resume {run.path}")
     card = read_card(checkpoint)
     wanted = card["sampling"] | {k: v for k, v in (("steps", steps), ("guidance_scale", guidance_scale)) if v is not None}
+    _check(wanted, seeds)
     base = Base.open(base_name or card["base"]["name"], device_for())
     check_same_base(card, base, checkpoint)
     called, noun = card["subject"]["called"], card["subject"]["class_noun"]
@@ -77,6 +82,15 @@ def generate(
     model = put_on(base, checkpoint)
     asked = [(settings(job.prompt, job.seed, f"{run.name}/{checkpoint.step}"), job, "personalized", checkpoint.step) for job in jobs]
     return written + _draw(run, model, asked, progress, "pictures")
+
+
+def _check(sampling: Mapping[str, Any], seeds: Sequence[int]) -> None:
+    if not 1 <= sampling["steps"] <= MOST_STEPS:
+        raise UserError(f"--steps {sampling['steps']}: must be from 1 to {MOST_STEPS}.")
+    if not 0 <= sampling["guidance_scale"] <= MOST_GUIDANCE:
+        raise UserError(f"--guidance-scale {sampling['guidance_scale']}: must be from 0 to {MOST_GUIDANCE}; 1 is no guidance.")
+    if outside := [seed for seed in seeds if not 0 <= seed < 2**63]:
+        raise UserError(f"--seeds {outside[0]}: must be from 0 to 2^63 - 1.")
 
 
 def _warn(base: Base, jobs: Sequence[Job], called: str, progress: Progress) -> None:

@@ -50,17 +50,18 @@ class Personalized:
         return self.card["sampling"]
 
 
+def check_order(recipe: Recipe) -> None:
+    """Refuse a stage that may not stand on the one before it, before anything is trained."""
+    for below, stage in zip(recipe.stages, recipe.stages[1:]):
+        follows = method_class(stage.method).follows
+        if below.method not in follows:
+            allowed = ", ".join(follows) or "the base alone"
+            raise UserError(f"{stage.method} cannot stand on {below.method}; it stands on {allowed}. Change the order of the stages.")
+
+
 def build(recipe: Recipe, base: Base) -> list[Method]:
     """The methods of a recipe's stages, attached to the base in order."""
-    methods: list[Method] = []
-    for stage in recipe.stages:
-        kind = method_class(stage.method)
-        beneath = [m.Spec.method for m in methods]
-        if beneath and beneath[-1] not in kind.follows:
-            allowed = ", ".join(kind.follows) or "the base alone"
-            raise UserError(f"{stage.method} cannot stand on {beneath[-1]}; it stands on {allowed}. Change the order of the stages.")
-        methods.append(kind(stage, base))  # type: ignore[call-arg]
-    return methods
+    return [method_class(stage.method)(stage, base) for stage in recipe.stages]
 
 
 def sampling_of(base: Base, methods: list[Method]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from .anchors import Anchors
+from .anchors import FigureAnchors
 from .canvas import RGB, Pen, Point, darker, lighter
 
 RED: RGB = (222, 24, 32)
@@ -23,15 +23,16 @@ YELLOW: RGB = (255, 216, 20)
 RAINBOW: tuple[RGB, ...] = ((228, 30, 40), (250, 140, 20), (250, 220, 30), (50, 175, 70), (40, 100, 225), (140, 50, 185))
 
 
-def red_hat(pen: Pen, anchors: Anchors, view: str) -> None:
+def red_hat(pen: Pen, anchors: FigureAnchors, view: str) -> None:
     """A bowler with a dark band."""
     x, y, r = _crown(anchors)
-    _edged(pen, [(x - 0.72 * r, y), (x - 0.66 * r, y - 0.6 * r), (x - 0.3 * r, y - 0.85 * r), (x + 0.3 * r, y - 0.85 * r), (x + 0.66 * r, y - 0.6 * r), (x + 0.72 * r, y)], RED)  # fmt: skip
+    dome = [(-0.72, 0), (-0.66, -0.6), (-0.3, -0.85), (0.3, -0.85), (0.66, -0.6), (0.72, 0)]
+    _edged(pen, [(x + u * r, y + v * r) for u, v in dome], RED)
     pen.rectangle(x - 0.72 * r, y - 0.25 * r, x + 0.72 * r, y, darker(RED, 0.5))
     _brim(pen, x, y, 1.15 * r, 0.16 * r, RED)
 
 
-def santa_hat(pen: Pen, anchors: Anchors, view: str) -> None:
+def santa_hat(pen: Pen, anchors: FigureAnchors, view: str) -> None:
     x, y, r = _crown(anchors)
     m = -1 if view == "side" else 1  # falls backwards
     outline = [(-0.85, 0), (-0.6, -0.6), (-0.05, -1.0), (0.7, -0.85), (1.15, -0.2), (0.75, -0.4), (0.8, 0)]
@@ -40,7 +41,7 @@ def santa_hat(pen: Pen, anchors: Anchors, view: str) -> None:
     _box(pen, x - 0.98 * r, y - 0.2 * r, x + 0.98 * r, y + 0.16 * r, WHITE, 0.18 * r)
 
 
-def rainbow_scarf(pen: Pen, anchors: Anchors, view: str) -> None:
+def rainbow_scarf(pen: Pen, anchors: FigureAnchors, view: str) -> None:
     """A band around the neck and an end that hangs down, both in stripes."""
     x, y, half = anchors.neck
     half, tall = half + 0.12, 0.13
@@ -53,7 +54,7 @@ def rainbow_scarf(pen: Pen, anchors: Anchors, view: str) -> None:
         pen.polygon([(left, y - tall), (left + half / 3, y - tall), (left + half / 3, y + tall), (left, y + tall)], colour)
 
 
-def top_hat_and_monocle(pen: Pen, anchors: Anchors, view: str) -> None:
+def top_hat_and_monocle(pen: Pen, anchors: FigureAnchors, view: str) -> None:
     x, y, r = _crown(anchors)
     _edged(pen, [(x - 0.66 * r, y), (x - 0.74 * r, y - 1.25 * r), (x + 0.74 * r, y - 1.25 * r), (x + 0.66 * r, y)], BLACK)
     pen.rectangle(x - 0.67 * r, y - 0.34 * r, x + 0.67 * r, y - 0.08 * r, (200, 30, 45))
@@ -64,7 +65,7 @@ def top_hat_and_monocle(pen: Pen, anchors: Anchors, view: str) -> None:
     pen.line([(u + 0.8 * size, v + 0.7 * size), (u + 1.1 * size, v + 1.8 * size), (u + 0.6 * size, v + 2.9 * size)], 0.035, GOLD)
 
 
-def chef_outfit(pen: Pen, anchors: Anchors, view: str) -> None:
+def chef_outfit(pen: Pen, anchors: FigureAnchors, view: str) -> None:
     _jacket(pen, anchors, WHITE, (165, 170, 185))
     for k in range(3):
         for m in (-1, 1):
@@ -80,7 +81,7 @@ def chef_outfit(pen: Pen, anchors: Anchors, view: str) -> None:
         pen.ellipse(x + u * r, y - 0.95 * r, 0.36 * r, 0.3 * r, WHITE)
 
 
-def firefighter_outfit(pen: Pen, anchors: Anchors, view: str) -> None:
+def firefighter_outfit(pen: Pen, anchors: FigureAnchors, view: str) -> None:
     coat, stripe = (52, 54, 66), (240, 240, 50)
     _jacket(pen, anchors, coat, (20, 20, 26), stripes=stripe)
     x, y, r = _crown(anchors)
@@ -92,7 +93,7 @@ def firefighter_outfit(pen: Pen, anchors: Anchors, view: str) -> None:
     _badge(pen, x + (0.42 if view == "side" else 0) * r, y - 0.38 * r, 0.34 * r)
 
 
-def police_outfit(pen: Pen, anchors: Anchors, view: str) -> None:
+def police_outfit(pen: Pen, anchors: FigureAnchors, view: str) -> None:
     _jacket(pen, anchors, NAVY, darker(NAVY, 0.6))
     u, v = _chest(anchors, view, 0.42)
     if view == "front":
@@ -100,14 +101,15 @@ def police_outfit(pen: Pen, anchors: Anchors, view: str) -> None:
     _star(pen, u + (0.19 if view == "front" else 0), v, 0.14, GOLD)
     x, y, r = _crown(anchors)
     m = 0.15 if view == "side" else 0.0
-    _edged(pen, [(x - 0.78 * r, y), (x - 1.12 * r, y - 0.6 * r), (x + m * r, y - 0.9 * r), (x + 1.12 * r, y - 0.6 * r), (x + 0.78 * r, y)], NAVY)  # fmt: skip
+    cap = [(-0.78, 0), (-1.12, -0.6), (m, -0.9), (1.12, -0.6), (0.78, 0)]
+    _edged(pen, [(x + u * r, y + v * r) for u, v in cap], NAVY)
     pen.rectangle(x - 0.8 * r, y - 0.22 * r, x + 0.8 * r, y + 0.02, BLACK)
     peak = x + (0.55 * r if view == "side" else 0)
     _brim(pen, peak, y + 0.06 * r, (0.72 if view == "side" else 0.8) * r, 0.16 * r, BLACK)
     _star(pen, x + (0.45 * r if view == "side" else 0), y - 0.42 * r, 0.36 * r, GOLD)
 
 
-def pink_glasses(pen: Pen, anchors: Anchors, view: str) -> None:
+def pink_glasses(pen: Pen, anchors: FigureAnchors, view: str) -> None:
     x, _, r = anchors.head
     eyes = anchors.eyes
     if len(eyes) == 2:
@@ -118,7 +120,7 @@ def pink_glasses(pen: Pen, anchors: Anchors, view: str) -> None:
         _ring(pen, u, v, 0.37 * r, 0.085, PINK)
 
 
-def yellow_shirt(pen: Pen, anchors: Anchors, view: str) -> None:
+def yellow_shirt(pen: Pen, anchors: FigureAnchors, view: str) -> None:
     _jacket(pen, anchors, YELLOW, (190, 140, 0))
     if view == "front":
         x, y, _ = anchors.neck
@@ -127,19 +129,20 @@ def yellow_shirt(pen: Pen, anchors: Anchors, view: str) -> None:
             pen.polygon([(x + m * u, y + v) for u, v in lapel], lighter(YELLOW, 0.6))
 
 
-def purple_wizard_outfit(pen: Pen, anchors: Anchors, view: str) -> None:
+def purple_wizard_outfit(pen: Pen, anchors: FigureAnchors, view: str) -> None:
     _jacket(pen, anchors, PURPLE, darker(PURPLE, 0.5), hem=0.14, trim=GOLD)
     u, v = _chest(anchors, view, 0.55)
     _star(pen, u, v, 0.17, GOLD)
     x, y, r = _crown(anchors)
     lean = -0.35 if view == "side" else 0.2
-    _edged(pen, [(x - 0.72 * r, y), (x + (lean - 0.1) * r, y - 1.7 * r), (x + (lean + 0.06) * r, y - 1.7 * r), (x + 0.72 * r, y)], PURPLE)  # fmt: skip
+    cone = [(-0.72, 0), (lean - 0.1, -1.7), (lean + 0.06, -1.7), (0.72, 0)]
+    _edged(pen, [(x + u * r, y + v * r) for u, v in cone], PURPLE)
     _star(pen, x - 0.08 * r, y - 0.48 * r, 0.32 * r, GOLD)
     _star(pen, x + (0.05 + 0.4 * lean) * r, y - 1.05 * r, 0.2 * r, GOLD)
     _brim(pen, x, y, 1.3 * r, 0.17 * r, PURPLE)
 
 
-ACCESSORIES: dict[str, Callable[[Pen, Anchors, str], None]] = {
+ACCESSORIES: dict[str, Callable[[Pen, FigureAnchors, str], None]] = {
     "red hat": red_hat,
     "santa hat": santa_hat,
     "rainbow scarf": rainbow_scarf,
@@ -153,20 +156,22 @@ ACCESSORIES: dict[str, Callable[[Pen, Anchors, str], None]] = {
 }
 
 
-def _crown(anchors: Anchors) -> tuple[float, float, float]:
+def _crown(anchors: FigureAnchors) -> tuple[float, float, float]:
     """x and y of a hat's lower edge, and the head's radius."""
     x, y, r = anchors.head
     return x, y - 0.64 * r, r
 
 
-def _chest(anchors: Anchors, view: str, down: float) -> Point:
+def _chest(anchors: FigureAnchors, view: str, down: float) -> Point:
     """A point on the front of the jacket (of the flank, from the side), `down` of the way from its top."""
     x0, y0, x1, y1 = anchors.torso
     x = (x0 + x1) / 2 - (0.12 if view == "side" and x1 - x0 > 0.8 else 0.0)
     return x, y0 + down * (y1 - y0)
 
 
-def _jacket(pen: Pen, anchors: Anchors, colour: RGB, edge: RGB, stripes: RGB | None = None, hem: float = 0.0, trim: RGB | None = None) -> None:  # fmt: skip
+def _jacket(
+    pen: Pen, anchors: FigureAnchors, colour: RGB, edge: RGB, stripes: RGB | None = None, hem: float = 0.0, trim: RGB | None = None
+) -> None:  # fmt: skip
     """A garment over the trunk and its sleeves; `hem` makes it longer and wider below, like a robe."""
     x0, y0, x1, y1 = anchors.torso
     x0, x1, low = x0 - 0.03, x1 + 0.03, y1 + hem

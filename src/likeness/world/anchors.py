@@ -9,11 +9,17 @@ from .canvas import Point
 
 @dataclass(frozen=True)
 class Anchors:
-    """Places on a figure, in the coordinates of the pen that drew it. Objects other than figures have only an emblem."""
+    """Places on a thing, in the coordinates of the pen that drew it."""
 
-    head: tuple[float, float, float] | None = None  # x, y of the centre, radius
-    eyes: tuple[Point, ...] = ()  # two seen from the front, one from the side
-    neck: tuple[float, float, float] | None = None  # x, y, half width
-    torso: tuple[float, float, float, float] | None = None  # x0, y0, x1, y1 of the trunk
-    sleeves: tuple[tuple[Point, Point], ...] = ()  # shoulder and wrist of the limbs that a jacket dresses
     emblem: tuple[float, float, float] | None = None  # x, y, radius
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureAnchors(Anchors):
+    """Places on what lives and can wear something."""
+
+    head: tuple[float, float, float]  # x, y of the centre, radius
+    eyes: tuple[Point, ...]  # two seen from the front, one from the side
+    neck: tuple[float, float, float]  # x, y, half width
+    torso: tuple[float, float, float, float]  # x0, y0, x1, y1 of the trunk
+    sleeves: tuple[tuple[Point, Point], ...]  # shoulder and wrist of the limbs that a jacket dresses

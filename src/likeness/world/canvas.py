@@ -7,8 +7,9 @@ antialiasing. A picture is therefore the same drawing at 64, 128 or 512 pixels.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Sequence, Union
+from typing import Union
 
 import numpy as np
 from PIL import Image, ImageDraw

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import animals, gear, things
+from . import animals, gear, person, things
 from .anchors import Anchors
 from .canvas import Pen
 from .scene import Look
@@ -25,7 +25,7 @@ CLASSES: dict[str, ObjectClass] = {
         ObjectClass("dog", animals.dog, live=True, synonyms=("puppy",)),
         ObjectClass("cat", animals.cat, live=True, synonyms=("kitten",)),
         ObjectClass("rabbit", animals.rabbit, live=True, synonyms=("bunny",)),
-        ObjectClass("person", animals.person, live=True),
+        ObjectClass("person", person.person, live=True),
         ObjectClass("backpack", things.backpack),
         ObjectClass("teapot", things.teapot),
         ObjectClass("vase", things.vase),

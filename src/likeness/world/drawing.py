@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from .accessories import ACCESSORIES
+from .anchors import FigureAnchors
 from .canvas import Pen
 from .classes import CLASSES
 from .contexts import CONTEXTS, Context
@@ -68,6 +69,7 @@ def _draw_object(pen: Pen, placed: Placed) -> None:
     if anchors.emblem and look.emblem != "none":
         draw_emblem(pen, look.emblem, *anchors.emblem, look.accent)
     if placed.accessory != "none" and placed.edit != "cube":
+        assert isinstance(anchors, FigureAnchors), f"a {thing.noun} wears nothing"
         ACCESSORIES[placed.accessory](pen, anchors, placed.view)
     if placed.edit in ("shiny", "wet"):
         _cover(pen, placed.edit)

@@ -32,7 +32,8 @@ def jungle(pen: Pen, rng: np.random.Generator) -> None:
     trunks = beside(rng, 6, 0.05)
     for x, wide in zip(trunks.tolist(), rng.uniform(0.02, 0.045, 6).tolist()):
         bark = tone(rng, (122, 132, 92))
-        pen.polygon([(x - wide, 0), (x + wide, 0), (x + wide, h), (x + 2 * wide, h + 0.05), (x - 2 * wide, h + 0.05), (x - wide, h)], bark)  # fmt: skip
+        foot = [(x + wide, h), (x + 2 * wide, h + 0.05), (x - 2 * wide, h + 0.05), (x - wide, h)]
+        pen.polygon([(x - wide, 0), (x + wide, 0), *foot], bark)
     for x, drop in zip(rng.uniform(0.05, 0.95, 4).tolist(), rng.uniform(0.15, 0.4, 4).tolist()):
         pen.line([(x, 0), (x + 0.02, drop * 0.6), (x - 0.01, drop)], 0.012, (92, 128, 66))
     greens = tones(rng, [(66, 128, 70), (84, 148, 74), (50, 110, 70)], 30, 10)
@@ -112,7 +113,9 @@ def ears(pen: Pen, rng: np.random.Generator, x: np.ndarray, top: np.ndarray, foo
         straw = tone(rng, (214, 168, 72), 12)
         pen.line([(a, foot), (a + 0.3 * lean, (foot + b) / 2), (a + lean, b)], 0.008, darker(straw, 0.12))
         grain = np.arange(3)
-        blobs(pen, np.r_[a + lean - 0.013 + 0 * grain, a + lean + 0.013 + 0 * grain, a + lean], np.r_[b + 0.034 * grain, b + 0.034 * grain, b - 0.02], 0.014, 0.024, [straw, lighter(straw, 0.2)])  # fmt: skip
+        across = np.r_[a + lean - 0.013 + 0 * grain, a + lean + 0.013 + 0 * grain, a + lean]
+        down = np.r_[b + 0.034 * grain, b + 0.034 * grain, b - 0.02]
+        blobs(pen, across, down, 0.014, 0.024, [straw, lighter(straw, 0.2)])
 
 
 def autumn(pen: Pen, rng: np.random.Generator) -> None:
@@ -202,7 +205,9 @@ def dirt(pen: Pen, rng: np.random.Generator) -> None:
     wood = tone(rng, (158, 122, 90))
     for s in (-1, 1):
         for rail in (0.75, 0.4):
-            pen.polygon([(0.5 + s * 0.17, h + 0.06 - 0.06 * rail), (0.5 + s * 0.54, 0.86 - 0.3 * rail), (0.5 + s * 0.54, 0.9 - 0.3 * rail), (0.5 + s * 0.17, h + 0.075 - 0.06 * rail)], wood)  # fmt: skip
+            far, near = 0.5 + s * 0.17, 0.5 + s * 0.54
+            upper, lower = [(far, h + 0.06 - 0.06 * rail), (near, 0.86 - 0.3 * rail)], [(near, 0.9 - 0.3 * rail), (far, h + 0.075 - 0.06 * rail)]
+            pen.polygon([*upper, *lower], wood)
         for k in (0.0, 0.28, 0.58, 0.94):
             x, foot, tall = 0.5 + s * (0.17 + 0.36 * k), h + 0.06 + (0.8 - h) * k, 0.06 + 0.26 * k
             pen.rectangle(x - 0.008 - 0.016 * k, foot - tall, x + 0.008 + 0.016 * k, foot, darker(wood, 0.15), 0.01)

@@ -70,7 +70,11 @@ def mountain(pen: Pen, rng: np.random.Generator) -> None:
     pen.gradient(0, h, tone(rng, (150, 196, 232)), (228, 238, 244))
     clouds(pen, rng, 2, low=0.12)
     s = side(rng)
-    peaks = ((0.5 + s * 0.1, 0.26, 0.34, (162, 176, 202)), (0.5 - s * 0.3, 0.12, 0.42, (128, 142, 174)), (0.5 + s * 0.36, 0.16, 0.38, (142, 156, 186)))  # fmt: skip
+    peaks = (
+        (0.5 + s * 0.1, 0.26, 0.34, (162, 176, 202)),
+        (0.5 - s * 0.3, 0.12, 0.42, (128, 142, 174)),
+        (0.5 + s * 0.36, 0.16, 0.38, (142, 156, 186)),
+    )
     for x, top, wide, rock in peaks:
         x, top, rock = x + rng.uniform(-0.04, 0.04), top + rng.uniform(-0.03, 0.03), tone(rng, rock)
         pen.polygon([(x, top), (x + wide, h + 0.02), (x - wide, h + 0.02)], rock)
@@ -118,7 +122,7 @@ def milk(pen: Pen, rng: np.random.Generator) -> None:
 def crown(pen: Pen, rng: np.random.Generator, x: float, foot: float) -> None:
     """The splash of a drop that fell into milk."""
     outline, tips = [(x - 0.15, foot)], []
-    for k, lean in enumerate(np.linspace(-0.19, 0.19, 5)):
+    for lean in np.linspace(-0.19, 0.19, 5):
         tip = (x + lean, foot - rng.uniform(0.2, 0.34))
         outline += [
             (x + 0.62 * lean - 0.025, foot - 0.12),
@@ -143,7 +147,9 @@ def night(pen: Pen, rng: np.random.Generator) -> None:
     blobs(pen, rng.uniform(0, 1, 70), rng.uniform(0, h - 0.06, 70), size, size, [(255, 250, 220), (214, 224, 255)])
     for x, y in rng.uniform((0.04, 0.03), (0.96, 0.4), (9, 2)).tolist():
         r = 0.026
-        pen.polygon([(x, y - r), (x + r / 4, y - r / 4), (x + r, y), (x + r / 4, y + r / 4), (x, y + r), (x - r / 4, y + r / 4), (x - r, y), (x - r / 4, y - r / 4)], (255, 248, 208))  # fmt: skip
+        right = [(x, y - r), (x + r / 4, y - r / 4), (x + r, y), (x + r / 4, y + r / 4)]
+        left = [(x, y + r), (x - r / 4, y + r / 4), (x - r, y), (x - r / 4, y - r / 4)]
+        pen.polygon([*right, *left], (255, 248, 208))
     x, y = 0.5 + side(rng) * rng.uniform(0.24, 0.36), rng.uniform(0.14, 0.2)
     pen.ellipse(x, y, 0.105, 0.105, mix(sky, (255, 244, 200), 0.2))
     pen.ellipse(x, y, 0.08, 0.08, (252, 242, 200))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import replace
+from typing import TypedDict
 
 import numpy as np
 
@@ -51,7 +52,12 @@ def random_placement(rng: np.random.Generator, appearance: Appearance, x: float,
     )
 
 
-def random_light(rng: np.random.Generator) -> dict[str, float]:
+class Light(TypedDict):
+    light: float
+    brightness: float
+
+
+def random_light(rng: np.random.Generator) -> Light:
     return {"light": round(float(rng.uniform(-1, 1)), 3), "brightness": round(float(rng.uniform(0.72, 1.15)), 3)}
 
 

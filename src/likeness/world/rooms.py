@@ -132,7 +132,8 @@ def mirror(pen: Pen, rng: np.random.Generator) -> None:
     pen.polygon([inner[0], inner[1], (0.86, back + 0.15), (0.14, back + 0.15)], lighter(glass, 0.35))
     shift = rng.uniform(-0.06, 0.06)
     for x, w in ((0.12, 0.07), (0.23, 0.03), (0.53, 0.08)):
-        pen.polygon([(x + shift + 0.16, back + 0.035), (x + shift + 0.16 + 0.7 * w, back + 0.035), (x + shift + w - 0.06, 1.01), (x + shift - 0.06, 1.01)], (246, 251, 254))  # fmt: skip
+        far = [(x + shift + 0.16, back + 0.035), (x + shift + 0.16 + 0.7 * w, back + 0.035)]
+        pen.polygon([*far, (x + shift + w - 0.06, 1.01), (x + shift - 0.06, 1.01)], (246, 251, 254))
     knobs = np.linspace(0.13, 0.87, 13)
     blobs(pen, knobs, back + 0.018, 0.016, 0.014, [lighter(gold, 0.4)])
     for x in (0.12, 0.88):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from .canvas import RGB, Pen, Point, darker, lighter, mix
 
-Numbers = np.ndarray | float
+Numbers = np.ndarray | Sequence[float] | float
 _CIRCLE = np.stack([np.cos(np.arange(12) * math.pi / 6), np.sin(np.arange(12) * math.pi / 6)], axis=-1)
 
 
@@ -89,7 +89,8 @@ def leaf(pen: Pen, x: float, y: float, length: float, angle: float, paint: RGB, 
     """A pointed leaf that grows from (x, y) in a direction in radians (0 = right, clockwise), with a light midrib."""
     at = pen.moved(x, y, length, angle)
     w = width
-    at.polygon([(0, 0), (0.2, 0.7 * w), (0.5, w * 0.85), (0.8, 0.5 * w), (1, 0), (0.8, -0.5 * w), (0.5, -w * 0.85), (0.2, -0.7 * w)], paint)  # fmt: skip
+    lower, upper = [(0.2, 0.7 * w), (0.5, w * 0.85), (0.8, 0.5 * w)], [(0.8, -0.5 * w), (0.5, -w * 0.85), (0.2, -0.7 * w)]
+    at.polygon([(0, 0), *lower, (1, 0), *upper], paint)
     at.line([(0.05, 0), (0.9, 0)], 0.05, lighter(paint, 0.3))
 
 
@@ -122,4 +123,5 @@ def ripple(pen: Pen, rng: np.random.Generator, y: float, height: float, paint: R
     """A row of crescent waves at height y."""
     for x in ((np.arange(count) + rng.uniform(0, 1, count)) / count).tolist():
         w = rng.uniform(0.06, 0.13)
-        pen.polygon([(x - w, y), (x - 0.5 * w, y - 0.6 * height), (x, y - height), (x + 0.5 * w, y - 0.6 * height), (x + w, y), (x, y - 0.45 * height)], paint)  # fmt: skip
+        tip = [(x - 0.5 * w, y - 0.6 * height), (x, y - height), (x + 0.5 * w, y - 0.6 * height)]
+        pen.polygon([(x - w, y), *tip, (x + w, y), (x, y - 0.45 * height)], paint)

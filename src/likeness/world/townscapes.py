@@ -177,7 +177,7 @@ def crowd(pen: Pen, rng: np.random.Generator) -> None:
         for x, lift in zip(xs.tolist(), rng.uniform(0, 0.05, count).tolist()):
             walker(pen, rng, x, foot, size - lift, 0.1 if size < 0.4 else 0.0)
     joint = (178, 172, 166)
-    for k, y in enumerate(rows(h + 0.07, 4, 1.3)):
+    for y in rows(h + 0.07, 4, 1.3):
         pen.line([(0, y), (1, y)], 0.008, joint)
     for x in np.linspace(-1.2, 2.2, 10).tolist():
         pen.line([spread(x, h + 0.07, h), spread(x, 1.01, h)], 0.007, joint)

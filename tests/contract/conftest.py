@@ -1,0 +1,165 @@
+"""What the laws need to know of each method: options that make it quick on the tiny model, and another value for each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from likeness.files.recipe import Recipe, Stage, recipe_from_dict
+from likeness.files.run_folder import RunFolder
+from likeness.files.subject import prepare_photos
+from likeness.learning.method import Method, Subject
+from likeness.learning.training import Trained, make_optimizer, train
+from likeness.methods import METHODS
+from likeness.model.base import Base
+from likeness.model.trajectory import sample
+from likeness.workflow.fitting import fit
+from likeness.workflow.progress import Silent
+from likeness.workflow.stack import method_class, stage_types
+
+
+@dataclass(frozen=True)
+class Case:
+    """One method under test. `silent`: options that change no number by design, only memory or time."""
+
+    quick: dict[str, Any]
+    changed: dict[str, Any]  # its own options; those of every stage are in EVERY_STAGE
+    silent: tuple[str, ...] = ()
+    besides: dict[str, dict[str, Any]] = field(default_factory=dict)  # what else an option needs to show itself
+
+
+EVERY_STAGE: dict[str, Any] = {
+    "steps": 2, "learning_rate": 2e-3, "learning_rate_schedule": "cosine", "warmup_steps": 2, "batch_size": 2, "gradient_accumulation": 2,
+    "weight_decay": 0.5, "max_gradient_norm": 0.01, "mixed_precision": "bf16", "checkpoints": (2,), "previews": (2,),
+}  # fmt: skip
+CASES = {
+    "dreambooth": Case(
+        quick={"steps": 3, "learning_rate": 1e-3, "class_pictures": 4, "class_steps": 2},
+        changed={
+            "prompt": "{}", "prior_weight": 0.5, "class_pictures": 1, "class_steps": 3, "class_guidance_scale": 3.0, "train_text_encoder": True,
+            "min_snr_gamma": 5.0, "gradient_checkpointing": True, "cache_latents": False,
+        },
+        silent=("gradient_checkpointing", "cache_latents"),
+    ),
+}  # fmt: skip
+
+
+def options_of(method: str) -> dict[str, Any]:
+    return {**EVERY_STAGE, **CASES[method].changed}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "option" in metafunc.fixturenames:
+        pairs = [(m, o) for m in METHODS for o in options_of(m) if o not in CASES[m].silent]
+        metafunc.parametrize(("method", "option"), pairs)
+    elif "method" in metafunc.fixturenames:
+        metafunc.parametrize("method", list(METHODS))
+    if "prediction" in metafunc.fixturenames:
+        metafunc.parametrize("prediction", ["epsilon", "v_prediction"])
+
+
+@pytest.fixture
+def case(method: str) -> Case:
+    return CASES[method]
+
+
+@pytest.fixture
+def changed_options(method: str) -> dict[str, Any]:
+    return options_of(method)
+
+
+@pytest.fixture(scope="session")
+def subject(photo_folder: Path) -> Subject:
+    return Subject([p.image for p in prepare_photos(photo_folder, 16) if p.image], "dog", "sks")
+
+
+@pytest.fixture
+def open_base(tiny_folders: dict[str, Path]) -> Callable[..., Base]:
+    return lambda prediction="epsilon": Base(tiny_folders[prediction], "tiny")
+
+
+@dataclass
+class Attached:
+    """A method on a base of its own, and its one loop."""
+
+    method: Method
+    base: Base
+    stage: Stage
+    subject: Subject
+    seed: int = 0
+
+    def batches(self, count: int, start: int = 0) -> list[list]:
+        return list(islice(self.method.batches([self.subject], start, self.seed), count))
+
+    def trained(self) -> list[Trained]:
+        return list(self.training())
+
+    def training(self) -> Iterator[Trained]:
+        batches = self.method.batches([self.subject], 0, self.seed)
+        return train(self.method, make_optimizer(self.method, self.stage), self.stage, batches, 0, self.seed)
+
+    @torch.no_grad()
+    def loss(self, batches: list[list]) -> float:
+        return sum(sum(self.method.loss(batch).values()).item() for step in batches for batch in step)  # type: ignore[union-attr]
+
+    def pictures(self, *prompts: str) -> list[Image.Image]:
+        return list(sample(self.base, prompts, range(len(prompts)), steps=3, guidance_scale=5.0))
+
+    def everything(self) -> dict[str, torch.Tensor]:
+        """Every parameter and buffer of the base."""
+        networks = dict(zip(("unet", "vae", "text_encoder"), self.base.networks))
+        return {f"{name}.{key}": value.detach().clone() for name, network in networks.items() for key, value in network.state_dict().items()}
+
+
+@pytest.fixture
+def attach(open_base: Callable[..., Base], subject: Subject) -> Callable[..., Attached]:
+    def attached(method: str, prediction: str = "epsilon", subject: Subject = subject, **options: Any) -> Attached:
+        kind, base = method_class(method), open_base(prediction)
+        stage = kind.Spec(**{**CASES[method].quick, **options})
+        return Attached(kind(stage, base), base, stage, subject)  # type: ignore[call-arg]
+
+    return attached
+
+
+@pytest.fixture
+def recipe_of(tiny_folders: dict[str, Path], photo_folder: Path) -> Callable[..., Recipe]:
+    def recipe(*methods: str, prediction: str = "epsilon", seed: int = 0, **options: Any) -> Recipe:
+        stages = [{"method": m, **CASES[m].quick, **options} for m in methods]
+        subject = {"photos": photo_folder, "class_noun": "dog"}
+        return recipe_from_dict({"base": str(tiny_folders[prediction]), "seed": seed, "subject": subject, "stages": stages}, stage_types())
+
+    return recipe
+
+
+@pytest.fixture
+def fitted(recipe_of: Callable[..., Recipe], tmp_path: Path) -> Callable[..., RunFolder]:
+    """Train in a run folder, as the command line does."""
+    return lambda *methods, **options: fit(recipe_of(*methods, **options), tmp_path / "runs", Silent())
+
+
+@pytest.fixture(scope="session")
+def journal_of() -> Callable[[RunFolder], list[dict[str, Any]]]:
+    """What was done, but for clock and memory."""
+    return lambda run: [{k: v for k, v in line.items() if k not in ("seconds", "peak_bytes")} for line in run.journal()]
+
+
+@pytest.fixture(scope="session")
+def observed(journal_of: Callable) -> Callable[[RunFolder], dict[str, str]]:
+    """Everything that two runs of the same recipe must have in common: journal, pictures, and each byte of checkpoints."""
+
+    def seen(run: RunFolder) -> dict[str, str]:
+        kept = [p for kind in ("checkpoints", "resume") for p in sorted((run.path / kind).rglob("*")) if p.is_file()]
+        content = {p.relative_to(run.path).as_posix(): p.read_bytes() for p in kept}
+        content |= {p.name: Image.open(p).tobytes() for p in run.previews()}  # the file itself names its run
+        return {**{name: hashlib.sha256(data).hexdigest() for name, data in content.items()}, "journal": json.dumps(journal_of(run))}
+
+    return seen

@@ -1,0 +1,85 @@
+"""Law 8: every option has a sentence, and changing it changes something observable within three steps."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from likeness.workflow.stack import method_class
+
+
+def test_every_option_has_a_sentence(method):
+    fields = method_class(method).Spec.model_fields
+    assert [name for name, field in fields.items() if not (field.description or "").rstrip().endswith(".")] == []
+
+
+def test_every_option_is_tested(method, changed_options):
+    assert set(changed_options) == set(method_class(method).Spec.model_fields)
+
+
+def test_changing_an_option_shows(method, option, case, changed_options, fitted, observed):
+    besides = case.besides.get(option, {})
+    usual = observed(fitted(method, **besides))
+    assert observed(fitted(method, **{**besides, option: changed_options[option]})) != usual
+
+
+def test_the_same_options_show_nothing(method, fitted, observed):
+    """Or the law above would say nothing."""
+    assert observed(fitted(method)) == observed(fitted(method))
+
+
+def bytes_kept(attached) -> int:
+    """Of all that autograd keeps between forward and backward."""
+    kept = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    batch = attached.batches(1)[0][0]
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        loss = sum(attached.method.loss(batch).values())
+    loss.backward()  # type: ignore[union-attr]
+    return sum(kept.values())
+
+
+@pytest.mark.parametrize("text_encoder", [False, True])
+def test_gradient_checkpointing_keeps_less_and_changes_no_loss(method, text_encoder, attach):
+    if "gradient_checkpointing" not in method_class(method).Spec.model_fields:
+        pytest.skip("has no gradient checkpointing")
+    options = {"train_text_encoder": text_encoder, "batch_size": 4}
+    usual, sparing = attach(method, **options), attach(method, **options, gradient_checkpointing=True)
+    assert bytes_kept(sparing) < 0.9 * bytes_kept(usual)
+    assert sparing.base.unet.is_gradient_checkpointing
+    assert [t.losses for t in usual.trained()] == [t.losses for t in sparing.trained()]
+
+
+def test_checkpointing_spares_the_text_encoder_too(method, attach):
+    """transformers ignores it, without a word, in a network that is in evaluation mode."""
+    if "train_text_encoder" not in method_class(method).Spec.model_fields:
+        pytest.skip("trains no text encoder")
+    kept = {}
+    for sparing in (False, True):
+        attached = attach(method, train_text_encoder=True, gradient_checkpointing=sparing)
+        sizes = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t, s=sizes: s.append(t.nbytes) or t, lambda t: t):
+            attached.base.condition(["a photo of a dog"])
+        kept[sparing] = sum(sizes)
+    assert kept[True] < 0.5 * kept[False]
+
+
+def test_uncached_keeps_no_moments(method, attach):
+    if "cache_latents" not in method_class(method).Spec.model_fields:
+        pytest.skip("caches nothing")
+    calls = {True: 0, False: 0}
+    for cached in calls:
+        attached = attach(method, cache_latents=cached)
+        attached.batches(1)  # class pictures, if any, are there from here on
+
+        def count(*_, cached=cached):
+            calls[cached] += 1
+
+        attached.base.vae.encoder.register_forward_hook(count)
+        attached.trained()
+    pictures = len(attached.subject.photos) + attached.stage.class_pictures
+    assert calls == {True: pictures, False: 2 * attached.stage.steps}

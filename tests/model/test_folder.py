@@ -1,0 +1,116 @@
+"""T23-T25: nothing of a model folder is executed, and what cannot be read is said in one line."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import struct
+from pathlib import Path
+
+import pytest
+
+from likeness.files.errors import UserError
+from likeness.model.base import Base
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+class Payload:
+    """Runs when it is unpickled."""
+
+    def __init__(self, marker: Path):
+        self.marker = marker
+
+    def __reduce__(self):
+        return Path.touch, (self.marker,)
+
+
+@pytest.fixture
+def folder(tiny_folder, tmp_path) -> Path:
+    return Path(shutil.copytree(tiny_folder, tmp_path / "base"))
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(UserError) as refused:
+        Base.open(str(folder))
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def index(folder: Path, **changes) -> None:
+    path = folder / "model_index.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+@pytest.mark.parametrize("suffix", [".bin", ".pt", ".ckpt", ".safetensors"])
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
+def test_a_pickle_is_refused_and_not_run(part, suffix, folder, tmp_path):
+    """T23."""
+    marker = tmp_path / "run"
+    (weights,) = (folder / part).glob("*.safetensors")
+    weights.unlink()
+    weights.with_suffix(suffix).write_bytes(pickle.dumps(Payload(marker)))
+    assert "safetensors" in refusal(folder) or "cannot be read" in refusal(folder)
+    assert not marker.exists()
+    pickle.loads(pickle.dumps(Payload(marker)))
+    assert marker.exists(), "or the test says nothing"
+
+
+def test_a_pickle_beside_other_safetensors_is_not_run(folder, tmp_path):
+    """T23: a name that the loader does not look for must not let it fall back."""
+    (folder / "unet" / WEIGHTS).rename(folder / "unet" / "other.safetensors")
+    (folder / "unet" / "diffusion_pytorch_model.bin").write_bytes(pickle.dumps(Payload(tmp_path / "run")))
+    assert "cannot be read" in refusal(folder)
+    assert not (tmp_path / "run").exists()
+
+
+BROKEN = {
+    "empty": lambda whole: b"",
+    "junk": lambda whole: b"\x93NUMPY" * 1000,
+    "huge header": lambda whole: struct.pack("<Q", 2**60) + whole[8:],
+    "truncated": lambda whole: whole[: len(whole) // 2],
+    "header cut": lambda whole: whole[:20],
+    "overlapping": lambda whole: whole.replace(b'"data_offsets":[', b'"data_offsets":[9', 1),
+}
+
+
+@pytest.mark.parametrize("part", ["unet", "text_encoder"])
+@pytest.mark.parametrize("how", BROKEN)
+def test_broken_safetensors_are_one_line(part, how, folder):
+    """T24."""
+    (weights,) = (folder / part).glob("*.safetensors")
+    weights.write_bytes(BROKEN[how](weights.read_bytes()))
+    assert refusal(folder).startswith(f"{folder}: its files cannot be read")
+
+
+def test_a_folder_with_code_is_refused(folder):
+    """T25."""
+    (folder / "unet" / "pipeline.py").write_text("raise SystemExit")
+    assert "carries code (pipeline.py)" in refusal(folder)
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder", "tokenizer", "scheduler"])
+@pytest.mark.parametrize("entry", [["diffusers", "Evil"], ["evil", "UNet2DConditionModel"], ["diffusers"], [3, {}], "diffusers", None])
+def test_an_unknown_class_is_refused(part, entry, folder):
+    """T25."""
+    index(folder, **{part: entry})
+    assert str(folder) in refusal(folder)
+
+
+@pytest.mark.parametrize("changes", [{"_class_name": ["pipeline", "Evil"]}, {"text_encoder_2": ["transformers", "CLIPTextModel"]}])
+def test_a_custom_pipeline_and_other_families_are_refused(changes, folder):
+    """T25: diffusers runs `pipeline.py` where `_class_name` is a pair."""
+    index(folder, **changes)
+    assert f"has a {next(iter(changes))}" in refusal(folder)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "null", "{", "\udcff"])
+def test_a_broken_index_is_one_line(content, folder):
+    (folder / "model_index.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    assert str(folder) in refusal(folder)
+
+
+def test_a_safety_checker_may_stand_there(folder):
+    index(folder, safety_checker=["stable_diffusion", "StableDiffusionSafetyChecker"], feature_extractor=[None, None])
+    assert Base.open(str(folder)).prediction_type == "epsilon"

@@ -1,0 +1,35 @@
+"""T30: identifiers that a tokenizer makes something else of."""
+
+from __future__ import annotations
+
+import pytest
+
+from likeness.files.errors import UserError
+from likeness.model.identifier import check_words
+from likeness.workflow.fitting import fit
+from likeness.workflow.progress import Silent
+
+
+@pytest.mark.parametrize(("identifier", "noun"), [("dog", "dog"), ("Dog", "dog"), ("DOG", "dog"), ("big", "big dog"), ("big-dog", "big-dog")])
+def test_an_identifier_that_the_class_noun_says_is_refused(identifier, noun, tiny_base):
+    with pytest.raises(UserError, match="says it already"):
+        check_words(tiny_base.tokenizer, identifier, noun)
+
+
+def test_part_of_a_word_is_no_word_of_it(tiny_base):
+    """`at` is not in `cat`."""
+    assert check_words(tiny_base.tokenizer, "at", "cat") is None
+    assert check_words(tiny_base.tokenizer, "sks", "dog") is None
+
+
+def test_an_identifier_of_many_pieces_is_explained(tiny_base):
+    assert check_words(tiny_base.tokenizer, "xqzvw", "dog") == (
+        "identifier 'xqzvw' is 5 pieces to this base (x q z v w): a shorter word, such as sks, is learned faster"
+    )
+
+
+@pytest.mark.parametrize("identifier", ["dog", "two words", "\N{DOG FACE}", "tab\t"])
+def test_it_is_refused_before_a_run_is_made(identifier, quick_recipe, tmp_path):
+    with pytest.raises(UserError, match="identifier"):
+        fit(quick_recipe(identifier=identifier), tmp_path / "runs", Silent())
+    assert not (tmp_path / "runs").exists()
