@@ -3,8 +3,8 @@
     python benchmarks/subjects.py OUT.json [--subjects biscuit,…] [--set prior_weight=0 …] [--label balanced]
 
 For each subject: train with the base's advice (and --set), draw ToyBench's recontextualization prompts from shared
-noise, with the base asked for every describable word beside it, and score. Subjects that OUT.json already holds under
-the label are not run again. Pictures are kept in --runs.
+noise, with the base asked for every describable word beside it, and score. Runs that are finished under --runs are
+not trained again; their scores replace those of OUT.json under the same label.
 """
 
 import argparse
@@ -16,6 +16,8 @@ from PIL import Image
 
 from likeness.evaluation import metrics
 from likeness.evaluation.statistics import bootstrap
+from likeness.files.picture import Settings
+from likeness.files.run_folder import RunFolder
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
 from likeness.toybox.check import named
@@ -27,28 +29,49 @@ from likeness.workflow.recipes import recipe_for
 from likeness.world.captions import article
 from likeness.world.contexts import CONTEXTS
 from likeness.world.random_scenes import NAMED_CONTEXTS
-from likeness.world.subjects import OPEN_SUBJECTS, SUBJECTS, NamedSubject, distractors, prompts_for
+from likeness.world.subjects import OPEN_SUBJECTS, SUBJECTS, NamedSubject, ToyPrompt, distractors, prompts_for
 
 PROMPTS = 10  # of the recontextualization prompts
 SEEDS = range(2)
 
 
-def measure(subject: NamedSubject, options: dict, runs: Path, judges: Judges, label: str) -> list[dict]:
-    """One line a picture, of the personalized model, the base, the truth and another individual of the same words."""
-    recipe = recipe_for("dreambooth", options, subject={"photos": f"toybox:{subject.name}"})
-    run = fit(recipe, runs, Silent(), name=f"{label}-{subject.name}")
-    chosen = [p for p in prompts_for(subject.class_noun) if p.kind == "recontextualization"][:PROMPTS]
-    contexts = {said(p.template, subject.class_noun): p.context for p in chosen}
-    generate(run, [p.template for p in chosen], SEEDS, Silent(), beside_base=False)
-    references = judges.dino.pictures([p.image for p in run.photos() if p.image])
-    candidates = candidates_for(subject, judges, references)
-    saved = run.pictures()
-    sets = {"personalized": ([Image.open(p.path).convert("RGB") for p in saved], [p.labels["class_prompt"] for p in saved])}
+def prepare(subject: NamedSubject, options: dict, runs: Path, label: str) -> RunFolder:
+    """A finished run of the subject with its pictures, and the base's of the same noise, told all that words can say."""
+    known = sorted(runs.glob(f"{label}-{subject.name}-*"))
+    if known and RunFolder.open(known[-1]).record().status == "finished":
+        run = RunFolder.open(known[-1])
+    else:
+        run = fit(recipe_for("dreambooth", options, subject={"photos": f"toybox:{subject.name}"}), runs, Silent(), name=f"{label}-{subject.name}")
+    prompts = chosen(subject)
+    generate(run, [p.template for p in prompts], SEEDS, Silent(), beside_base=False)
+    if any(p.labels["model"] == "base" for p in run.pictures()):
+        return run
     base = Base.open("toybox")
     wanted = base.advice["sampling"]
-    asked = [(said(p.template, subject.describable), said(p.template, subject.class_noun), seed) for p in chosen for seed in SEEDS]
-    drawn = list(sample(base, [a for a, _, _ in asked], [s for _, _, s in asked], wanted["steps"], wanted["guidance_scale"]))
-    sets["base, all words"] = (drawn, [c for _, c, _ in asked])
+    asked = [(said(p.template, subject.describable), said(p.template, subject.class_noun), seed) for p in prompts for seed in SEEDS]
+    drawn = sample(base, [a for a, _, _ in asked], [s for _, _, s in asked], wanted["steps"], wanted["guidance_scale"])
+    for picture, (prompt, class_prompt, seed) in zip(drawn, asked):
+        settings = Settings(
+            prompt=prompt, steps=wanted["steps"], sampler="DDIM", guidance_scale=wanted["guidance_scale"], seed=seed, model=base.name,
+            width=picture.width, height=picture.height, model_hash=base.hash,
+        )  # fmt: skip
+        run.add_picture(picture, settings, {"model": "base", "class_prompt": class_prompt, "checkpoint": 0})
+    return run
+
+
+def chosen(subject: NamedSubject) -> list[ToyPrompt]:
+    return [p for p in prompts_for(subject.class_noun) if p.kind == "recontextualization"][:PROMPTS]
+
+
+def measure(subject: NamedSubject, run: RunFolder, judges: Judges, label: str) -> list[dict]:
+    """One line a picture, of the personalized model, the base, the truth and another individual of the same words."""
+    contexts = {said(p.template, subject.class_noun): p.context for p in chosen(subject)}
+    references = judges.dino.pictures([p.image for p in run.photos() if p.image])
+    candidates = candidates_for(subject, judges, references)
+    sets: dict[str, tuple[list, list]] = {}
+    for kind, name in (("personalized", "personalized"), ("base", "base, all words")):
+        saved = [p for p in run.pictures() if p.labels["model"] == kind]
+        sets[name] = ([Image.open(p.path).convert("RGB") for p in saved], [p.labels["class_prompt"] for p in saved])
     sets["truth"] = true_pictures(subject.class_noun, subject.appearance, list(contexts), each=2)
     sets["another of the same words"] = true_pictures(subject.class_noun, distractors(subject, 1, same_words=True)[0], list(contexts), each=2)
     lines = []
@@ -62,8 +85,8 @@ def measure(subject: NamedSubject, options: dict, runs: Path, judges: Judges, la
             same = [m for m, other in enumerate(prompts) if other == prompt and m != n]
             lines.append({
                 "label": label, "subject": subject.name, "kind": kind, "prompt": prompt, "named": bool(likest[n] == 0),
-                "context": bool(list(texts)[answers[n]] == contexts[prompt]), "dino": float(cosines[n]), "clip_t": float(texts_of[n]),
-                "sameness": float(np.mean(seen[same] @ seen[n])) if same else None,
+                "context": bool(list(texts)[answers[n]] == contexts[prompt]), "dino": round(float(cosines[n]), 4),
+                "clip_t": round(float(texts_of[n]), 4), "sameness": round(float(np.mean(seen[same] @ seen[n])), 4),
             })  # fmt: skip
     return lines
 
@@ -75,9 +98,7 @@ def summary(lines: list[dict]) -> None:
         for kind in dict.fromkeys(line["kind"] for line in mine):
             rows = [line for line in mine if line["kind"] == kind]
             people = [line["subject"] for line in rows]
-            cells = [f"{key} {bootstrap([float(line[key]) for line in rows], people)}" for key in ("named", "context", "dino", "clip_t")]
-            alike = [line["sameness"] for line in rows if line["sameness"] is not None]
-            cells.append(f"sameness {bootstrap(alike, people[: len(alike)])}" if len(alike) == len(rows) else "")
+            cells = [f"{key} {bootstrap([float(line[key]) for line in rows], people)}" for key in ("named", "context", "dino", "clip_t", "sameness")]
             print(f"  {kind:28} " + "  ".join(cells))
 
 
@@ -88,17 +109,23 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], dest="options")
     parser.add_argument("--label", default="balanced")
     parser.add_argument("--runs", type=Path, default=Path("runs/subjects"))
+    parser.add_argument("--draw-only", action="store_true", help="train and draw; score later with the same command")
     asked = parser.parse_args()
     options = {key: json.loads(value) for key, _, value in (o.partition("=") for o in asked.options)}
-    lines = json.loads(asked.out.read_text()) if asked.out.exists() else []
-    known = {(line["label"], line["subject"]) for line in lines}
-    wanted = [SUBJECTS[name] for name in asked.subjects.split(",") if (asked.label, name) not in known]
-    judges = open_judges("toybox")
-    with Progress().task(asked.label, len(wanted)) as task:
+    wanted = [SUBJECTS[name] for name in asked.subjects.split(",")]
+    runs = {}
+    with Progress().task(f"{asked.label}: train and draw", len(wanted)) as task:
         for subject in wanted:
-            lines += measure(subject, options, asked.runs, judges, asked.label)
-            asked.out.write_text(json.dumps(lines, indent=0))
+            runs[subject.name] = prepare(subject, options, asked.runs, asked.label)
             task.advance(note=subject.name)
+    if asked.draw_only:
+        return
+    lines = json.loads(asked.out.read_text()) if asked.out.exists() else []
+    lines = [line for line in lines if line["label"] != asked.label or line["subject"] not in runs]
+    judges = open_judges("toybox")
+    for subject in wanted:
+        lines += measure(subject, runs[subject.name], judges, asked.label)
+    asked.out.write_text("[\n" + ",\n".join(json.dumps(line) for line in lines) + "\n]\n")
     summary(lines)
 
 

@@ -386,6 +386,8 @@ def _single(name: str, command: Any) -> App:
 def main(words: list[str] | None = None) -> None:
     """Run a command. Mistakes that the user can mend end in one line and exit code 2; a pause by signal in 128 + its number."""
     words = sys.argv[1:] if words is None else words
+    if unreadable := [word for word in words if not _is_utf8(word)]:
+        _fail(f"{unreadable[0]!a}: is not UTF-8, so no recipe or picture can hold it. Type it again, or rename the file.")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -415,6 +417,14 @@ def _said(problem: CycloptsError) -> str:
     why = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     flag = "".join(f"--{str(part).replace('_', '-')} " for part in first["loc"][:1])
     return f"{flag}{first['input']!r}: {why}." if flag else f"{why}."
+
+
+def _is_utf8(word: str) -> bool:
+    try:
+        word.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _fail(line: str) -> None:

@@ -39,7 +39,7 @@ class Case:
 
 EVERY_STAGE: dict[str, Any] = {
     "steps": 2, "learning_rate": 2e-3, "learning_rate_schedule": "cosine", "warmup_steps": 2, "batch_size": 2, "gradient_accumulation": 2,
-    "weight_decay": 0.5, "max_gradient_norm": 0.01, "mixed_precision": "bf16", "checkpoints": (2,), "previews": (2,),
+    "weight_decay": 0.5, "max_gradient_norm": 0.01, "mixed_precision": "bf16", "checkpoints": (2,), "previews": (2,), "save_every": 2,
 }  # fmt: skip
 CASES = {
     "dreambooth": Case(

@@ -93,6 +93,10 @@ class Stage(Options):
         default=(),
         description="Steps of this stage after which a checkpoint is kept; the last step always is one. Default: only the last.",
     )
+    save_every: int = Field(
+        default=250, ge=1,
+        description="Optimizer steps between the states kept to resume from after a crash; the newest two stay. Default: minutes of a GPU's work.",
+    )  # fmt: skip
     previews: tuple[int, ...] = Field(
         default=(),
         description="Steps of this stage after which preview pictures are drawn; they change no weight. Default: none.",

@@ -100,9 +100,9 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) ->
     for line in parent.journal():
         if line["step"] <= last:
             run.append_journal(line)
-    for kind in ("checkpoints", "resume"):
-        state = parent.checkpoint(last, kind)
-        run.save_checkpoint(last, lambda folder, state=state: _copy(state, folder), kind)
+    layers = _layers_at(parent, last)
+    run.save_checkpoint(last, lambda folder: _copy(layers, folder, {"card.json", *(e["file"] for e in read_card(layers)["stages"])}))
+    run.save_checkpoint(last, lambda folder: _copy(parent.checkpoint(last, "resume"), folder, {"optimizer.safetensors", "state.json"}), "resume")
     progress.say(f"run: {run.path}, from step {last} of {parent.name}")
     with run.active():
         _train(run, recipe, base, progress)
@@ -123,8 +123,7 @@ def newest_state(run: RunFolder) -> int:
     """The newest step of which both weights and optimizer are sound; 0 if there is none."""
     for state in reversed(run.checkpoints("resume")):
         try:
-            run.checkpoint(state.step)
-            run.checkpoint(state.step, "resume")
+            _layers_at(run, state.step)
             return state.step
         except UserError:  # said by survey()
             continue
@@ -135,10 +134,9 @@ def _steps(recipe: Recipe) -> int:
     return sum(stage.steps for stage in recipe.stages)
 
 
-def _copy(state: Checkpoint, folder: Path) -> None:
-    for path in state.path.iterdir():
-        if path.name != "complete.json":
-            shutil.copyfile(path, folder / path.name)
+def _copy(state: Checkpoint, folder: Path, names: set[str]) -> None:
+    for name in names:
+        shutil.copyfile(state.path / name, folder / name)
 
 
 def _train(run: RunFolder, recipe: Recipe, base: Base, progress: Progress) -> None:
@@ -205,9 +203,9 @@ def _stage(run: RunFolder, recipe: Recipe, base: Base, progress: Progress, offse
             for trained in train(method, optimizer, stage, batches, start, recipe.seed):
                 run.append_journal(_journal_line(trained, offset))
                 task.advance(note=f"loss {sum(trained.losses.values()):.4f}")
-                ends = trained.step in stage.checkpoint_steps
-                if (ends or stop) and method.checkpointable(trained.step):
-                    _save(run, recipe, base, methods, optimizer, offset + trained.step)
+                kept = trained.step in stage.checkpoint_steps or bool(stop)
+                if (kept or trained.step % stage.save_every == 0) and method.checkpointable(trained.step):
+                    _save(run, recipe, base, methods, optimizer, offset + trained.step, kept)
                 if trained.step in stage.previews:
                     _preview(run, recipe, base, methods, offset + trained.step)
                 if stop and trained.step < stage.steps:
@@ -221,19 +219,30 @@ def _journal_line(trained: Trained, offset: int) -> dict[str, Any]:
     return {k: v for k, v in line.items() if v is not None}
 
 
-def _save(run: RunFolder, recipe: Recipe, base: Base, methods: list[Method], optimizer: torch.optim.Optimizer, step: int) -> None:
-    """The checkpoint that is kept, then the state to resume from."""
-    run.save_checkpoint(step, lambda folder: write_layers(folder, recipe, base, methods, step))
+def _save(
+    run: RunFolder, recipe: Recipe, base: Base, methods: list[Method], optimizer: torch.optim.Optimizer, step: int, kept: bool
+) -> None:  # fmt: skip
+    """The checkpoint if it is one to keep, then the state to resume from, which holds the weights where no checkpoint does."""
+    if kept:
+        run.save_checkpoint(step, lambda folder: write_layers(folder, recipe, base, methods, step))
 
     def write_state(folder: Path) -> None:
+        if not kept:
+            write_layers(folder, recipe, base, methods, step)
         save_file({k: v.cpu().contiguous() for k, v in optimizer_tensors(optimizer).items()}, folder / "optimizer.safetensors")
         (folder / "state.json").write_text(json.dumps({"step": step, "state": methods[-1].state()}), encoding="utf-8")
 
     run.save_checkpoint(step, write_state, "resume")
 
 
+def _layers_at(run: RunFolder, step: int) -> Checkpoint:
+    """Where the weights of a saved state lie; verified."""
+    state = run.checkpoint(step, "resume")
+    return state if (state.path / "card.json").exists() else run.checkpoint(step)
+
+
 def _restore(run: RunFolder, method: Method, optimizer: torch.optim.Optimizer, step: int, stage: int) -> None:
-    weights, state = run.checkpoint(step), run.checkpoint(step, "resume")
+    weights, state = _layers_at(run, step), run.checkpoint(step, "resume")
     method.restore(read_tensors(weights.path / read_card(weights)["stages"][stage]["file"]))
     restore_optimizer(optimizer, read_tensors(state.path / "optimizer.safetensors"))
     method.load_state(json.loads((state.path / "state.json").read_text(encoding="utf-8"))["state"])

@@ -1,0 +1,163 @@
+"""The command line in this process: T35, T36 and T38."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from PIL import Image
+
+from likeness.files.picture import read_settings
+
+
+@pytest.fixture
+def trained(likeness, tiny_folder, photo_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ("--class-noun", "dog", "--base", tiny_folder, "--steps", 2, "--class-pictures", 2, "--class-steps", 1)
+    assert likeness("train", "dreambooth", photo_folder, *words) == 0
+    (run,) = (tmp_path / "runs").iterdir()
+    return run
+
+
+def test_train_generate_and_report_without_a_network(trained, likeness, capsys):
+    """T36: conftest refuses every address but this machine's."""
+    assert likeness("generate", trained, "a {} on the beach", "--seeds", "0-1", "--steps", 2) == 0
+    assert likeness("report", trained) == 0
+    page = (trained / "report.html").read_text(encoding="utf-8")
+    assert "sks dog on the beach" in page and page.count("data:image/png") >= 8
+    assert "next: likeness evaluate" in capsys.readouterr().out
+
+
+PROMPTS = [
+    'a {} with "quotes", \'single\' and / and \\',
+    "a {} on\ntwo lines\r\tand a tab",
+    "a {} " + "very " * 60,
+    "../../{}",
+    "{} \u202e\u05e9\U0001f436",
+]
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_any_prompt_gives_a_valid_file_name(prompt, trained, likeness):
+    """T35. The prompt itself is kept whole inside the picture."""
+    assert likeness("generate", trained, prompt, "--seeds", 0, "--steps", 1, "--no-beside-base") == 0
+    (path,) = (trained / "pictures").glob("*.png")
+    assert re.fullmatch(r"[a-z0-9-]{1,80}\.png", path.name)
+    told = read_settings(path)
+    assert told and told.prompt == prompt.replace("{}", "sks dog")
+    assert Image.open(path).size == (16, 16)
+
+
+def test_continue_makes_a_child_with_its_lineage(trained, likeness):
+    assert likeness("continue", trained, "--prior-weight", 0.5, "--steps", 4) == 0
+    (child,) = (path for path in trained.parent.iterdir() if path != trained)
+    lineage = json.loads((child / "run.json").read_text())["lineage"]
+    assert lineage == {"run": trained.name, "step": 2, "changed": {"stages.0.prior_weight": [1.0, 0.5], "stages.0.steps": [2, 4]}}
+
+
+TRAIN = ("train", "dreambooth", "PHOTOS", "--base", "BASE", "--class-noun", "dog")
+MISTAKES = [
+    (("trian",), "Did you mean"),
+    (("train", "dreamboth", "PHOTOS"), "did you mean 'dreambooth'"),
+    (("train", "dreambooth"), "PHOTOS requires an argument"),
+    (("train", "dreambooth", "nowhere", "--base", "BASE", "--class-noun", "dog"), "no such file or folder"),
+    (("train", "dreambooth", "PHOTOS", "--base", "BASE"), "--class-noun"),
+    (("train", "dreambooth", "PHOTOS", "--base", "no-base", "--class-noun", "dog"), "no such folder"),
+    (("train", "dreambooth", "toybox:biscit", "--base", "BASE"), "did you mean 'biscuit'"),
+    ((*TRAIN, "--learning-rat", "1e-4"), "Did you mean --learning-rate"),
+    ((*TRAIN, "--learning-rate", "fast"), "--learning-rate 'fast': must be a valid number"),
+    ((*TRAIN, "--learning-rate", "-1e-4"), "--learning-rate '-1e-4': must be greater than 0"),
+    ((*TRAIN, "--learning-rate=nan"), "--learning-rate 'nan': must be a finite number"),
+    ((*TRAIN, "--steps", "0"), "--steps '0': must be greater than or equal to 1"),
+    ((*TRAIN, "--steps", "1.5"), "--steps '1.5': must be a valid integer"),
+    ((*TRAIN, "--steps"), "--steps requires an argument"),
+    ((*TRAIN, "--steps", "3", "--checkpoints", "9"), "9 is no step of this stage"),
+    ((*TRAIN, "--mixed-precision", "fp8"), "must be 'no', 'bf16' or 'fp16'"),
+    ((*TRAIN, "--prompt", "a photo"), "must have {} where the subject belongs"),
+    ((*TRAIN, "--seed", "-1"), "seed = -1"),
+    ((*TRAIN, "--resolution", "7"), "must be a multiple of 8"),
+    ((*TRAIN, "--identifier", "two words"), "has a space"),
+    ((*TRAIN, "--identifier", "dog"), "says it already"),
+    ((*TRAIN, "more"), "more"),
+    ((*TRAIN, "--prompt", "a {} \udcff"), "is not UTF-8"),
+    (("generate", "run", "a {} \udcff"), "is not UTF-8"),
+    (("train", "--recipe", "nowhere.toml"), "No such file"),
+    (("resume", "nowhere"), "no run lies here"),
+    (("continue", "nowhere", "--steps", "9"), "no run lies here"),
+    (("generate", "nowhere"), "no run lies here"),
+    (("report", "nowhere"), "no run lies here"),
+]
+
+
+def refused(likeness, capsys, *words) -> str:
+    capsys.readouterr()
+    assert likeness(*words) == 2
+    line = capsys.readouterr().err
+    assert line.startswith("likeness: ") and line.count("\n") == 1 and "Traceback" not in line and "pydantic" not in line
+    return line
+
+
+@pytest.mark.parametrize(("words", "says"), MISTAKES)
+def test_a_mistake_is_one_line_and_exit_code_2(words, says, likeness, capsys, tiny_folder, photo_folder, tmp_path, monkeypatch):
+    """T38, before any run is made."""
+    monkeypatch.chdir(tmp_path)
+    stands_for = {"PHOTOS": photo_folder, "BASE": tiny_folder}
+    assert says in refused(likeness, capsys, *(stands_for.get(word, word) for word in words))
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--seeds", "three"), "must be numbers"),
+        (("--seeds", "3-1"), "must be numbers"),
+        (("--seeds", 2**63), "must be from 0"),
+        (("--steps", 0), "--steps 0: must be from 1 to 1000"),
+        (("--steps", 1001), "must be from 1 to 1000"),
+        (("--guidance-scale", "nan"), "must be from 0 to 100"),
+        (("--checkpoint", 7), "no checkpoint of step 7. There are: 2."),
+        (("--chekpoint", 7), "Did you mean --checkpoint"),
+    ],
+)
+def test_a_mistake_in_drawing_is_one_line(words, says, likeness, capsys, trained):
+    assert says in refused(likeness, capsys, "generate", trained, "a {}", *words)
+    assert not (trained / "pictures").exists()
+
+
+RECIPE = 'base = "BASE"\n[subject]\nphotos = "PHOTOS"\nclass_noun = "dog"\n[[stages]]\nmethod = "dreambooth"\n'
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("stepps = 3", "did you mean 'steps'?"),
+        ('steps = "many"', "must be a valid integer"),
+        ("steps = true", "must be a number"),
+        ("learning_rate = -1", "must be greater than 0"),
+        ("steps = ", "not valid TOML"),
+        ('[[stages]]\nmethod = "dreambooth"', "dreambooth cannot stand on dreambooth"),
+    ],
+)
+def test_a_mistake_in_a_recipe_is_one_line(line, says, likeness, capsys, tiny_folder, photo_folder, tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE.replace("BASE", str(tiny_folder)).replace("PHOTOS", str(photo_folder)) + line)
+    assert says in refused(likeness, capsys, "train", "--recipe", path, "--runs", tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_diverged_run_ends_in_one_line(likeness, capsys, tiny_folder, photo_folder, tmp_path):
+    """T14: a base with one weight that is no number."""
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    base = shutil.copytree(tiny_folder, tmp_path / "base")
+    path = base / "unet" / "diffusion_pytorch_model.safetensors"
+    weights = load_file(path)
+    weights["conv_out.bias"][0] = float("nan")
+    save_file(weights, path, metadata={"format": "pt"})
+    words = ("--base", base, "--class-noun", "dog", "--prior-weight", 0, "--steps", 5, "--runs", tmp_path / "runs")
+    assert likeness("train", "dreambooth", photo_folder, *words) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("likeness: step 3: loss or gradient was not finite 3 times in a row.")

@@ -1,0 +1,33 @@
+"""The rendered sets: the same whoever draws them, and apart from each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from likeness.toybox import data
+from likeness.world.subjects import admissible
+
+
+def test_a_scene_depends_on_its_number_alone():
+    assert data.base_scene(0, 7) == data.base_scene(0, 7)
+    assert data.judges_scene(0, 7) == data.judges_scene(0, 7)
+    assert len({str(scene) for scene in (data.base_scene(0, 7), data.base_scene(0, 8), data.base_scene(1, 7))}) == 3
+
+
+def test_base_and_judges_are_shown_other_scenes():
+    shown = {data.base_scene(0, k) for k in range(200)}
+    assert shown.isdisjoint(data.judges_scene(0, k)[0] for k in range(200))
+
+
+def test_every_scene_of_both_sets_is_admissible():
+    assert all(admissible(data.base_scene(1, k)) and admissible(data.judges_scene(1, k)[0]) for k in range(300))
+
+
+@pytest.mark.slow
+def test_any_number_of_workers_draws_the_same_pictures(tmp_path):
+    for workers in (1, 2):
+        data.render(tmp_path / str(workers), "base", 2 * data.SHARD, 16, seed=0, workers=workers)
+    one, two = (data.read(tmp_path / str(workers), "base", 2 * data.SHARD) for workers in (1, 2))
+    assert np.array_equal(one.take(np.arange(len(one))), two.take(np.arange(len(two))))
+    assert (one.captions, one.truths) == (two.captions, two.truths)

@@ -1,0 +1,181 @@
+"""Pretraining from pictures to folders that diffusers and transformers open, at a hundredth of its size."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from PIL import Image
+from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer, ViTImageProcessorPil, ViTModel
+
+from likeness.model.base import Base
+from likeness.toybox import data, models, pretraining
+from likeness.toybox.pretraining import Plan, pretrain
+from likeness.world.drawing import draw
+
+BASE, JUDGES = 100, 200  # judges: at least the twelve families of a batch, sixteen pictures each
+
+
+def blank_sheet(rows: list[list[Image.Image]]) -> Image.Image:
+    return Image.new("RGB", (8, 8))
+
+
+@pytest.fixture(scope="module")
+def small() -> Any:
+    """Shards of a hundred pictures, drawn in this process: a worker of its own would know only the full size."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "SHARD", 100)
+        patch.setattr(data.os, "nice", lambda step: 0)
+        patch.setattr(pretraining, "SAMPLE_PROMPTS", ("a red dog on the beach",))
+        yield
+
+
+@pytest.fixture(scope="module")
+def drawn(small, tmp_path_factory) -> Plan:
+    """Pictures and tokenizer."""
+    plan = Plan(tmp_path_factory.mktemp("toybox"), base_pictures=BASE, judge_pictures=JUDGES, vae_steps=3, text_steps=3, unet_steps=3, judge_steps=2)
+    plan.rendered.mkdir()
+    for kind, count in (("base", BASE), ("judges", JUDGES)):
+        for shard in range(count // data.SHARD):
+            data._render_shard((plan.rendered, kind, shard, models.SIZE, plan.seed))
+    pretrain(plan, blank_sheet, ["pictures"])
+    return plan
+
+
+@pytest.fixture(scope="module")
+def pretrained(drawn) -> Plan:
+    torch.manual_seed(0)
+    pretrain(drawn, blank_sheet, pretraining.STAGES[1:])
+    return drawn
+
+
+def test_shards_hold_what_the_world_draws(drawn):
+    pictures = data.read(drawn.rendered, "judges", JUDGES)
+    assert len(pictures) == JUDGES
+    scene, individual = data.judges_scene(0, 117)
+    assert np.array_equal(pictures.take(np.array([117]))[0], np.asarray(draw(scene, models.SIZE)))
+    assert (pictures.truths[117], pictures.individuals[117]) == (data.truth_of(scene), individual)
+    assert len(pictures.captions[117]) == len(pictures.names[117]) == data.CAPTIONS
+
+
+def test_the_base_opens_in_diffusers_and_draws(pretrained):
+    pipeline = StableDiffusionPipeline.from_pretrained(pretrained.folder / "base", local_files_only=True, torch_dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    drawn: Any = pipeline("a red dog on the beach", num_inference_steps=2)
+    assert drawn.images[0].size == (models.SIZE, models.SIZE)
+    assert np.asarray(drawn.images[0]).std() > 0
+
+
+def test_the_base_opens_here(pretrained):
+    base = Base.open(str(pretrained.folder / "base"))
+    assert (base.resolution, base.prediction_type) == (models.SIZE, "v_prediction")
+    assert base.alphas_cumprod[-1] == 0  # zero terminal SNR
+
+
+def test_the_judges_open_in_transformers(pretrained):
+    judges = pretrained.folder / "judges"
+    clip, words, seen = (
+        kind.from_pretrained(judges / "clip", local_files_only=True) for kind in (CLIPModel, CLIPTokenizer, CLIPImageProcessorPil)
+    )  # fmt: skip
+    picture = Image.fromarray(data.read(pretrained.rendered, "judges", JUDGES).take(np.array([0]))[0])
+    pixels = seen(picture, return_tensors="pt").pixel_values
+    assert clip.float()(input_ids=words("a dog", return_tensors="pt").input_ids, pixel_values=pixels).logits_per_image.shape == (1, 1)
+    dino = ViTModel.from_pretrained(judges / "dino", local_files_only=True, add_pooling_layer=False).float()
+    pixels = ViTImageProcessorPil.from_pretrained(judges / "dino", local_files_only=True)(picture, return_tensors="pt").pixel_values
+    assert torch.equal(pixels, torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 127.5 - 1)  # as in training
+    assert dino(pixel_values=pixels).last_hidden_state.shape == (1, 65, 160)
+
+
+def test_whitened_latents_are_standard(pretrained):
+    base = Base.open(str(pretrained.folder / "base"))
+    pictures = data.read(pretrained.rendered, "base", BASE).take(np.arange(BASE))
+    mean, _ = base.moments([Image.fromarray(p) for p in pictures])
+    assert torch.allclose(mean.mean((0, 2, 3)), torch.zeros(models.LATENT_CHANNELS), atol=0.1)  # the shift was measured in bf16
+    assert torch.allclose(mean.std((0, 2, 3)), torch.ones(models.LATENT_CHANNELS), atol=0.1)
+
+
+@torch.no_grad()
+def test_whitening_leaves_the_reconstruction_unchanged():
+    torch.manual_seed(0)
+    vae, x = models.build_vae().eval(), torch.rand(2, 3, 32, 32) * 2 - 1
+    before = vae.encode(x).latent_dist  # type: ignore[union-attr]
+    picture = vae.decode(before.mean).sample  # type: ignore[union-attr]
+    shift, scale = torch.randn(models.LATENT_CHANNELS), torch.rand(models.LATENT_CHANNELS) + 0.5
+    pretraining.whiten(vae, shift, scale)
+    after = vae.encode(x).latent_dist  # type: ignore[union-attr]
+    assert torch.allclose(after.mean, (before.mean - shift[:, None, None]) / scale[:, None, None], atol=1e-5)
+    assert torch.allclose(after.std, before.std / scale[:, None, None], rtol=1e-4)
+    assert torch.allclose(vae.decode(after.mean).sample, picture, atol=1e-5)  # type: ignore[union-attr]
+    assert vae.config.scaling_factor == 1.0
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def run_stage(plan: Plan, stage: str, patch: pytest.MonkeyPatch, dies_at: int | None = None) -> dict[str, torch.Tensor]:
+    """One stage with a checkpoint after every second step; perhaps it dies before a step."""
+    fit, seeded = pretraining.fit, pretraining.seeded
+
+    def often(*everything: Any, **options: Any) -> None:
+        fit(*everything, **{**options, "every": 2})
+
+    def dying(seed: int, name: str, step: int) -> Any:
+        if step == dies_at:
+            raise Killed
+        return seeded(seed, name, step)
+
+    with patch.context() as inner:
+        inner.setattr(pretraining, "fit", often)
+        inner.setattr(pretraining, "seeded", dying)
+        torch.manual_seed(1)
+        try:
+            pretrain(plan, blank_sheet, [stage])
+        except Killed:
+            return {}
+    return pretraining.load_file(plan.folder / f"{stage}.safetensors")
+
+
+@pytest.fixture
+def copied(drawn, tmp_path) -> Callable[[str, str], Plan]:
+    """A folder of its own beside the same pictures, with what the stage needs of those before it."""
+
+    def copy(name: str, *needs: str) -> Plan:
+        plan = replace(drawn, folder=tmp_path / name)
+        plan.folder.mkdir()
+        plan.rendered.symlink_to(drawn.rendered)
+        shutil.copytree(drawn.folder / "tokenizer", plan.folder / "tokenizer")
+        for file in needs:
+            shutil.copy(drawn.folder / f"{file}.safetensors", plan.folder)
+        return plan
+
+    return copy
+
+
+@pytest.mark.parametrize("stage", ["text", "dino"])
+def test_a_stopped_and_resumed_stage_equals_the_uninterrupted(stage, copied, monkeypatch):
+    check_resumed(stage, copied, monkeypatch, ())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["vae", "unet", "clip"])
+def test_a_stopped_and_resumed_costly_stage_equals_the_uninterrupted(stage, pretrained, copied, monkeypatch):
+    check_resumed(stage, copied, monkeypatch, ("vae", "text", "latents") if stage == "unet" else ())
+
+
+def check_resumed(stage: str, copied: Callable, patch: pytest.MonkeyPatch, needs: tuple[str, ...]) -> None:
+    """Killed before its third step, after the checkpoint of the second; optimizer and averaged weights are compared too."""
+    resumed, whole = copied("resumed", *needs), copied("whole", *needs)
+    steps = {f"{name}_steps": 3 for name in ("vae", "text", "unet", "judge")}
+    resumed, whole = replace(resumed, **steps), replace(whole, **steps)
+    assert run_stage(resumed, stage, patch, dies_at=3) == {}
+    assert (resumed.folder / f"{stage}.safetensors").exists()
+    ended, expected = run_stage(resumed, stage, patch), run_stage(whole, stage, patch)
+    assert ended.keys() == expected.keys()
+    assert all(torch.equal(ended[name], expected[name]) for name in expected)

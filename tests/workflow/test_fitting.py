@@ -1,0 +1,91 @@
+"""Runs from recipes: lineage, class pictures that subjects share, and photos of another size than the base's."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from likeness.files.errors import UserError
+from likeness.files.picture import read_settings, save_picture
+from likeness.model.base import Base
+from likeness.model.trajectory import sample
+from likeness.workflow.fitting import branch, fit
+from likeness.workflow.generating import generate
+from likeness.workflow.progress import Silent
+from likeness.workflow.stack import put_on
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("LIKENESS_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_subjects_of_a_class_share_their_class_pictures(quick_recipe, photo_folder, cache, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(photo_folder / "0.png", other)
+    fit(quick_recipe(), tmp_path / "runs", Silent())
+    first = {path: path.stat().st_mtime_ns for path in cache.rglob("*.png")}
+    fit(quick_recipe(photos=other, class_pictures=12), tmp_path / "runs", Silent())
+    second = {path: path.stat().st_mtime_ns for path in cache.rglob("*.png")}
+    assert len(second) > len(first) and all(second[path] == time for path, time in first.items())
+    fit(quick_recipe(class_noun="cat"), tmp_path / "runs", Silent())
+    assert len(list((cache / "class-pictures").iterdir())) == 2
+
+
+def test_black_class_pictures_are_never_trained_on(quick_recipe, cache, tmp_path):
+    """T13."""
+    before = fit(quick_recipe(), tmp_path / "runs", Silent())
+    for path in cache.rglob("*.png"):
+        save_picture(Image.new("RGB", (16, 16)), path)
+    after = fit(quick_recipe(), tmp_path / "runs", Silent())
+    assert [line["losses"] for line in after.journal()] == [line["losses"] for line in before.journal()]
+
+
+def test_photos_of_another_size_than_the_bases(quick_recipe, cache, tmp_path):
+    """Class pictures follow them."""
+    recipe = quick_recipe().model_copy(update={"resolution": 32})
+    assert fit(recipe, tmp_path / "runs", Silent()).record().status == "finished"
+
+
+def test_every_picture_tells_what_draws_it_again(quick_recipe, tiny_folder, cache, tmp_path):
+    """Pictures, previews and class pictures, by what is written in each file alone."""
+    run = fit(quick_recipe(previews=(3,)), tmp_path / "runs", Silent())
+    written = generate(run, ["a {} on the beach", "a {}, \u201cquoted\u201d"], [0, 5], Silent(), steps=3, negative="a cat")
+    paths = [*written, *run.previews(), *cache.rglob("*.png")]
+    assert len(written) == 8 and len(run.previews()) == 4
+    for path in paths:
+        told, base = read_settings(path), Base(tiny_folder, "tiny")
+        assert told and told.model_hash == base.hash
+        if told.checkpoint:
+            put_on(base, run.checkpoint(int(told.checkpoint.rpartition("/")[2])))
+        again = next(sample(base, [told.prompt], [told.seed], told.steps, told.guidance_scale, told.negative_prompt))
+        assert again.tobytes() == Image.open(path).tobytes(), path
+
+
+def test_what_was_drawn_is_not_drawn_again(quick_recipe, tmp_path):
+    run = fit(quick_recipe(), tmp_path / "runs", Silent())
+    assert len(generate(run, ["a {}"], [0, 1], Silent(), steps=2)) == 4
+    assert len(generate(run, ["a {}"], [0, 1, 2], Silent(), steps=2)) == 2
+    assert len(generate(run, ["a {}"], [0], Silent(), steps=3)) == 2
+
+
+def test_a_child_may_not_end_before_it_begins(quick_recipe, tmp_path):
+    run = fit(quick_recipe(steps=3), tmp_path / "runs", Silent())
+    for changes in ({}, {"steps": 2}, {"steps": 3}):
+        with pytest.raises(UserError, match="has done 3 steps already"):
+            branch(run, changes, Silent())
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+
+
+def test_a_child_of_a_paused_run_may_be_shorter_than_it(quick_recipe, paused, tmp_path):
+    """Checkpoints and previews that it will not reach are left out."""
+    run = paused(quick_recipe(steps=6, checkpoints=(5,), previews=(6,)), tmp_path / "runs", 2)
+    child = branch(run, {"steps": 4, "prior_weight": 0.5}, Silent())
+    assert [line["step"] for line in child.journal()] == [1, 2, 3, 4]
+    changed = child.record().lineage["changed"]  # type: ignore[index]
+    assert changed["stages.0.prior_weight"] == [1.0, 0.5] and changed["stages.0.checkpoints"] == [[5], []]

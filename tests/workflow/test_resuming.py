@@ -1,0 +1,164 @@
+"""T14 and T20: what a run does with states that are damaged, and with numbers that are not finite."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
+from rich.console import Console
+from safetensors.torch import load_file, save_file
+
+from likeness.files.errors import UserError
+from likeness.files.run_folder import RunFolder
+from likeness.learning.training import Diverged
+from likeness.workflow.fitting import branch, fit, resume
+from likeness.workflow.generating import generate
+from likeness.workflow.progress import Progress, Silent
+
+STEPS = {"steps": 6, "checkpoints": (1, 3)}
+
+
+def said(action, *arguments) -> str:
+    """What a person reads."""
+    text = io.StringIO()
+    action(*arguments, Progress(Console(file=text, width=1000)))
+    return text.getvalue()
+
+
+def weights_of(run: RunFolder) -> bytes:
+    return (run.path / "checkpoints" / "000006" / "0-dreambooth.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def whole(quick_recipe, tmp_path_factory) -> bytes:
+    """The weights at the end of the run that nothing happened to."""
+    return weights_of(fit(quick_recipe(**STEPS), tmp_path_factory.mktemp("whole"), Silent()))
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGE = {
+    "flipped weights": lambda run: flip(run / "checkpoints/000005/0-dreambooth.safetensors"),
+    "missing weights": lambda run: (run / "checkpoints/000005/0-dreambooth.safetensors").unlink(),
+    "flipped optimizer": lambda run: flip(run / "resume/000005/optimizer.safetensors"),
+    "missing optimizer": lambda run: (run / "resume/000005/optimizer.safetensors").unlink(),
+    "cut short": lambda run: (run / "resume/000005/optimizer.safetensors").write_bytes(b""),
+    "no seal": lambda run: (run / "checkpoints/000005/complete.json").unlink(),
+    "empty seal": lambda run: (run / "resume/000005/complete.json").write_text(""),
+    "no card": lambda run: (run / "checkpoints/000005/card.json").unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_state_is_named_and_the_one_before_is_used(damage, quick_recipe, paused, tmp_path, whole):
+    run = paused(quick_recipe(**STEPS), tmp_path, 5)
+    DAMAGE[damage](run.path)
+    assert "000005 is skipped: " in said(resume, run)
+    assert [line["step"] for line in run.journal()] == [1, 2, 3, 4, 5, 6]
+    assert weights_of(run) == whole
+
+
+def test_leftovers_of_a_killed_save_are_skipped(quick_recipe, paused, tmp_path, whole):
+    run = paused(quick_recipe(**STEPS), tmp_path, 5)
+    shutil.copytree(run.path / "resume/000005", run.path / "resume/.tmp-0123456789abcdef")
+    assert "left over from an interrupted save" in said(resume, run)
+    assert weights_of(run) == whole
+
+
+def test_without_any_sound_state_it_says_so_and_begins_again(quick_recipe, paused, tmp_path, whole):
+    run = paused(quick_recipe(**STEPS), tmp_path, 5)
+    for state in (run.path / "resume").iterdir():
+        flip(state / "optimizer.safetensors")
+    assert said(resume, run).count("is skipped") == 2
+    assert weights_of(run) == whole
+
+
+@pytest.fixture
+def moved_base(tiny_folder, tmp_path) -> Path:
+    return Path(shutil.copytree(tiny_folder, tmp_path / "base"))
+
+
+def another(base: Path) -> None:
+    """The same shapes, other numbers."""
+    path = base / "unet" / "diffusion_pytorch_model.safetensors"
+    save_file({name: value + 1e-3 for name, value in load_file(path).items()}, path, metadata={"format": "pt"})
+
+
+def test_another_base_of_the_same_shape_is_refused(quick_recipe, paused, moved_base, tmp_path):
+    run = paused(quick_recipe(moved_base, **STEPS), tmp_path / "runs", 5)
+    journal = run.journal()
+    another(moved_base)
+    with pytest.raises(UserError, match="begun on another base"):
+        resume(run, Silent())
+    with pytest.raises(UserError, match="begun on another base"):
+        branch(run, {"steps": 9}, Silent())
+    with pytest.raises(UserError, match="was trained on"):
+        generate(run, ["a {}"], [0], Silent())
+    assert run.journal() == journal and len(list((tmp_path / "runs").iterdir())) == 1
+
+
+def test_a_finished_run_is_not_resumed(quick_recipe, tmp_path):
+    run = fit(quick_recipe(), tmp_path, Silent())
+    with pytest.raises(UserError, match="is finished. To train further: likeness continue"):
+        resume(run, Silent())
+
+
+@contextmanager
+def spoilt_unet(first: int):
+    """Every U-Net gives NaN from its `first` training pass on."""
+    passes = 0
+
+    def spoil(module, given, output):
+        nonlocal passes
+        if isinstance(module, UNet2DConditionModel) and torch.is_grad_enabled():
+            passes += 1
+            if passes >= first:
+                return UNet2DConditionOutput(sample=output.sample * float("nan"))
+
+    hook = torch.nn.modules.module.register_module_forward_hook(spoil)
+    yield
+    hook.remove()
+
+
+def test_a_diverged_run_fails_and_keeps_its_checkpoints(quick_recipe, tmp_path, whole):
+    """T14. Once the cause is gone it goes on from there, as if nothing had been."""
+    with spoilt_unet(4), pytest.raises(Diverged, match="step 6: .*The last checkpoint is intact"):
+        fit(quick_recipe(**STEPS), tmp_path, Silent())
+    run = RunFolder.open(next(tmp_path.iterdir()))
+    assert run.record().status == "failed" and "Diverged" in str(run.record().exit_reason)
+    assert ["skipped" in line for line in run.journal()] == [False, False, False, True, True, True]
+    for checkpoint in (run.checkpoint(1), run.checkpoint(3)):
+        assert all(value.isfinite().all() for value in load_file(checkpoint.path / "0-dreambooth.safetensors").values())
+
+
+def test_a_killed_run_goes_on_from_its_last_state_though_no_checkpoint_was_asked_for(quick_recipe, tmp_path, monkeypatch):
+    whole = fit(quick_recipe(steps=6), tmp_path / "whole", Silent())
+    from likeness.workflow import fitting
+
+    kept = fitting.train
+
+    def killed(*arguments):
+        for trained in kept(*arguments):
+            if trained.step == 5:
+                raise KeyboardInterrupt
+            yield trained
+
+    monkeypatch.setattr(fitting, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        fit(quick_recipe(steps=6, save_every=2), tmp_path / "killed", Silent())
+    monkeypatch.setattr(fitting, "train", kept)
+    (path,) = (tmp_path / "killed").iterdir()
+    run = RunFolder.open(path)
+    assert run.checkpoints() == [] and run.latest("resume").step == 4  # type: ignore[union-attr]
+    resume(run, Silent())
+    assert weights_of(run) == weights_of(whole)
