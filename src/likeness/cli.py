@@ -287,7 +287,7 @@ def pretrain(
     from .report.grids import contact_sheet
     from .toybox import pretraining
 
-    asked = {"base_pictures": base_pictures, "judge_pictures": judge_pictures, "vae_steps": vae_steps, "text_steps": text_steps,
+    asked: dict[str, Any] = {"base_pictures": base_pictures, "judge_pictures": judge_pictures, "vae_steps": vae_steps, "text_steps": text_steps,
              "unet_steps": unet_steps, "judge_steps": judge_steps}  # fmt: skip
     plan = pretraining.Plan(folder, seed=seed, workers=workers, **{k: v for k, v in asked.items() if v is not None})
     wanted = pretraining.STAGES if stages == "all" else stages.split(",")

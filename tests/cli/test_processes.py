@@ -38,7 +38,7 @@ def test_sigterm_pauses_a_run_that_can_be_resumed(quick_recipe, likeness, tmp_pa
     """T17: exit code 143, a checkpoint at the step that was reached."""
     from likeness.files.recipe import write_recipe
 
-    (tmp_path / "recipe.toml").write_text(write_recipe(quick_recipe(steps=300)))
+    (tmp_path / "recipe.toml").write_text(write_recipe(quick_recipe(steps=120)))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen([*RUN, "train", "--recipe", tmp_path / "recipe.toml", "--runs", tmp_path / "runs"], env=environment, stderr=subprocess.PIPE)
     while process.poll() is None and not list(tmp_path.glob("runs/*/journal.jsonl")):
@@ -52,4 +52,4 @@ def test_sigterm_pauses_a_run_that_can_be_resumed(quick_recipe, likeness, tmp_pa
     assert "Traceback" not in output
     assert run.latest("resume") is None or run.latest("resume").step == len(run.journal())  # type: ignore[union-attr]
     assert likeness("resume", run.path) == 0
-    assert run.record().status == "finished" and len(run.journal()) == 300
+    assert run.record().status == "finished" and len(run.journal()) == 120

@@ -107,6 +107,13 @@ class Stage(Options):
         """`checkpoints` and the last step."""
         return tuple(sorted({*self.checkpoints, self.steps}))
 
+    @field_validator("checkpoints", "previews", mode="before")
+    @classmethod
+    def _apart(cls, steps: Any) -> Any:
+        """On a command line "100,200" is two steps."""
+        words = [steps] if isinstance(steps, str) else steps
+        return [n for word in words for n in (word.split(",") if isinstance(word, str) else [word])] if isinstance(words, list | tuple) else words
+
     @field_validator("checkpoints", "previews")
     @classmethod
     def _in_order(cls, steps: tuple[int, ...]) -> tuple[int, ...]:

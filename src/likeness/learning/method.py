@@ -78,14 +78,14 @@ class Method(ABC):
             for parameter in group["params"]:
                 parameter.requires_grad_(False)
 
-    def after_step(self) -> None:
+    def after_step(self) -> None:  # noqa: B027
         """Move what follows the parameters, such as an EMA target."""
 
     def state(self) -> dict[str, Any]:
         """What resuming needs beyond weights and optimizer; JSON."""
         return {}
 
-    def load_state(self, state: dict[str, Any]) -> None:
+    def load_state(self, state: dict[str, Any]) -> None:  # noqa: B027
         """Inverse of state()."""
 
     def checkpointable(self, step: int) -> bool:

@@ -95,8 +95,8 @@ class Base:
     def sampler(self) -> DDIMScheduler:
         """A DDIM scheduler over the base's own noise schedule."""
         if isinstance(self.scheduler, DDIMScheduler):
-            return DDIMScheduler.from_config(self.scheduler.config)
-        return DDIMScheduler.from_config(self.scheduler.config, clip_sample=False)
+            return DDIMScheduler.from_config(self.scheduler.config)  # type: ignore[return-value]
+        return DDIMScheduler.from_config(self.scheduler.config, clip_sample=False)  # type: ignore[return-value]
 
     def token_ids(self, prompts: Sequence[str]) -> Tensor:
         encoded = self.tokenizer(list(prompts), padding="max_length", truncation=True, return_tensors="pt")

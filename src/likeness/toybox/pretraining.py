@@ -262,29 +262,53 @@ class TextToImage(nn.Module):
 
 
 @torch.no_grad()
-def encode_latents(plan: Plan, vae: AutoencoderKL, pictures: data.Pictures) -> tuple[Tensor, Tensor, Tensor]:
-    """All latent means, half precision, whitened channel by channel; and the shift and scale that whitened them."""
+def encode_latents(plan: Plan, vae: AutoencoderKL, pictures: data.Pictures) -> dict[str, Tensor]:
+    """All latent means in the coordinates of `pixel_metric`, half precision; and the shift and matrix that lead there."""
     means = []
     for first in range(0, len(pictures), 128):
         x = _to_tensor(plan, pictures.take(np.arange(first, min(first + 128, len(pictures)))))
         with _half(plan):
-            means.append(_posterior(vae, x).mean.float().cpu())
+            means.append(vae.encode(x).latent_dist.mean.float().cpu())  # type: ignore[union-attr]
     latents = torch.cat(means)
-    shift, scale = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
-    return ((latents - shift[:, None, None]) / scale[:, None, None]).half().contiguous(), shift, scale
+    some = np.arange(min(2000, len(pictures)))
+    shift, matrix = pixel_metric(latents[: len(some)], _to_tensor(plan, pictures.take(some)).cpu())
+    moved = torch.einsum("dc,nchw->ndhw", matrix, latents - shift[:, None, None])
+    return {"latents": moved.half().contiguous(), "shift": shift, "matrix": matrix}
 
 
-def whiten(vae: AutoencoderKL, shift: Tensor, scale: Tensor) -> None:
-    """Write the channels' shift and scale into the 1 x 1 convolutions around the latents: exact, and invisible to other tools."""
+def pixel_metric(latents: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """The shift [c] and matrix [c, c] after which distance between latents is, to first order, distance between pixels.
+
+    latents [n, c, h, w], pictures [n, 3, f·h, f·w]. Pixels of a patch are about M^T (z - shift), so the metric is M M^T and its
+    root the matrix; scaled to a mean variance of 1. What moves many pixels then outweighs what moves few, in the noise that
+    hides it and in the loss. Whitened channels instead spent a U-Net's work on channels that the decoder ignores.
+    """
+    f = pictures.shape[-1] // latents.shape[-1]
+    patches = pictures.unfold(2, f, f).unfold(3, f, f).permute(0, 2, 3, 1, 4, 5).reshape(-1, 3 * f * f).double()
+    rows = latents.permute(0, 2, 3, 1).reshape(-1, latents.shape[1]).double()
+    shift = rows.mean(0)
+    rows = rows - shift
+    scale = rows.std(0)
+    solution = torch.linalg.lstsq(rows / scale, patches - patches.mean(0)).solution / scale[:, None]
+    values, vectors = torch.linalg.eigh((solution * scale[:, None]) @ (solution * scale[:, None]).T)
+    floor = 0.01 * values.max()  # a direction that the decoder ignores keeps a tenth of the strongest's size: invertible
+    matrix = vectors @ values.clamp(min=floor.item()).sqrt().diag() @ vectors.T / scale
+    moved = rows @ matrix.T
+    return shift.float(), (matrix / moved.var(0).mean().sqrt()).float()
+
+
+@torch.no_grad()
+def move_latents(vae: AutoencoderKL, shift: Tensor, matrix: Tensor) -> None:
+    """Write shift and matrix into the 1 x 1 convolutions around the latents: exact for means, and other tools notice nothing."""
     into, out = vae.quant_conv, vae.post_quant_conv
-    assert into is not None and into.bias is not None and out is not None and out.bias is not None
     channels = len(shift)
-    with torch.no_grad():
-        into.weight[:channels] /= scale[:, None, None, None]
-        into.bias[:channels] = (into.bias[:channels] - shift) / scale
-        into.bias[channels:] -= 2 * scale.log()  # the log-variance of a scaled variable
-        out.bias += (out.weight[:, :, 0, 0] @ shift).to(out.bias)
-        out.weight *= scale[None, :, None, None]
+    inverse = torch.linalg.inv(matrix.double()).float()
+    into.bias[:channels] = matrix @ (into.bias[:channels] - shift)
+    into.weight[:channels] = torch.einsum("dc,cixy->dixy", matrix, into.weight[:channels])
+    into.weight[channels:] = 0  # the posterior's spread is no longer one a channel; it was next to nothing
+    into.bias[channels:] = -12.0
+    out.bias += out.weight[:, :, 0, 0] @ shift
+    out.weight.copy_(torch.einsum("ocxy,cd->odxy", out.weight, inverse))
     vae.register_to_config(scaling_factor=1.0)
 
 
@@ -339,9 +363,9 @@ def _text_to_image(plan: Plan, tokenizer: CLIPTokenizer) -> TextToImage:
 def export_base(plan: Plan, folder: Path, network: TextToImage) -> None:
     """The base as an ordinary pipeline folder, half precision."""
     vae = _trained(plan, "vae", models.build_vae())
-    whitening = load_file(plan.folder / "latents.safetensors")
+    moved = load_file(plan.folder / "latents.safetensors")
     nn.Module.cpu(vae)
-    whiten(vae, whitening["shift"], whitening["scale"])
+    move_latents(vae, moved["shift"], moved["matrix"])
     tokenizer = CLIPTokenizer.from_pretrained(plan.folder / "tokenizer")
     parts: dict[str, Any] = {  # Any: the pipeline's annotations leave out None and most schedulers
         "vae": vae, "text_encoder": network.text_encoder, "tokenizer": tokenizer, "unet": network.unet,

@@ -16,7 +16,6 @@ from .fitting import device_for
 from .progress import Progress
 from .stack import Personalized, check_same_base, put_on, read_card
 
-
 MOST_STEPS, MOST_GUIDANCE = 1000, 100  # the bounds of class pictures too; schedules have 1000 steps
 
 
