@@ -268,7 +268,7 @@ def encode_latents(plan: Plan, vae: AutoencoderKL, pictures: data.Pictures) -> d
     for first in range(0, len(pictures), 128):
         x = _to_tensor(plan, pictures.take(np.arange(first, min(first + 128, len(pictures)))))
         with _half(plan):
-            means.append(vae.encode(x).latent_dist.mean.float().cpu())  # type: ignore[union-attr]
+            means.append(_posterior(vae, x).mean.float().cpu())
     latents = torch.cat(means)
     some = np.arange(min(2000, len(pictures)))
     shift, matrix = pixel_metric(latents[: len(some)], _to_tensor(plan, pictures.take(some)).cpu())
@@ -301,6 +301,7 @@ def pixel_metric(latents: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
 def move_latents(vae: AutoencoderKL, shift: Tensor, matrix: Tensor) -> None:
     """Write shift and matrix into the 1 x 1 convolutions around the latents: exact for means, and other tools notice nothing."""
     into, out = vae.quant_conv, vae.post_quant_conv
+    assert into is not None and into.bias is not None and out is not None and out.bias is not None
     channels = len(shift)
     inverse = torch.linalg.inv(matrix.double()).float()
     into.bias[:channels] = matrix @ (into.bias[:channels] - shift)
@@ -318,8 +319,7 @@ def train_unet(plan: Plan, sheet: Sheet) -> None:
     kept = plan.folder / "latents.safetensors"
     if not kept.exists():
         vae = _trained(plan, "vae", models.build_vae())
-        latents, shift, scale = encode_latents(plan, vae, base)
-        save_file({"latents": latents, "shift": shift, "scale": scale}, kept)
+        save_file(encode_latents(plan, vae, base), kept)
     latents = load_file(kept)["latents"]
     ids = _token_ids(tokenizer, [t for texts in base.captions for t in texts])
     nothing = _token_ids(tokenizer, [""])

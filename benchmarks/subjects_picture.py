@@ -1,6 +1,6 @@
-"""docs/pictures/readme.png: photos of some subjects, the base told every word, DreamBooth, and the truth, side by side.
+"""A sheet of photos of some subjects, the base told every word, DreamBooth, and the truth, side by side.
 
-    python benchmarks/readme_picture.py RUNS [--label balanced] [--subjects shadow,bolt,…]
+    python benchmarks/subjects_picture.py RUNS [--label balanced] [--subjects shadow,bolt,…]
 
 Reads the runs that benchmarks/subjects.py kept; draws the base's pictures again from the same noise.
 """
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("runs", type=Path)
     parser.add_argument("--label", default="balanced")
     parser.add_argument("--subjects", default="shadow,bruno,bolt,grumble")
-    parser.add_argument("--out", type=Path, default=Path("docs/pictures/readme.png"))
+    parser.add_argument("--out", type=Path, default=Path("runs/subjects.png"))
     asked = parser.parse_args()
     base = Base.open("toybox")
     rows = [row(name, RunFolder.open(sorted(asked.runs.glob(f"{asked.label}-{name}-*"))[-1]), base) for name in asked.subjects.split(",")]
