@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is first imported, here and in every process that a test starts
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
 
 
@@ -29,6 +30,14 @@ def no_network():
     socket.socket.connect = refuse  # type: ignore[method-assign]
     yield
     socket.socket.connect = connect  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Same bytes are promised for the same thread count: a run here and one in a process of its own must have the same."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
