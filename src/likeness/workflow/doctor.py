@@ -131,17 +131,19 @@ def _identifier() -> Finding:
 
 
 def _step() -> Finding:
-    """One optimizer step on the embedded base, on a grey square."""
-    import torch
+    """One optimizer step of DreamBooth on the embedded base, on a grey square."""
+    from PIL import Image
 
+    from ..learning.method import Subject
+    from ..learning.training import make_optimizer, train
+    from ..methods.dreambooth import DreamBooth, Spec
     from ..model.base import Base
 
     try:
-        base = Base.open("toybox")
-        base.unet.requires_grad_(True)
-        latents = torch.zeros(1, base.unet.config.in_channels, base.unet.config.sample_size, base.unet.config.sample_size)
-        loss = base.predict(latents, torch.tensor([500]), base.condition(["a photo of a dog"])).square().mean()
-        loss.backward()
-        return Finding("training step", bool(torch.isfinite(loss)), f"works, loss {loss.item():.3f}")
+        base, spec = Base.open("toybox"), Spec(steps=1, prior_weight=0)
+        method = DreamBooth(spec, base)
+        batches = method.batches([Subject([Image.new("RGB", (base.resolution, base.resolution), "grey")], "dog", "sks")], 0, 0)
+        (done,) = train(method, make_optimizer(method, spec), spec, batches, 0, 0)
+        return Finding("training step", done.skipped is None, f"works, loss {done.losses['denoising']:.3f}")
     except Exception as problem:
         return Finding("training step", False, f"{type(problem).__name__}: {problem}")
