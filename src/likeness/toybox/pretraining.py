@@ -375,6 +375,8 @@ def export_base(plan: Plan, folder: Path, network: TextToImage) -> None:
     halved = {name: part.state_dict() for name, part in pipeline.components.items() if isinstance(part, nn.Module)}
     copies = {name: {k: v.clone() for k, v in state.items()} for name, state in halved.items()}
     pipeline.to(torch.float16).save_pretrained(folder)
+    config = folder / "text_encoder" / "config.json"  # or transformers opens it in half precision beside a U-Net in single
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"dtype": "float32"}, indent=2))
     (folder / "likeness.json").write_text(json.dumps(models.ADVICE, indent=1))
     pipeline.to(torch.float32)
     for name, state in copies.items():  # the network in training keeps its full precision
@@ -484,6 +486,7 @@ def pretrain(plan: Plan, sheet: Sheet, stages: Iterable[str] = STAGES) -> None:
     }  # fmt: skip
     for stage in stages:
         print(f"{stage}: begins", flush=True)
+        torch.manual_seed(plan.seed)  # of the stage's first weights
         act[stage](plan)
         if stage == "vae":
             save_reconstructions(plan, sheet)
