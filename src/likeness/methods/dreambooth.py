@@ -28,15 +28,15 @@ class Spec(Stage):
 
     method: ClassVar[str] = "dreambooth"
 
-    prompt: str = Field("a photo of a {}", description="What the photos are captioned; {} becomes identifier and class noun, or the class noun alone.")
-    prior_weight: float = Field(1.0, ge=0, le=100, description="λ: weight of the class pictures' loss; 0 = no prior preservation. Source: the paper.")
-    class_pictures: int = Field(100, ge=1, le=100_000, description="How many pictures of the class are drawn by the base and learned beside the photos. Source: diffusers.")
-    class_steps: int = Field(50, ge=1, le=1000, description="Sampling steps of each class picture. Source: diffusers' pipeline default.")
-    class_guidance_scale: float = Field(7.5, ge=1, le=100, description="Guidance of the class pictures. Source: diffusers' pipeline default.")
-    train_text_encoder: bool = Field(False, description="Train the text encoder too, at the same learning rate: higher fidelity, more memory.")
-    min_snr_gamma: float | None = Field(None, gt=0, le=1000, description="Min-SNR weighting of both losses (5 is usual, arXiv 2303.09556); none = every timestep alike.")
-    gradient_checkpointing: bool = Field(False, description="Compute activations twice instead of keeping them: less memory, about a third slower.")
-    cache_latents: bool = Field(True, description="Encode photos and frozen prompts once; false = at every step (the same losses, slower).")
+    prompt: str = Field(default="a photo of a {}", description="What the photos are captioned; {} becomes identifier and class noun, or the class noun alone.")
+    prior_weight: float = Field(default=1.0, ge=0, le=100, description="λ: weight of the class pictures' loss; 0 = no prior preservation. Source: the paper.")
+    class_pictures: int = Field(default=100, ge=1, le=100_000, description="How many pictures of the class are drawn by the base and learned beside the photos. Source: diffusers.")
+    class_steps: int = Field(default=50, ge=1, le=1000, description="Sampling steps of each class picture. Source: diffusers' pipeline default.")
+    class_guidance_scale: float = Field(default=7.5, ge=1, le=100, description="Guidance of the class pictures. Source: diffusers' pipeline default.")
+    train_text_encoder: bool = Field(default=False, description="Train the text encoder too, at the same learning rate: higher fidelity, more memory.")
+    min_snr_gamma: float | None = Field(default=None, gt=0, le=1000, description="Min-SNR weighting of both losses (5 is usual, arXiv 2303.09556); none = every timestep alike.")
+    gradient_checkpointing: bool = Field(default=False, description="Compute activations twice instead of keeping them: less memory, about a third slower.")
+    cache_latents: bool = Field(default=True, description="Encode photos and frozen prompts once; false = at every step (the same losses, slower).")
 
     @field_validator("prompt")
     @classmethod
