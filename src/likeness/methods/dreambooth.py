@@ -35,7 +35,7 @@ class Spec(Stage):
     class_guidance_scale: float = Field(default=7.5, ge=1, le=100, description="Guidance of the class pictures. Source: diffusers' pipeline default.")
     train_text_encoder: bool = Field(default=False, description="Train the text encoder too, at the same learning rate: higher fidelity, more memory.")
     min_snr_gamma: float | None = Field(default=None, gt=0, le=1000, description="Min-SNR weighting of both losses (5 is usual, arXiv 2303.09556); none = every timestep alike.")
-    gradient_checkpointing: bool = Field(default=False, description="Compute activations twice instead of keeping them: less memory, about a third slower.")
+    gradient_checkpointing: bool = Field(default=False, description="Compute activations twice instead of keeping them: less memory, slower.")
     cache_latents: bool = Field(default=True, description="Encode photos and frozen prompts once; false = at every step (the same losses, slower).")
 
     @field_validator("prompt")

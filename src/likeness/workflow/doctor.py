@@ -126,7 +126,7 @@ def _identifier() -> Finding:
         pieces = CLIPTokenizer.from_pretrained(TOYBOX / "tokenizer", local_files_only=True).tokenize("sks")
     except (OSError, ValueError):
         return Finding("identifier", False, "the toybox's tokenizer cannot be read: reinstall likeness")
-    known = f"'sks' is {len(pieces)} token to the toybox. On Stable Diffusion's CLIP it may draw a rifle; olis or ohwx are more neutral"
+    known = f"'sks' is {len(pieces)} token to the toybox. To Stable Diffusion it may mean a rifle: try another there"
     return Finding("identifier", len(pieces) == 1, known)
 
 
