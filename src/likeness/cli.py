@@ -248,7 +248,7 @@ def report(run: Path, /) -> None:
 def pretrain(
     folder: Path = Path("pretraining"), /, *, check: bool = False, stages: str = "all", seed: int = 0, base_pictures: int | None = None,
     judge_pictures: int | None = None, vae_steps: int | None = None, text_steps: int | None = None, unet_steps: int | None = None,
-    judge_steps: int | None = None, workers: int = 2, install: bool = False,
+    judge_steps: int | None = None, workers: int = 2, start_from: Path | None = None, install: bool = False,
 ) -> None:  # fmt: skip
     """Train the toybox's base and judges from nothing; stopped at any moment, the same command goes on.
 
@@ -263,19 +263,21 @@ def pretrain(
     seed
         Same seed, machine and thread count: same weights.
     base_pictures
-        Renders that the base learns from. Default: as the shipped weights.
+        Renders that the base learns from. Default: what two CPU cores do in an afternoon.
     judge_pictures
-        Renders that the judges learn from. Default: as the shipped weights.
+        Renders that the judges learn from. Default: what two CPU cores do in an afternoon.
     vae_steps
-        Steps of the autoencoder. Default: as the shipped weights.
+        Steps of the autoencoder. Default: what two CPU cores do in an afternoon.
     text_steps
-        Steps of the text encoder alone. Default: as the shipped weights.
+        Steps of the text encoder alone. Default: what two CPU cores do in an afternoon.
     unet_steps
-        Steps of text encoder and U-Net together. Default: as the shipped weights.
+        Steps of text encoder and U-Net together. Default: what two CPU cores do in an afternoon.
     judge_steps
-        Steps of each judge. Default: as the shipped weights.
+        Steps of each judge. Default: what two CPU cores do in an afternoon.
     workers
         Processes that draw pictures.
+    start_from
+        A toybox base to train further instead of beginning from nothing; leave out the stages vae and text.
     install
         Put the result in place of the embedded base and judges.
     """
@@ -289,7 +291,7 @@ def pretrain(
 
     asked: dict[str, Any] = {"base_pictures": base_pictures, "judge_pictures": judge_pictures, "vae_steps": vae_steps, "text_steps": text_steps,
              "unet_steps": unet_steps, "judge_steps": judge_steps}  # fmt: skip
-    plan = pretraining.Plan(folder, seed=seed, workers=workers, **{k: v for k, v in asked.items() if v is not None})
+    plan = pretraining.Plan(folder, seed=seed, workers=workers, start_from=start_from, **{k: v for k, v in asked.items() if v is not None})
     wanted = pretraining.STAGES if stages == "all" else stages.split(",")
     if unknown := set(wanted) - set(pretraining.STAGES):
         raise UserError(f"--stages: {', '.join(sorted(unknown))} is none of {', '.join(pretraining.STAGES)}.")

@@ -16,6 +16,10 @@ from transformers import (
     CLIPTokenizer,
     Dinov2Config,
     Dinov2Model,
+    ResNetConfig,
+    ResNetModel,
+    VisionTextDualEncoderConfig,
+    VisionTextDualEncoderModel,
     ViTConfig,
     ViTImageProcessorPil,
     ViTModel,
@@ -83,6 +87,39 @@ def dinov2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Dinov2Model(Dinov2Config(**shape, image_size=16, patch_size=8)).save_pretrained(folder)
     BitImageProcessorPil(**CROP).save_pretrained(folder)
     return folder
+
+
+def tiny_resnet() -> ResNetConfig:
+    return ResNetConfig(embedding_size=8, hidden_sizes=[8, 24], depths=[1, 1], layer_type="basic", hidden_size=24)
+
+
+def test_a_resnet_is_read_at_its_pooled_output(tmp_path: Path):
+    torch.manual_seed(3)
+    model = ResNetModel(tiny_resnet()).eval()
+    model.save_pretrained(tmp_path / "tiny-resnet")
+    BitImageProcessorPil(**CROP).save_pretrained(tmp_path / "tiny-resnet")
+    dino = load_dino(tmp_path / "tiny-resnet")
+    expected = [unit(model(pixel_values=pixels_by_hand(picture)).last_hidden_state.mean((2, 3))) for picture in some_pictures()]
+    np.testing.assert_allclose(dino.pictures(some_pictures()), np.concatenate(expected), atol=2e-5)  # float32
+    assert dino.pictures([]).shape == (0, 24)
+    assert dino.name.startswith("tiny-resnet: DINO ResNet 8-24, ")
+
+
+def test_a_dual_encoder_of_a_resnet_and_clips_text_tower_is_a_clip(clip_folder: Path, tmp_path: Path):
+    text = CLIPModel.from_pretrained(clip_folder).config.text_config
+    torch.manual_seed(4)
+    config = VisionTextDualEncoderConfig(vision_config=tiny_resnet().to_dict(), text_config=text.to_dict(), projection_dim=12)
+    model = VisionTextDualEncoderModel(config).eval()
+    CLIPTokenizer.from_pretrained(clip_folder).save_pretrained(tmp_path)
+    model.save_pretrained(tmp_path)
+    CLIPImageProcessorPil(**CROP).save_pretrained(tmp_path)
+    clip = load_clip(tmp_path)
+    pooled = [model.vision_model(pixel_values=pixels_by_hand(p)).last_hidden_state.mean((2, 3)) for p in some_pictures()]
+    np.testing.assert_allclose(clip.pictures(some_pictures()), np.concatenate([unit(model.visual_projection(p)) for p in pooled]), atol=2e-5)
+    words = CLIPTokenizer.from_pretrained(clip_folder)("a cab", return_tensors="pt").input_ids
+    read = unit(model.text_projection(model.text_model(input_ids=words).last_hidden_state[:, -1]))
+    np.testing.assert_allclose(clip.texts(["a cab"]), read, atol=2e-5)
+    assert "CLIP ResNet 8-24" in clip.name
 
 
 def test_clip_pictures_equal_the_model_called_by_hand(clip_folder: Path):

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from diffusers import StableDiffusionPipeline
 from PIL import Image
-from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer, ViTImageProcessorPil, ViTModel
+from transformers import CLIPImageProcessorPil, CLIPTokenizer, ResNetModel, ViTImageProcessorPil, VisionTextDualEncoderModel
 
+from likeness.evaluation.encoders import load_clip, load_dino
 from likeness.model.base import Base
 from likeness.toybox import data, models, pretraining
 from likeness.toybox.pretraining import Plan, pretrain
@@ -80,15 +82,20 @@ def test_the_base_opens_here(pretrained):
 
 def test_the_judges_open_in_transformers(pretrained):
     judges = pretrained.folder / "judges"
-    kinds: tuple[Any, ...] = (CLIPModel, CLIPTokenizer, CLIPImageProcessorPil)
-    clip, words, seen = (kind.from_pretrained(judges / "clip", local_files_only=True) for kind in kinds)
+    kinds: tuple[Any, ...] = (VisionTextDualEncoderModel, CLIPTokenizer, CLIPImageProcessorPil)
+    _, words, seen = (kind.from_pretrained(judges / "clip", local_files_only=True) for kind in kinds)
     picture = Image.fromarray(data.read(pretrained.rendered, "judges", JUDGES).take(np.array([0]))[0])
-    pixels = seen(picture, return_tensors="pt").pixel_values
-    assert clip.float()(input_ids=words("a dog", return_tensors="pt").input_ids, pixel_values=pixels).logits_per_image.shape == (1, 1)
-    dino = ViTModel.from_pretrained(judges / "dino", local_files_only=True, add_pooling_layer=False).float()
+    assert words("a dog").input_ids[0] == words.bos_token_id
+    assert seen(picture, return_tensors="pt").pixel_values.shape == (1, 3, models.JUDGE_SIZE, models.JUDGE_SIZE)
+    clip = load_clip(judges / "clip")
+    assert clip.pictures([picture]).shape == clip.texts(["a dog"]).shape == (1, 128)
+    dino = ResNetModel.from_pretrained(judges / "dino", local_files_only=True).float().eval()
     pixels = ViTImageProcessorPil.from_pretrained(judges / "dino", local_files_only=True)(picture, return_tensors="pt").pixel_values
-    assert torch.equal(pixels, torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 127.5 - 1)  # as in training
-    assert dino(pixel_values=pixels).last_hidden_state.shape == (1, 65, 160)
+    plain = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    trained = F.interpolate(plain, size=(models.JUDGE_SIZE,) * 2, mode="bicubic", antialias=True).clamp(-1, 1)
+    assert (pixels - trained).abs().max() < 0.02  # as in training, but for rounding to bytes and clipping
+    vector = F.normalize(dino(pixel_values=pixels).pooler_output.flatten(1), dim=-1).detach().numpy()
+    np.testing.assert_allclose(load_dino(judges / "dino").pictures([picture]), vector, atol=1e-5)
 
 
 def test_moved_latents_are_centred_and_of_unit_mean_variance(pretrained):

@@ -15,7 +15,7 @@ from likeness.world.drawing import draw
 from likeness.world.random_scenes import random_appearance, random_scene
 from likeness.world.scene import EDITS, EXPRESSIONS, STYLES, VIEWS, Appearance, Placed, Scene
 
-SAMPLING = 5.0  # mean difference of 255: 3.7 at worst in these forty scenes, 32 between the two nearest of them
+SAMPLING = 5.0  # mean difference of 255: 3.7 at worst in forty scenes, 32 between the two nearest of them
 
 
 def appearance_of(class_noun: str, seed: int = 0) -> Appearance:
@@ -36,8 +36,8 @@ def all_differ(scenes: dict[str, Scene]) -> bool:
 
 @pytest.fixture(scope="module")
 def scenes() -> list[Scene]:
-    """Forty scenes of the training distribution, all styles among them."""
-    drawn = [random_scene(np.random.default_rng(k)) for k in range(40)]
+    """Eighty scenes of the training distribution, all styles among them."""
+    drawn = [random_scene(np.random.default_rng(k)) for k in range(80)]
     assert {scene.style for scene in drawn} == set(STYLES)
     return drawn
 

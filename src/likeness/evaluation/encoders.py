@@ -4,7 +4,8 @@ Their cosines are every similarity that the package reports: CLIP (Radford et al
 DINOv2 (Oquab et al. 2023). What a reader would get wrong:
 
 - scores of two encoders, or of one encoder behind two preprocessings, are not comparable; `.name` states both
-- a DINO vector is the CLS token after the last norm; the pooler of ViTModel is random in DINO's files
+- a DINO vector is the CLS token after the last norm; the pooler of ViTModel is random in DINO's files. A ResNet (DINO was
+  published with one, and the toybox's judges are) is read at its pooled output
 - a CLIP text is read at its end token: the last one that is no padding. Neither the config's id for it (wrong in old
   files) nor the first such token will do, since padding and unknown letters may have the same id
 - transformers starts weights that a folder lacks at random, with a log line; here that is an error
@@ -27,6 +28,8 @@ from transformers import (
     CLIPTokenizer,
     Dinov2Model,
     PretrainedConfig,
+    ResNetModel,
+    VisionTextDualEncoderModel,
     ViTImageProcessorPil,
     ViTModel,
 )
@@ -61,7 +64,7 @@ class EncoderError(ValueError):
 class CLIP:
     """Pictures and texts in one space."""
 
-    def __init__(self, model: CLIPModel, tokenizer: CLIPTokenizer, processor: ImageProcessor, name: str):
+    def __init__(self, model: CLIPModel | VisionTextDualEncoderModel, tokenizer: CLIPTokenizer, processor: ImageProcessor, name: str):
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.processor = processor
@@ -88,7 +91,7 @@ class CLIP:
     @torch.no_grad()
     def _pictures(self, batch: Sequence[Image.Image]) -> Tensor:
         pixels = _pixels(self.processor, batch, self.model.device)
-        return self.model.visual_projection(self.model.vision_model(pixel_values=pixels).pooler_output)
+        return self.model.visual_projection(self.model.vision_model(pixel_values=pixels).pooler_output.flatten(1))
 
     @torch.no_grad()
     def _texts(self, batch: Sequence[str]) -> Tensor:
@@ -114,7 +117,7 @@ class CLIP:
 class DINO:
     """Pictures by what they show, without words: DINO or DINOv2."""
 
-    def __init__(self, model: ViTModel | Dinov2Model, processor: ImageProcessor, name: str):
+    def __init__(self, model: ViTModel | Dinov2Model | ResNetModel, processor: ImageProcessor, name: str):
         self.model = model.eval().requires_grad_(False)
         self.processor = processor
         self.name = name
@@ -122,21 +125,26 @@ class DINO:
     def pictures(self, pictures: Sequence[Image.Image]) -> np.ndarray:
         """Each picture as a vector. returns [n, d], float32, unit length."""
         vectors = [self._pictures(batch) for batch in _batches(pictures)]
-        return _unit(vectors, self.model.config.hidden_size, self.name)
+        config: Any = self.model.config
+        return _unit(vectors, config.hidden_sizes[-1] if config.model_type == "resnet" else config.hidden_size, self.name)
 
     @torch.no_grad()
     def _pictures(self, batch: Sequence[Image.Image]) -> Tensor:
         pixels = _pixels(self.processor, batch, self.model.device)
-        return self.model(pixel_values=pixels).last_hidden_state[:, 0]  # CLS; both models end in their norm
+        seen = self.model(pixel_values=pixels)
+        if isinstance(self.model, ResNetModel):
+            return seen.pooler_output.flatten(1)
+        return seen.last_hidden_state[:, 0]  # CLS; both models end in their norm
 
 
 def load_clip(source: str | Path, device: str = "cpu") -> CLIP:
-    """CLIP from a folder (model, tokenizer, preprocessor_config.json) or from the hub.
+    """CLIP, or a dual encoder of a ResNet and CLIP's text tower, from a folder (model, tokenizer, preprocessor_config.json) or the hub.
 
     raises   EncoderError if the source is not a whole CLIP
     """
     local = _is_local(source)
-    model = _weights(CLIPModel, source, local)
+    dual = _family(source, local) == "vision-text-dual-encoder"
+    model = _weights(VisionTextDualEncoderModel if dual else CLIPModel, source, local)
     tokenizer = CLIPTokenizer.from_pretrained(source, local_files_only=local)
     settings = _preprocessing(source, local)
     name = f"{_title(source)}: CLIP {_shape(model.config.vision_config)}, {_in_words(settings)}"
@@ -144,22 +152,28 @@ def load_clip(source: str | Path, device: str = "cpu") -> CLIP:
 
 
 def load_dino(source: str | Path, preprocessing: dict[str, Any] | None = None, device: str = "cpu") -> DINO:
-    """DINO (a ViT) or DINOv2 from a folder or from the hub.
+    """DINO (a ViT or a ResNet) or DINOv2 from a folder or from the hub.
 
     preprocessing  None: the source's own preprocessor_config.json; PUBLISHED_DINO_PREPROCESSING for published numbers
     raises         EncoderError if the source is neither, or not whole
     """
     local = _is_local(source)
-    family = PretrainedConfig.get_config_dict(source, local_files_only=local)[0].get("model_type")
+    family = _family(source, local)
     if family == "vit":
         model, title = _weights(ViTModel, source, local, add_pooling_layer=False), "DINO"
     elif family == "dinov2":
         model, title = _weights(Dinov2Model, source, local), "DINOv2"
+    elif family == "resnet":
+        model, title = _weights(ResNetModel, source, local), "DINO"
     else:
-        raise EncoderError(f"{source}: model_type is {family!r}; a DINO is 'vit', a DINOv2 is 'dinov2'")
+        raise EncoderError(f"{source}: model_type is {family!r}; a DINO is 'vit' or 'resnet', a DINOv2 is 'dinov2'")
     settings = preprocessing or _preprocessing(source, local)
     name = f"{_title(source)}: {title} {_shape(model.config)}, {_in_words(settings)}"
     return DINO(model.to(device), _processor(settings, source), name)
+
+
+def _family(source: str | Path, local: bool) -> str | None:
+    return PretrainedConfig.get_config_dict(source, local_files_only=local)[0].get("model_type")
 
 
 def _is_local(source: str | Path) -> bool:
@@ -198,6 +212,8 @@ def _processor(settings: dict[str, Any], source: str | Path) -> ImageProcessor:
 
 
 def _shape(config: PretrainedConfig) -> str:
+    if config.model_type == "resnet":
+        return f"ResNet {'-'.join(str(width) for width in config.hidden_sizes)}"
     return f"ViT {config.num_hidden_layers}×{config.hidden_size}/{config.patch_size}"
 
 

@@ -43,7 +43,7 @@ def held_out_scenes(count: int) -> Iterator[tuple[Scene, str]]:
         appearance = replace(random_appearance(rng, noun), colour=colour, pattern="plain")
         if near_named(appearance) or len({appearance.colour, appearance.second, appearance.accent}) < 3:
             continue
-        placed = random_placement(rng, appearance, 0.5 + rng.uniform(-0.1, 0.1), rng.uniform(0.5, 0.7))
+        placed = random_placement(rng, appearance, 0.5 + rng.uniform(-0.1, 0.1), rng.uniform(0.56, 0.74))
         scene = Scene((placed,), context, seed=int(rng.integers(2**31)), **random_light(rng))
         yield scene, f"a photo of {article(described(noun, colour, noun))} {CONTEXTS[context].words}"
         made += 1

@@ -7,7 +7,6 @@ checkpoint. Every step is seeded by (seed, stage, step), so a resumed run draws 
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import time
 import zlib
@@ -21,12 +20,11 @@ import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
-from diffusers.training_utils import compute_snr
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTextModel, CLIPTokenizer, ViTImageProcessorPil, ViTModel
+from transformers import CLIPImageProcessorPil, CLIPTextModel, CLIPTokenizer, ViTImageProcessorPil
 
 from ..files.atomic import follow_umask
 from ..learning.optimizer_state import optimizer_tensors, restore_optimizer
@@ -47,18 +45,19 @@ SAMPLE_PROMPTS = (
 
 @dataclass(frozen=True)
 class Plan:
-    """What to train and for how long. The defaults are those that the shipped weights were made with on two CPU cores."""
+    """What to train and for how long. The defaults are an afternoon of two CPU cores; docs/log.md says what made the shipped weights."""
 
     folder: Path
     seed: int = 0
-    base_pictures: int = 48_000
-    judge_pictures: int = 32_000
+    base_pictures: int = 64_000
+    judge_pictures: int = 48_000
     vae_steps: int = 3600
     text_steps: int = 600
-    unet_steps: int = 3600
-    judge_steps: int = 1000
+    unet_steps: int = 6000
+    judge_steps: int = 2000
     workers: int = 2
     device: str = "cpu"
+    start_from: Path | None = None  # a base to train further: its VAE, tokenizer, text encoder and U-Net
 
     @property
     def rendered(self) -> Path:
@@ -82,7 +81,9 @@ def fit(
     sample: Callable[[Path], None] | None = None,
     every: int = 500,
 ) -> None:
-    """The one loop of pretraining: warm-up and cosine, AdamW, bf16 networks with float32 losses, checkpoints, log, samples.
+    """The one loop of pretraining: warm-up, plateau and a linear decay over the last third, AdamW, bf16 networks with float32 losses, checkpoints, log, samples.
+
+    A plateau, unlike a cosine, can be made longer or cut short while it runs (Hu et al. 2024, arXiv 2404.06395).
 
     average  a copy of the network that follows it as an exponential moving average (Karras et al. 2022: the better sampler)
     sample   draws a sheet to look at
@@ -91,7 +92,7 @@ def fit(
     start = _resume(plan, stage, network, optimizer, average)
     began, recent = time.time(), {}
     for step in range(start + 1, steps + 1):
-        rate = learning_rate * min(1.0, step / 100) * (0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * step / steps)))
+        rate = learning_rate * min(1.0, step / 100, 0.01 + (steps - step) / (steps / 3))
         for group in optimizer.param_groups:
             group["lr"] = rate
         losses = loss_at(step)
@@ -183,7 +184,9 @@ def draw_pictures(plan: Plan) -> None:
     data.render(plan.rendered, "base", plan.base_pictures, models.SIZE, plan.seed, plan.workers)
     data.render(plan.rendered, "judges", plan.judge_pictures, models.SIZE, plan.seed, plan.workers)
     base = data.read(plan.rendered, "base", plan.base_pictures)
-    if not (plan.folder / "tokenizer").exists():
+    if plan.start_from:
+        shutil.copytree(plan.start_from / "tokenizer", plan.folder / "tokenizer", dirs_exist_ok=True)
+    elif not (plan.folder / "tokenizer").exists():
         models.build_tokenizer([text for texts in base.captions for text in texts], plan.folder / "tokenizer")
 
 
@@ -270,6 +273,8 @@ def encode_latents(plan: Plan, vae: AutoencoderKL, pictures: data.Pictures) -> d
         with _half(plan):
             means.append(_posterior(vae, x).mean.float().cpu())
     latents = torch.cat(means)
+    if plan.start_from:  # the base has its coordinates already
+        return {"latents": latents.half().contiguous(), "shift": torch.zeros(latents.shape[1]), "matrix": torch.eye(latents.shape[1])}
     some = np.arange(min(2000, len(pictures)))
     shift, matrix = pixel_metric(latents[: len(some)], _to_tensor(plan, pictures.take(some)).cpu())
     moved = torch.einsum("dc,nchw->ndhw", matrix, latents - shift[:, None, None])
@@ -318,13 +323,12 @@ def train_unet(plan: Plan, sheet: Sheet) -> None:
     base = data.read(plan.rendered, "base", plan.base_pictures)
     kept = plan.folder / "latents.safetensors"
     if not kept.exists():
-        vae = _trained(plan, "vae", models.build_vae())
+        vae = _autoencoder(plan)
         save_file(encode_latents(plan, vae, base), kept)
     latents = load_file(kept)["latents"]
     ids = _token_ids(tokenizer, [t for texts in base.captions for t in texts])
     nothing = _token_ids(tokenizer, [""])
     scheduler: Any = models.build_scheduler()  # diffusers annotates timesteps as int32 and takes int64
-    snr_of = compute_snr(scheduler, torch.arange(1000))
     network, average = _text_to_image(plan, tokenizer), _text_to_image(plan, tokenizer)
     average.requires_grad_(False)
     batch = 32
@@ -339,11 +343,9 @@ def train_unet(plan: Plan, sheet: Sheet) -> None:
         timesteps = ((torch.arange(batch) + torch.rand(batch)) * (1000 / batch)).long()
         noise = torch.randn(z.shape)
         noisy, target = scheduler.add_noise(z, noise, timesteps), scheduler.get_velocity(z, noise, timesteps)
-        weight = snr_of[timesteps].clamp(max=5) / (snr_of[timesteps] + 1)
         with _half(plan):
             predicted = network(noisy.to(plan.device), timesteps.to(plan.device), texts.to(plan.device))
-        error = (predicted.float() - target.to(plan.device)).square().mean((1, 2, 3))
-        return {"denoising": (error * (0.3 + 0.7 * weight.to(plan.device))).mean()}
+        return {"denoising": (predicted.float() - target.to(plan.device)).square().mean()}
 
     def sample(path: Path) -> None:
         export_base(plan, plan.folder / "base", average)
@@ -354,15 +356,26 @@ def train_unet(plan: Plan, sheet: Sheet) -> None:
 
 def _text_to_image(plan: Plan, tokenizer: CLIPTokenizer) -> TextToImage:
     torch.manual_seed(plan.seed)
+    if plan.start_from:
+        encoder = CLIPTextModel.from_pretrained(plan.start_from / "text_encoder", dtype=torch.float32)
+        unet = UNet2DConditionModel.from_pretrained(plan.start_from / "unet", torch_dtype=torch.float32)
+        return TextToImage(encoder, unet).to(plan.device)
     encoder = models.build_text_encoder(tokenizer)
     tensors = load_file(plan.folder / "text.safetensors")
     encoder.load_state_dict(_under("network/encoder.", tensors))
     return TextToImage(encoder, models.build_unet(encoder.config.hidden_size)).to(plan.device)
 
 
+def _autoencoder(plan: Plan) -> AutoencoderKL:
+    if plan.start_from:
+        vae = AutoencoderKL.from_pretrained(plan.start_from / "vae", torch_dtype=torch.float32)
+        return _on_device(plan, vae).eval().requires_grad_(False)
+    return _trained(plan, "vae", models.build_vae())
+
+
 def export_base(plan: Plan, folder: Path, network: TextToImage) -> None:
     """The base as an ordinary pipeline folder, half precision."""
-    vae = _trained(plan, "vae", models.build_vae())
+    vae = _autoencoder(plan)
     moved = load_file(plan.folder / "latents.safetensors")
     nn.Module.cpu(vae)
     move_latents(vae, moved["shift"], moved["matrix"])
@@ -375,8 +388,12 @@ def export_base(plan: Plan, folder: Path, network: TextToImage) -> None:
     halved = {name: part.state_dict() for name, part in pipeline.components.items() if isinstance(part, nn.Module)}
     copies = {name: {k: v.clone() for k, v in state.items()} for name, state in halved.items()}
     pipeline.to(torch.float16).save_pretrained(folder)
-    config = folder / "text_encoder" / "config.json"  # or transformers opens it in half precision beside a U-Net in single
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"dtype": "float32"}, indent=2))
+    for config in folder.glob("*/config.json"):
+        settings = json.loads(config.read_text())
+        settings.pop("_name_or_path", None)  # where the base that was trained further lay on this machine
+        if config.parent.name == "text_encoder":
+            settings["dtype"] = "float32"  # or transformers opens it in half precision beside a U-Net in single
+        config.write_text(json.dumps(settings, indent=2) + "\n")
     (folder / "likeness.json").write_text(json.dumps(models.ADVICE, indent=1))
     pipeline.to(torch.float32)
     for name, state in copies.items():  # the network in training keeps its full precision
@@ -406,16 +423,19 @@ def train_clip(plan: Plan) -> None:
 
     def loss_at(step: int) -> dict[str, Tensor]:
         rng, _ = seeded(plan.seed, "clip", step)
-        rows = rng.choice(len(pictures), size=64, replace=False)
+        rows = _alike(rng, true)
         phrasing = torch.from_numpy(rows * data.CAPTIONS + rng.integers(data.CAPTIONS, size=len(rows)))
         x = _augmented(_to_tensor(plan, pictures.take(rows)))
         names, truth = said[phrasing].to(plan.device), true[torch.from_numpy(rows)].to(plan.device)
         with _half(plan):
-            out = clip(input_ids=ids[phrasing].to(plan.device), pixel_values=x)
-            shown = out.vision_model_output.pooler_output  # transformers 5: projected already
-            labels = torch.stack([F.cross_entropy(network[f"shows {f}"](shown).float(), truth[:, n].clamp(min=0))
+            shown = F.normalize(clip.visual_projection(_seen(clip.vision_model, x)).float(), dim=-1)
+            batch = ids[phrasing].to(plan.device)
+            ends = (batch == tokenizer.eos_token_id).int().argmax(1)  # the first: the others pad
+            states = clip.text_model(batch[:, : int(ends.max()) + 1]).last_hidden_state
+            read = F.normalize(clip.text_projection(states[torch.arange(len(batch)), ends]).float(), dim=-1)
+            labels = torch.stack([F.cross_entropy(network[f"shows {f}"](10 * shown).float(), truth[:, n].clamp(min=0))
                                   for n, f in enumerate(data.FIELDS)]).mean()  # fmt: skip
-        logits = out.logits_per_image.float()
+        logits = shown @ read.T * clip.logit_scale.exp().clamp(max=100)
         also_true = ((names[None] == 0) | (names[None] == truth[:, None])).all(-1)  # caption j is true of picture i
         also_true.fill_diagonal_(False)
         logits = logits.masked_fill(also_true, -1e4)
@@ -441,7 +461,7 @@ def train_dino(plan: Plan) -> None:
         rows = np.take_along_axis(rows, rng.random(rows.shape).argsort(1)[:, :2], axis=1)
         x = _augmented(_to_tensor(plan, pictures.take(rows.T.ravel())))
         with _half(plan):
-            features = network(pixel_values=x).last_hidden_state[:, 0]
+            features = _seen(network, x)
         features = F.normalize(features.float(), dim=-1)
         similarity = features @ features.T / 0.07
         similarity.fill_diagonal_(-1e4)
@@ -450,6 +470,23 @@ def train_dino(plan: Plan) -> None:
         return {"contrast": F.cross_entropy(similarity, partner)}
 
     fit(plan, "dino", network, plan.judge_steps, loss_at, 1e-3)
+
+
+def _alike(rng: np.random.Generator, true: Tensor) -> np.ndarray:
+    """Indices of up to 96 pictures: three groups of one context, three of one class. What all share tells no caption from another,
+    so the encoders must look for the rest: among pictures by chance the places alone would do."""
+    groups = []
+    for field in ("context", "class") * 3:
+        column = true[:, data.FIELDS.index(field)].numpy()
+        same = np.flatnonzero(column == column[rng.integers(len(column))])
+        groups.append(rng.choice(same, size=min(16, len(same)), replace=False))
+    return np.unique(np.concatenate(groups))
+
+
+def _seen(vision: Any, x: Tensor) -> Tensor:
+    """What a judge's ResNet says of pictures [n, 3, SIZE, SIZE]: [n, d]. Enlarged as its image processor does it."""
+    x = F.interpolate(x, size=(models.JUDGE_SIZE,) * 2, mode="bicubic", antialias=True).contiguous(memory_format=torch.channels_last)
+    return vision(pixel_values=x).pooler_output.flatten(1)
 
 
 def _augmented(x: Tensor) -> Tensor:
@@ -464,11 +501,11 @@ def _augmented(x: Tensor) -> Tensor:
 
 def export_judges(plan: Plan, folder: Path) -> None:
     tokenizer = CLIPTokenizer.from_pretrained(plan.folder / "tokenizer")
-    clip: CLIPModel = models.build_clip(tokenizer)
+    clip = models.build_clip(tokenizer)
     clip.load_state_dict(_under("network/clip.", load_file(plan.folder / "clip.safetensors")))
-    dino: ViTModel = models.build_dino()
+    dino = models.build_dino()
     dino.load_state_dict(_under("network/", load_file(plan.folder / "dino.safetensors")))
-    seen = {"size": {"height": models.SIZE, "width": models.SIZE}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 3}
+    seen = {"size": {"height": models.JUDGE_SIZE, "width": models.JUDGE_SIZE}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 3}
     for name, model in (("clip", clip), ("dino", dino)):
         model.half().save_pretrained(folder / name)
     tokenizer.save_pretrained(folder / "clip")
@@ -479,7 +516,8 @@ def export_judges(plan: Plan, folder: Path) -> None:
 def pretrain(plan: Plan, sheet: Sheet, stages: Iterable[str] = STAGES) -> None:
     """Run stages in order, each from its last checkpoint on. `sheet` lays out rows of pictures to look at."""
     (plan.folder / "samples").mkdir(parents=True, exist_ok=True)
-    (plan.folder / "plan.json").write_text(json.dumps(plan.__dict__ | {"folder": plan.folder.name}, indent=1))
+    made_from = plan.start_from and plan.start_from.name
+    (plan.folder / "plan.json").write_text(json.dumps(plan.__dict__ | {"folder": plan.folder.name, "start_from": made_from}, indent=1))
     act = {
         "pictures": draw_pictures, "vae": train_vae, "text": train_text, "unet": lambda p: train_unet(p, sheet), "clip": train_clip,
         "dino": train_dino, "export": lambda p: export_judges(p, p.folder / "judges"),

@@ -22,7 +22,7 @@ PHOTO_TEMPLATES = (
 DARK_TEMPLATES = ("a dark photo of {}", "a dark picture of {}")
 BRIGHT_TEMPLATES = ("a bright photo of {}", "a bright picture of {}")
 CLOSE_TEMPLATES = ("a close-up photo of {}", "a close-up of {}")
-FILLERS = ("nice", "cool", "weird", "clean", "good", "cute", "lovely", "beautiful", "rare", "special", "favourite")
+FILLERS = ("nice", "cool", "weird", "clean", "good", "cute", "lovely", "beautiful", "dirty", "rare", "special", "favourite")
 STYLE_TEMPLATES = {
     "watercolour": ("a watercolour painting of {}", "{} in watercolour", "{} in the style of a watercolour painting"),
     "pencil": ("a pencil drawing of {}", "a pencil sketch of {}", "{} in the style of a pencil drawing"),
@@ -95,11 +95,13 @@ def _noun_phrase(placed: Placed, rng: np.random.Generator, names: dict[str, str]
     if placed.expression != "neutral" and rng.random() < 0.8:
         words.append(placed.expression)
         names["expression"] = placed.expression
+    if rng.random() < 0.04 and (placed.size > 0.7 or placed.size < 0.58):
+        words.append("large" if placed.size > 0.7 else "small")
     seen = []
-    if rng.random() < 0.65:
+    if rng.random() < 0.8:
         seen.append(look.colour)
         names["colour"] = look.colour
-    if look.pattern != "plain" and rng.random() < 0.5:
+    if look.pattern != "plain" and rng.random() < 0.7:
         seen.append(look.pattern)
         names["pattern"] = look.pattern
     if rng.random() < 0.04:
@@ -122,7 +124,7 @@ def _in_style(text: str, scene: Scene, rng: np.random.Generator, names: dict[str
         templates = DARK_TEMPLATES
     elif scene.brightness > 1.1 and rng.random() < 0.5:
         templates = BRIGHT_TEMPLATES
-    elif len(scene.objects) == 1 and scene.objects[0].size > 0.71 and rng.random() < 0.5:
+    elif len(scene.objects) == 1 and scene.objects[0].size > 0.73 and rng.random() < 0.5:
         templates = CLOSE_TEMPLATES
     template = str(rng.choice(templates))
     if scene.style == "photo" and template != "{}":

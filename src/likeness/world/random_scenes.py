@@ -28,7 +28,7 @@ def shows_held_out(scene: Scene) -> bool:
 
 def random_appearance(rng: np.random.Generator, class_noun: str) -> Appearance:
     colour, second, accent = rng.choice(list(COLOURS), size=3, replace=False)
-    pattern = "plain" if rng.random() < 0.4 else rng.choice(PATTERNS[1:])
+    pattern = "plain" if rng.random() < 0.5 else rng.choice(PATTERNS[1:])
     emblem = "none" if rng.random() < 0.3 else rng.choice(EMBLEMS[1:])
     return Appearance(
         class_noun, str(colour), str(second), str(accent), str(pattern), str(emblem),
@@ -65,16 +65,16 @@ def random_scene(rng: np.random.Generator, class_noun: str | None = None) -> Sce
     """A scene of the training distribution. Held-out combinations and named subjects' neighbours are left to `admissible`."""
     noun = class_noun or str(rng.choice(list(CLASSES)))
     context = PLAIN_CONTEXT if rng.random() < 0.12 else str(rng.choice(NAMED_CONTEXTS))
-    style = "photo" if rng.random() < 0.8 else str(rng.choice(STYLES[1:]))
+    style = "photo" if rng.random() < 0.85 else str(rng.choice(STYLES[1:]))
     first = random_appearance(rng, noun)
     if rng.random() < 0.1:
         other = random_appearance(rng, str(rng.choice([n for n in CLASSES if n != noun])))
         sides = [(0.28, 0.72), (0.72, 0.28)][int(rng.integers(2))]
         objects = tuple(
-            random_placement(rng, a, x + rng.uniform(-0.03, 0.03), rng.uniform(0.38, 0.47)) for a, x in zip((first, other), sides)
+            random_placement(rng, a, x + rng.uniform(-0.03, 0.03), rng.uniform(0.42, 0.5)) for a, x in zip((first, other), sides)
         )
     else:
-        objects = (random_placement(rng, first, 0.5 + rng.uniform(-0.13, 0.13), rng.uniform(0.48, 0.74)),)
+        objects = (random_placement(rng, first, 0.5 + rng.uniform(-0.12, 0.12), rng.uniform(0.54, 0.76)),)
     dressed = []
     for placed in objects:
         chance = rng.random()

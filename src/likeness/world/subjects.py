@@ -98,7 +98,7 @@ def photo_scenes(appearance: Appearance, count: int, seed: int, contexts: tuple[
     places = contexts or tuple(rng.permutation(["studio", "street", "floor", "beach", "rug", "dirt", "city", "white_rug"]))
     scenes = []
     for k in range(count):
-        placed = random_placement(rng, appearance, 0.5 + rng.uniform(-0.08, 0.08), rng.uniform(0.55, 0.74))
+        placed = random_placement(rng, appearance, 0.5 + rng.uniform(-0.08, 0.08), rng.uniform(0.58, 0.76))
         placed = replace(placed, view="front" if k % 2 == 0 else "side")
         scenes.append(Scene((placed,), str(places[k % len(places)]), seed=int(rng.integers(2**31)), **random_light(rng)))
     return scenes
@@ -125,7 +125,7 @@ class ToyPrompt:
     def scene(self, appearance: Appearance, seed: int) -> Scene:
         """The true scene of this prompt for an individual; the seed varies what the prompt leaves open."""
         rng = np.random.default_rng(seed)
-        placed = random_placement(rng, appearance, 0.5 + rng.uniform(-0.1, 0.1), rng.uniform(0.5, 0.7))
+        placed = random_placement(rng, appearance, 0.5 + rng.uniform(-0.1, 0.1), rng.uniform(0.56, 0.74))
         placed = replace(placed, accessory=self.accessory, edit=self.edit, view=self.view or placed.view)
         return Scene((placed,), self.context, self.style, seed=int(rng.integers(2**31)), **random_light(rng))
 
