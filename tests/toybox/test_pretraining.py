@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from diffusers import StableDiffusionPipeline
 from PIL import Image
-from transformers import CLIPImageProcessorPil, CLIPTokenizer, ResNetModel, ViTImageProcessorPil, VisionTextDualEncoderModel
+from transformers import CLIPImageProcessorPil, CLIPTokenizer, ResNetModel, VisionTextDualEncoderModel, ViTImageProcessorPil
 
 from likeness.evaluation.encoders import load_clip, load_dino
 from likeness.model.base import Base

@@ -65,7 +65,7 @@ class CLIP:
     """Pictures and texts in one space."""
 
     def __init__(self, model: CLIPModel | VisionTextDualEncoderModel, tokenizer: CLIPTokenizer, processor: ImageProcessor, name: str):
-        self.model = model.eval().requires_grad_(False)
+        self.model: Any = model.eval().requires_grad_(False)  # Any: the dual encoder's annotations say that its parts may be None
         self.tokenizer = tokenizer
         self.processor = processor
         self.name = name

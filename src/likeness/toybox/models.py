@@ -124,7 +124,8 @@ def build_scheduler() -> DDIMScheduler:
 def _vision() -> ResNetConfig:
     """Convolutions: a ViT of the same cost did not learn the classes from a hundred thousand pictures."""
     sizes: dict[str, Any] = {"hidden_sizes": [48, 96, 192, 256], "depths": [1, 1, 1, 1]}
-    return ResNetConfig(embedding_size=32, layer_type="basic", hidden_size=256, **sizes)  # hidden_size: what the dual encoder asks for
+    sizes["hidden_size"] = 256  # what the dual encoder asks for
+    return ResNetConfig(embedding_size=32, layer_type="basic", **sizes)
 
 
 def build_clip(tokenizer: CLIPTokenizer) -> VisionTextDualEncoderModel:

@@ -417,7 +417,8 @@ def train_clip(plan: Plan) -> None:
     index = {f: {v: n + 1 for n, v in enumerate(vs)} for f, vs in values.items()}
     true = torch.tensor([[index[f].get(t[f], -1) for f in data.FIELDS] for t in pictures.truths])
     ids = _token_ids(tokenizer, [t for texts in pictures.captions for t in texts])
-    clip, width = models.build_clip(tokenizer), 128
+    clip: Any = models.build_clip(tokenizer)  # its annotations say that its parts may be None
+    width = 128
     heads = nn.ModuleDict({f"shows {f}": nn.Linear(width, len(values[f]) + 1) for f in data.FIELDS})
     network = nn.ModuleDict({"clip": clip, **heads}).to(plan.device)
 
