@@ -277,7 +277,7 @@ def pretrain(
     workers
         Processes that draw pictures.
     start_from
-        A toybox base to train further instead of beginning from nothing; leave out the stages vae and text.
+        A toybox base to train further instead of beginning from nothing; its stages vae and text are skipped.
     install
         Put the result in place of the embedded base and judges.
     """
@@ -295,6 +295,10 @@ def pretrain(
     wanted = pretraining.STAGES if stages == "all" else stages.split(",")
     if unknown := set(wanted) - set(pretraining.STAGES):
         raise UserError(f"--stages: {', '.join(sorted(unknown))} is none of {', '.join(pretraining.STAGES)}.")
+    if start_from:
+        if not (start_from / "unet").is_dir():
+            raise UserError(f"--start-from {start_from}: holds no base (a folder with unet, vae, text_encoder and tokenizer).")
+        wanted = [stage for stage in wanted if stage not in ("vae", "text")]  # they come with that base
     pretraining.pretrain(plan, contact_sheet, wanted)
     if install:
         pretraining.install(plan)

@@ -113,8 +113,8 @@ def build_unet(text_width: int) -> UNet2DConditionModel:
 
 def build_scheduler() -> DDIMScheduler:
     """DDPM's own linear betas (Ho et al. 2020), far noisier than the cosine's: an object is many latents of one colour, whose
-    mean shows through noise fifty times as strong. Under the cosine what and where a thing is was decided in the last 5 % of the
-    timesteps, and things stayed blots."""
+    mean shows through noise a dozen times as strong. Under the cosine only the last 5 % of the timesteps
+    hide it; here a third of them."""
     return DDIMScheduler(
         num_train_timesteps=1000, beta_start=1e-4, beta_end=0.02, beta_schedule="linear", prediction_type="v_prediction", clip_sample=False,
         rescale_betas_zero_snr=True, timestep_spacing="trailing", set_alpha_to_one=True,
