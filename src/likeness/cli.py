@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from .files.errors import UserError
 from .methods import METHODS, SENTENCES
+from .toybox.plan import Plan
 
 app = App(
     name="likeness",
@@ -246,38 +247,16 @@ def report(run: Path, /) -> None:
 
 @app.command
 def pretrain(
-    folder: Path = Path("pretraining"), /, *, check: bool = False, stages: str = "all", seed: int = 0, base_pictures: int | None = None,
-    judge_pictures: int | None = None, vae_steps: int | None = None, text_steps: int | None = None, unet_steps: int | None = None,
-    judge_steps: int | None = None, workers: int = 2, start_from: Path | None = None, install: bool = False,
+    plan: Annotated[Plan, Parameter(name="*")] = Plan(), /, *, check: bool = False, stages: str = "all", install: bool = False,
 ) -> None:  # fmt: skip
     """Train the toybox's base and judges from nothing; stopped at any moment, the same command goes on.
 
     Parameters
     ----------
-    folder
-        Where pictures, checkpoints, samples and the result go.
     check
         Train nothing; measure the embedded base and judges on pictures that they never saw.
     stages
         all, or some of pictures,vae,text,unet,clip,dino,export.
-    seed
-        Same seed, machine and thread count: same weights.
-    base_pictures
-        Renders that the base learns from. Default: what two CPU cores do in an afternoon.
-    judge_pictures
-        Renders that the judges learn from. Default: what two CPU cores do in an afternoon.
-    vae_steps
-        Steps of the autoencoder. Default: what two CPU cores do in an afternoon.
-    text_steps
-        Steps of the text encoder alone. Default: what two CPU cores do in an afternoon.
-    unet_steps
-        Steps of text encoder and U-Net together. Default: what two CPU cores do in an afternoon.
-    judge_steps
-        Steps of each judge. Default: what two CPU cores do in an afternoon.
-    workers
-        Processes that draw pictures.
-    start_from
-        A toybox base to train further instead of beginning from nothing; its stages vae and text are skipped.
     install
         Put the result in place of the embedded base and judges.
     """
@@ -289,20 +268,17 @@ def pretrain(
     from .report.grids import contact_sheet
     from .toybox import pretraining
 
-    asked: dict[str, Any] = {"base_pictures": base_pictures, "judge_pictures": judge_pictures, "vae_steps": vae_steps, "text_steps": text_steps,
-             "unet_steps": unet_steps, "judge_steps": judge_steps}  # fmt: skip
-    plan = pretraining.Plan(folder, seed=seed, workers=workers, start_from=start_from, **{k: v for k, v in asked.items() if v is not None})
     wanted = pretraining.STAGES if stages == "all" else stages.split(",")
     if unknown := set(wanted) - set(pretraining.STAGES):
         raise UserError(f"--stages: {', '.join(sorted(unknown))} is none of {', '.join(pretraining.STAGES)}.")
-    if start_from:
-        if not (start_from / "unet").is_dir():
-            raise UserError(f"--start-from {start_from}: holds no base (a folder with unet, vae, text_encoder and tokenizer).")
+    if plan.start_from:
+        if not (plan.start_from / "unet").is_dir():
+            raise UserError(f"--start-from {plan.start_from}: holds no base (a folder with unet, vae, text_encoder and tokenizer).")
         wanted = [stage for stage in wanted if stage not in ("vae", "text")]  # they come with that base
     pretraining.pretrain(plan, contact_sheet, wanted)
     if install:
         pretraining.install(plan)
-    print("next: likeness pretrain --check" if install else f"next: likeness pretrain {folder} --install")
+    print("next: likeness pretrain --check" if install else f"next: likeness pretrain {plan.folder} --install")
 
 
 @toybox.command

@@ -13,12 +13,14 @@ import torch
 import torch.nn.functional as F
 from diffusers import StableDiffusionPipeline
 from PIL import Image
+from safetensors.torch import load_file
 from transformers import CLIPImageProcessorPil, CLIPTokenizer, ResNetModel, VisionTextDualEncoderModel, ViTImageProcessorPil
 
 from likeness.evaluation.encoders import load_clip, load_dino
 from likeness.model.base import Base
-from likeness.toybox import data, models, pretraining
-from likeness.toybox.pretraining import Plan, pretrain
+from likeness.toybox import base_training, data, judge_training, latents, loop, models, pretraining
+from likeness.toybox.plan import Plan
+from likeness.toybox.pretraining import pretrain
 from likeness.world.drawing import draw
 
 BASE, JUDGES = 100, 200  # judges: at least the twelve families of a batch, sixteen pictures each
@@ -34,14 +36,14 @@ def small() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "SHARD", 100)
         patch.setattr(data.os, "nice", lambda step: 0)
-        patch.setattr(pretraining, "SAMPLE_PROMPTS", ("a red dog on the beach",))
+        patch.setattr(base_training, "SAMPLE_PROMPTS", ("a red dog on the beach",))
         yield
 
 
 @pytest.fixture(scope="module")
 def drawn(small, tmp_path_factory) -> Plan:
     """Pictures and tokenizer."""
-    plan = Plan(tmp_path_factory.mktemp("toybox"), base_pictures=BASE, judge_pictures=JUDGES, vae_steps=3, text_steps=3, unet_steps=3, judge_steps=2)
+    plan = Plan(tmp_path_factory.mktemp("toybox"), base_pictures=BASE, judge_pictures=JUDGES, vae_steps=3, text_steps=3, unet_steps=3, clip_steps=2, dino_steps=2)
     plan.rendered.mkdir()
     for kind, count in (("base", BASE), ("judges", JUDGES)):
         for shard in range(count // data.SHARD):
@@ -113,7 +115,7 @@ def test_moving_the_latents_leaves_the_reconstruction_unchanged():
     before = vae.encode(x).latent_dist.mean  # type: ignore[union-attr]
     picture = vae.decode(before).sample  # type: ignore[union-attr]
     shift, matrix = torch.randn(models.LATENT_CHANNELS), torch.eye(models.LATENT_CHANNELS) + 0.1 * torch.randn(models.LATENT_CHANNELS, models.LATENT_CHANNELS)
-    pretraining.move_latents(vae, shift, matrix)
+    latents.move_latents(vae, shift, matrix)
     after = vae.encode(x).latent_dist.mean  # type: ignore[union-attr]
     assert torch.allclose(after, torch.einsum("dc,nchw->ndhw", matrix, before - shift[:, None, None]), atol=1e-5)
     assert torch.allclose(vae.decode(after).sample, picture, atol=1e-4)  # type: ignore[union-attr]
@@ -122,11 +124,11 @@ def test_moving_the_latents_leaves_the_reconstruction_unchanged():
 
 def test_distance_between_moved_latents_is_distance_between_pixels():
     torch.manual_seed(0)
-    latents = torch.randn(40, 3, 4, 4) * torch.tensor([5.0, 1.0, 0.1])[:, None, None]
-    patches = torch.einsum("nchw,cp->nhwp", latents, torch.randn(3, 12)).reshape(40, 4, 4, 3, 2, 2)
+    codes = torch.randn(40, 3, 4, 4) * torch.tensor([5.0, 1.0, 0.1])[:, None, None]
+    patches = torch.einsum("nchw,cp->nhwp", codes, torch.randn(3, 12)).reshape(40, 4, 4, 3, 2, 2)
     pictures = patches.permute(0, 3, 1, 4, 2, 5).reshape(40, 3, 8, 8)
-    shift, matrix = pretraining.pixel_metric(latents, pictures)
-    moved = torch.einsum("dc,nchw->ndhw", matrix, latents - shift[:, None, None])
+    shift, matrix = latents.pixel_metric(codes, pictures)
+    moved = torch.einsum("dc,nchw->ndhw", matrix, codes - shift[:, None, None])
     ratio = (moved[1:] - moved[:-1]).flatten(1).norm(dim=1) / (pictures[1:] - pictures[:-1]).flatten(1).norm(dim=1)
     assert ratio.std() / ratio.mean() < 1e-2  # not exact only where the floor lifts a direction
 
@@ -137,7 +139,7 @@ class Killed(BaseException):
 
 def run_stage(plan: Plan, stage: str, patch: pytest.MonkeyPatch, dies_at: int | None = None) -> dict[str, torch.Tensor]:
     """One stage with a checkpoint after every second step; perhaps it dies before a step."""
-    fit, seeded = pretraining.fit, pretraining.seeded
+    fit, seeded = loop.fit, loop.seeded
 
     def often(*everything: Any, **options: Any) -> None:
         fit(*everything, **{**options, "every": 2})
@@ -148,14 +150,15 @@ def run_stage(plan: Plan, stage: str, patch: pytest.MonkeyPatch, dies_at: int | 
         return seeded(seed, name, step)
 
     with patch.context() as inner:
-        inner.setattr(pretraining, "fit", often)
-        inner.setattr(pretraining, "seeded", dying)
+        for module in (base_training, judge_training):
+            inner.setattr(module, "fit", often)
+            inner.setattr(module, "seeded", dying)
         torch.manual_seed(1)
         try:
             pretrain(plan, blank_sheet, [stage])
         except Killed:
             return {}
-    return pretraining.load_file(plan.folder / f"{stage}.safetensors")
+    return load_file(plan.folder / f"{stage}.safetensors")
 
 
 @pytest.fixture
@@ -188,7 +191,7 @@ def test_a_stopped_and_resumed_costly_stage_equals_the_uninterrupted(stage, pret
 def check_resumed(stage: str, copied: Callable, patch: pytest.MonkeyPatch, needs: tuple[str, ...]) -> None:
     """Killed before its third step, after the checkpoint of the second; optimizer and averaged weights are compared too."""
     resumed, whole = copied("resumed", *needs), copied("whole", *needs)
-    steps = {f"{name}_steps": 3 for name in ("vae", "text", "unet", "judge")}
+    steps = {f"{name}_steps": 3 for name in ("vae", "text", "unet", "clip", "dino")}
     resumed, whole = replace(resumed, **steps), replace(whole, **steps)
     assert run_stage(resumed, stage, patch, dies_at=3) == {}
     assert (resumed.folder / f"{stage}.safetensors").exists()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -133,3 +134,11 @@ def read(folder: Path, kind: str, count: int) -> Pictures:
         truths += facts["truths"]
         individuals += facts["individuals"]
     return Pictures(pictures, captions, names, truths, np.asarray(individuals))
+
+
+def caption_labels(names: Iterable[dict[str, str]]) -> tuple[np.ndarray, dict[str, list[str]]]:
+    """What captions say as numbers [n, fields]: 0 where a field is not named. And the values that the numbers stand for."""
+    rows = list(names)
+    values = {f: sorted({r[f] for r in rows if f in r}) for f in FIELDS}
+    index = {f: {v: n + 1 for n, v in enumerate(vs)} for f, vs in values.items()}
+    return np.array([[index[f].get(r.get(f, ""), 0) for f in FIELDS] for r in rows]), values

@@ -1,0 +1,123 @@
+"""The toybox's judges from nothing, on pictures that the base never saw: one for words and pictures, one for individuals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import CLIPImageProcessorPil, CLIPTokenizer, ViTImageProcessorPil
+
+from . import data, models
+from .loop import fit, half, on_device, seeded, to_tensor, token_ids, under
+from .plan import Plan
+
+
+def train_clip(plan: Plan) -> None:
+    """Contrast, told by the world which other captions of the batch are true of a picture too; and heads for its labels."""
+    tokenizer = CLIPTokenizer.from_pretrained(plan.folder / "tokenizer")
+    pictures = data.read(plan.rendered, "judges", plan.judge_pictures)
+    numbers, values = data.caption_labels(n for names in pictures.names for n in names)
+    said = torch.from_numpy(numbers)
+    index = {f: {v: n + 1 for n, v in enumerate(vs)} for f, vs in values.items()}
+    true = torch.tensor([[index[f].get(t[f], -1) for f in data.FIELDS] for t in pictures.truths])
+    ids = token_ids(tokenizer, [t for texts in pictures.captions for t in texts])
+    clip: Any = models.build_clip(tokenizer)  # its annotations say that its parts may be None
+    width = 128
+    heads = nn.ModuleDict({f"shows {f}": nn.Linear(width, len(values[f]) + 1) for f in data.FIELDS})
+    network = nn.ModuleDict({"clip": clip, **heads}).to(plan.device)
+
+    def loss_at(step: int) -> dict[str, Tensor]:
+        rng, _ = seeded(plan.seed, "clip", step)
+        rows = _alike(rng, true)
+        phrasing = torch.from_numpy(rows * data.CAPTIONS + rng.integers(data.CAPTIONS, size=len(rows)))
+        x = _augmented(to_tensor(plan, pictures.take(rows)))
+        names, truth = said[phrasing].to(plan.device), true[torch.from_numpy(rows)].to(plan.device)
+        with half(plan):
+            shown = F.normalize(clip.visual_projection(_seen(clip.vision_model, x)).float(), dim=-1)
+            batch = ids[phrasing].to(plan.device)
+            ends = (batch == tokenizer.eos_token_id).int().argmax(1)  # the first: the others pad
+            states = clip.text_model(batch[:, : int(ends.max()) + 1]).last_hidden_state
+            read = F.normalize(clip.text_projection(states[torch.arange(len(batch)), ends]).float(), dim=-1)
+            labels = torch.stack([F.cross_entropy(network[f"shows {f}"](10 * shown).float(), truth[:, n].clamp(min=0))
+                                  for n, f in enumerate(data.FIELDS)]).mean()  # fmt: skip
+        logits = shown @ read.T * clip.logit_scale.exp().clamp(max=100)
+        also_true = ((names[None] == 0) | (names[None] == truth[:, None])).all(-1)  # caption j is true of picture i
+        also_true.fill_diagonal_(False)
+        logits = logits.masked_fill(also_true, -1e4)
+        own = torch.arange(len(rows), device=plan.device)
+        return {"contrast": 0.5 * (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)), "shows": 2 * labels}
+
+    fit(plan, "clip", network, plan.clip_steps, loss_at, 1e-3)
+
+
+def train_dino(plan: Plan) -> None:
+    """Same individual near, its twins (same words, other parts) far: contrast over families of look-alikes."""
+    pictures = data.read(plan.rendered, "judges", plan.judge_pictures)
+    by_individual = np.argsort(pictures.individuals, kind="stable").reshape(-1, data.PHOTOS)
+    families = len(by_individual) // data.TWINS
+    torch.manual_seed(plan.seed)
+    network = on_device(plan, models.build_dino())
+
+    def loss_at(step: int) -> dict[str, Tensor]:
+        rng, _ = seeded(plan.seed, "dino", step)
+        chosen = rng.choice(families, size=10, replace=False)
+        people = (chosen[:, None] * data.TWINS + np.arange(data.TWINS)).ravel()
+        rows = by_individual[people]
+        rows = np.take_along_axis(rows, rng.random(rows.shape).argsort(1)[:, :2], axis=1)
+        x = _augmented(to_tensor(plan, pictures.take(rows.T.ravel())))
+        with half(plan):
+            features = _seen(network, x)
+        features = F.normalize(features.float(), dim=-1)
+        similarity = features @ features.T / 0.07
+        similarity.fill_diagonal_(-1e4)
+        count = len(people)
+        partner = torch.arange(2 * count, device=plan.device).roll(count)
+        return {"contrast": F.cross_entropy(similarity, partner)}
+
+    fit(plan, "dino", network, plan.dino_steps, loss_at, 1e-3)
+
+
+def _alike(rng: np.random.Generator, true: Tensor) -> np.ndarray:
+    """Indices of up to 96 pictures: three groups of one context, three of one class. What all share tells no caption from another,
+    so the encoders must look for the rest: among pictures by chance the places alone would do."""
+    groups = []
+    for field in ("context", "class") * 3:
+        column = true[:, data.FIELDS.index(field)].numpy()
+        same = np.flatnonzero(column == column[rng.integers(len(column))])
+        groups.append(rng.choice(same, size=min(16, len(same)), replace=False))
+    return np.unique(np.concatenate(groups))
+
+
+def _seen(vision: Any, x: Tensor) -> Tensor:
+    """What a judge's ResNet says of pictures [n, 3, SIZE, SIZE]: [n, d]. Enlarged as its image processor does it."""
+    x = F.interpolate(x, size=(models.JUDGE_SIZE,) * 2, mode="bicubic", antialias=True).contiguous(memory_format=torch.channels_last)
+    return vision(pixel_values=x).pooler_output.flatten(1)
+
+
+def _augmented(x: Tensor) -> Tensor:
+    """What a generator's pictures differ in from renders: a little blur, noise, shift and light."""
+    if torch.rand(()) < 0.4:
+        x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), 3, stride=1) * 0.6 + 0.4 * x
+    n = len(x)
+    x = x * (0.9 + 0.2 * torch.rand(n, 1, 1, 1, device=x.device)) + 0.05 * torch.randn(n, 1, 1, 1, device=x.device)
+    x = torch.roll(x, (int(torch.randint(-3, 4, ())), int(torch.randint(-3, 4, ()))), dims=(2, 3))
+    return x + 0.06 * torch.rand(n, 1, 1, 1, device=x.device) * torch.randn_like(x)
+
+
+def export_judges(plan: Plan, folder: Path) -> None:
+    tokenizer = CLIPTokenizer.from_pretrained(plan.folder / "tokenizer")
+    clip = models.build_clip(tokenizer)
+    clip.load_state_dict(under("network/clip.", load_file(plan.folder / "clip.safetensors")))
+    dino = models.build_dino()
+    dino.load_state_dict(under("network/", load_file(plan.folder / "dino.safetensors")))
+    seen = {"size": {"height": models.JUDGE_SIZE, "width": models.JUDGE_SIZE}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 3}
+    for name, model in (("clip", clip), ("dino", dino)):
+        model.half().save_pretrained(folder / name)
+    tokenizer.save_pretrained(folder / "clip")
+    CLIPImageProcessorPil(**seen, do_center_crop=False).save_pretrained(folder / "clip")
+    ViTImageProcessorPil(**seen).save_pretrained(folder / "dino")

@@ -1,0 +1,57 @@
+"""What to train of the toybox, and for how long."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The folder that everything lies in, and the sizes of all stages.
+
+    Parameters
+    ----------
+    folder
+        Where pictures, checkpoints, samples and the result go.
+    seed
+        Same seed, machine and thread count: same weights.
+    base_pictures
+        Renders that the base learns from.
+    judge_pictures
+        Renders that the judges learn from.
+    vae_steps
+        Steps of the autoencoder.
+    text_steps
+        Steps of the text encoder alone.
+    unet_steps
+        Steps of text encoder and U-Net together.
+    clip_steps
+        Steps of the judge of words and pictures.
+    dino_steps
+        Steps of the judge of individuals.
+    workers
+        Processes that draw pictures.
+    device
+        What the networks are trained on.
+    start_from
+        A toybox base to train further instead of beginning from nothing; its stages vae and text are skipped.
+    """
+
+    folder: Path = Path("pretraining")
+    _: KW_ONLY
+    seed: int = 0
+    base_pictures: int = 64_000
+    judge_pictures: int = 48_000
+    vae_steps: int = 3600
+    text_steps: int = 600
+    unet_steps: int = 6000
+    clip_steps: int = 3200
+    dino_steps: int = 1500
+    workers: int = 2
+    device: str = "cpu"
+    start_from: Path | None = None
+
+    @property
+    def rendered(self) -> Path:
+        return self.folder / "pictures"
