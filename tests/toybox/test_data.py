@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from likeness.toybox import data
+from likeness.world.random_scenes import NEUTRALS, calmed, random_scene
 from likeness.world.subjects import admissible
 
 
@@ -31,3 +32,14 @@ def test_any_number_of_workers_draws_the_same_pictures(tmp_path):
     one, two = (data.read(tmp_path / str(workers), "base", 2 * data.SHARD) for workers in (1, 2))
     assert np.array_equal(one.take(np.arange(len(one))), two.take(np.arange(len(two))))
     assert (one.captions, one.truths) == (two.captions, two.truths)
+
+
+def test_calm_scenes_keep_what_words_name_and_the_subjects_apart():
+    rng = np.random.default_rng(0)
+    scenes = [random_scene(rng) for _ in range(300)]
+    calm = [calmed(rng, scene) for scene in scenes]
+    looks = [(a.appearance, b.appearance) for s, c in zip(scenes, calm) for a, b in zip(s.objects, c.objects)]
+    assert all((a.class_noun, a.colour) == (b.class_noun, b.colour) for a, b in looks)
+    assert all(b.pattern in ("plain", a.pattern) and len({b.colour, b.second, b.accent}) == 3 for a, b in looks)
+    neutral = [np.mean([{a.second, a.accent} <= set(NEUTRALS) for a in which]) for which in zip(*looks)]
+    assert neutral[0] < 0.15 < 0.5 < neutral[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from . import data, models
 from .latents import decoded, encode_latents, move_latents, posterior_of
-from .loop import fit, half, on_device, seeded, to_tensor, token_ids, trained, under
+from .loop import Losses, Share, fit, half, on_device, seeded, to_tensor, token_ids, trained, under, whole
 from .plan import Plan
 
 Sheet = Callable[[list[list[Image.Image]]], Image.Image]
@@ -37,7 +38,7 @@ def train_vae(plan: Plan) -> None:
     pictures = data.read(plan.rendered, "base", plan.base_pictures)
     vae, crop = on_device(plan, models.build_vae()), models.SIZE // 2
 
-    def loss_at(step: int) -> dict[str, Tensor]:
+    def loss_at(step: int) -> Losses:
         rng, _ = seeded(plan.seed, "vae", step)
         whole = pictures.take(rng.integers(len(pictures), size=32))
         corners = rng.integers(models.SIZE - crop + 1, size=(32, 2))
@@ -52,7 +53,7 @@ def train_vae(plan: Plan) -> None:
             "kl": 1e-4 * (posterior.mean.float().square() + posterior.var.float() - posterior.logvar.float() - 1).mean(),
         }
 
-    fit(plan, "vae", vae, plan.vae_steps, loss_at, 1.5e-3)
+    fit(plan, "vae", vae, plan.vae_steps, whole(loss_at), 1.5e-3)
 
 
 @torch.no_grad()
@@ -82,7 +83,7 @@ def train_text(plan: Plan) -> None:
          **{f"says {f}": nn.Linear(width, len(values[f]) + 1) for f in data.FIELDS}}
     ).to(plan.device)  # fmt: skip
 
-    def loss_at(step: int) -> dict[str, Tensor]:
+    def loss_at(step: int) -> Losses:
         rng, _ = seeded(plan.seed, "text", step)
         rows = torch.from_numpy(rng.integers(len(ids), size=96))
         batch, said = ids[rows].to(plan.device), labels[rows].to(plan.device)
@@ -94,7 +95,7 @@ def train_text(plan: Plan) -> None:
         spoken = batch[:, :-1] != tokenizer.eos_token_id
         return {"next": 0.3 * F.cross_entropy(following[spoken], batch[:, 1:][spoken]), "says": torch.stack(heads).mean()}
 
-    fit(plan, "text", network, plan.text_steps, loss_at, 1e-3)
+    fit(plan, "text", network, plan.text_steps, whole(loss_at), 1e-3)
 
 
 class TextToImage(nn.Module):
@@ -121,9 +122,9 @@ def train_unet(plan: Plan, sheet: Sheet) -> None:
     scheduler: Any = models.build_scheduler()  # diffusers annotates timesteps as int32 and takes int64
     network, average = _text_to_image(plan, tokenizer), _text_to_image(plan, tokenizer)
     average.requires_grad_(False)
-    batch = 32
+    batch, divided = 64, 2 if plan.device == "cpu" else 1
 
-    def loss_at(step: int) -> dict[str, Tensor]:
+    def shares_at(step: int) -> list[Share]:
         rng, chance = seeded(plan.seed, "unet", step)
         rows = rng.integers(len(base), size=batch)
         z = latents[torch.from_numpy(rows)].float()
@@ -133,15 +134,18 @@ def train_unet(plan: Plan, sheet: Sheet) -> None:
         timesteps = ((torch.arange(batch) + torch.rand(batch)) * (1000 / batch)).long()
         noise = torch.randn(z.shape)
         noisy, target = scheduler.add_noise(z, noise, timesteps), scheduler.get_velocity(z, noise, timesteps)
+        return [partial(loss_of, *(part[k::divided].to(plan.device) for part in (noisy, timesteps, texts, target))) for k in range(divided)]
+
+    def loss_of(noisy: Tensor, timesteps: Tensor, texts: Tensor, target: Tensor) -> Losses:
         with half(plan):
-            predicted = network(noisy.to(plan.device), timesteps.to(plan.device), texts.to(plan.device))
-        return {"denoising": (predicted.float() - target.to(plan.device)).square().mean()}
+            predicted = network(noisy, timesteps, texts)
+        return {"denoising": (predicted.float() - target).square().mean()}
 
     def sample(path: Path) -> None:
         export_base(plan, plan.folder / "base", average)
         save_samples(plan, plan.folder / "base", sheet, path)
 
-    fit(plan, "unet", network, plan.unet_steps, loss_at, 5e-4, average, sample, every=500)
+    fit(plan, "unet", network, plan.unet_steps, shares_at, 5e-4, average, sample, muon=True)
 
 
 def _text_to_image(plan: Plan, tokenizer: CLIPTokenizer) -> TextToImage:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..world.captions import caption
 from ..world.drawing import draw
-from ..world.random_scenes import random_appearance, random_scene
+from ..world.random_scenes import calmed, random_appearance, random_scene
 from ..world.scene import Scene
 from ..world.subjects import admissible, near_named
 
@@ -43,7 +43,7 @@ def truth_of(scene: Scene) -> dict[str, str]:
 def base_scene(seed: int, k: int) -> Scene:
     rng = np.random.default_rng((seed, SETS["base"], k))
     while True:
-        scene = random_scene(rng)
+        scene = calmed(rng, random_scene(rng))
         if admissible(scene):
             return scene
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import CLIPImageProcessorPil, CLIPTokenizer, ViTImageProcessorPil
 
 from . import data, models
-from .loop import fit, half, on_device, seeded, to_tensor, token_ids, under
+from .loop import Losses, fit, half, on_device, seeded, to_tensor, token_ids, under, whole
 from .plan import Plan
 
 
@@ -31,7 +31,7 @@ def train_clip(plan: Plan) -> None:
     heads = nn.ModuleDict({f"shows {f}": nn.Linear(width, len(values[f]) + 1) for f in data.FIELDS})
     network = nn.ModuleDict({"clip": clip, **heads}).to(plan.device)
 
-    def loss_at(step: int) -> dict[str, Tensor]:
+    def loss_at(step: int) -> Losses:
         rng, _ = seeded(plan.seed, "clip", step)
         rows = _alike(rng, true)
         phrasing = torch.from_numpy(rows * data.CAPTIONS + rng.integers(data.CAPTIONS, size=len(rows)))
@@ -52,7 +52,7 @@ def train_clip(plan: Plan) -> None:
         own = torch.arange(len(rows), device=plan.device)
         return {"contrast": 0.5 * (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)), "shows": 2 * labels}
 
-    fit(plan, "clip", network, plan.clip_steps, loss_at, 1e-3)
+    fit(plan, "clip", network, plan.clip_steps, whole(loss_at), 1e-3)
 
 
 def train_dino(plan: Plan) -> None:
@@ -63,7 +63,7 @@ def train_dino(plan: Plan) -> None:
     torch.manual_seed(plan.seed)
     network = on_device(plan, models.build_dino())
 
-    def loss_at(step: int) -> dict[str, Tensor]:
+    def loss_at(step: int) -> Losses:
         rng, _ = seeded(plan.seed, "dino", step)
         chosen = rng.choice(families, size=10, replace=False)
         people = (chosen[:, None] * data.TWINS + np.arange(data.TWINS)).ravel()
@@ -79,7 +79,7 @@ def train_dino(plan: Plan) -> None:
         partner = torch.arange(2 * count, device=plan.device).roll(count)
         return {"contrast": F.cross_entropy(similarity, partner)}
 
-    fit(plan, "dino", network, plan.dino_steps, loss_at, 1e-3)
+    fit(plan, "dino", network, plan.dino_steps, whole(loss_at), 1e-3)
 
 
 def _alike(rng: np.random.Generator, true: Tensor) -> np.ndarray:

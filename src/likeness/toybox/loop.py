@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,6 +23,8 @@ from ..learning.optimizer_state import optimizer_tensors, restore_optimizer
 from .plan import Plan
 
 Network = TypeVar("Network", bound=nn.Module)
+Losses = dict[str, Tensor]
+Share = Callable[[], Losses]
 
 
 def seeded(seed: int, stage: str, step: int) -> tuple[np.random.Generator, torch.Generator]:
@@ -30,49 +33,105 @@ def seeded(seed: int, stage: str, step: int) -> tuple[np.random.Generator, torch
     return np.random.default_rng((seed, zlib.crc32(stage.encode()), step)), torch.default_generator
 
 
+def whole(loss_at: Callable[[int], Losses]) -> Callable[[int], list[Share]]:
+    """Batches in one share: what contrasts the pictures of a batch with each other cannot be divided."""
+    return lambda step: [lambda: loss_at(step)]
+
+
 def fit(
     plan: Plan,
     stage: str,
     network: nn.Module,
     steps: int,
-    loss_at: Callable[[int], dict[str, Tensor]],
+    shares_at: Callable[[int], list[Share]],
     learning_rate: float,
     average: nn.Module | None = None,
     sample: Callable[[Path], None] | None = None,
     every: int = 500,
+    muon: bool = False,
 ) -> None:
-    """The one loop of pretraining: warm-up, plateau and a linear decay over the last third, AdamW, bf16 networks with float32 losses, checkpoints, log, samples.
+    """The one loop of pretraining: warm-up, plateau and a linear decay over the last third, bf16 networks with float32 losses, checkpoints, log, samples.
 
     A plateau, unlike a cosine, can be made longer or cut short while it runs (Hu et al. 2024, arXiv 2404.06395).
 
-    average  a copy of the network that follows it as an exponential moving average (Karras et al. 2022: the better sampler)
-    sample   draws a sheet to look at
+    shares_at  the equal shares of a step's batch; several are gone through side by side, a thread each
+    average    a copy of the network that follows it as an exponential moving average (Karras et al. 2022: the better sampler)
+    sample     draws a sheet to look at
+    muon       whether matrices are trained by Muon, at twice the rate, and only the rest by AdamW
     """
-    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.01, fused=True)
-    start = _resume(plan, stage, network, optimizer, average)
+    parameters = list(network.parameters())
+    matrices = _matrices(network) if muon else []
+    optimizers = _optimizers(parameters, matrices, learning_rate)
+    start = _resume(plan, stage, network, optimizers, average)
     began, recent = time.time(), {}
-    for step in range(start + 1, steps + 1):
-        rate = learning_rate * min(1.0, step / 100, 0.01 + (steps - step) / (steps / 3))
+    with ThreadPoolExecutor(initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        for step in range(start + 1, steps + 1):
+            losses = _backward(shares_at(step), parameters, pool)
+            norm = nn.utils.clip_grad_norm_(parameters, 1.0)
+            if torch.isfinite(norm):
+                _descend(optimizers, matrices, min(1.0, step / 100, 0.01 + (steps - step) / (steps / 3)))
+            if average is not None:
+                _follow(average, network, min(0.999, (1 + step) / (10 + step)))
+            for name, value in losses.items():
+                recent[name] = 0.98 * recent.get(name, value) + 0.02 * value
+            if step % 50 == 0 or step == steps:
+                left = (time.time() - began) / (step - start) * (steps - step) / 60
+                print(f"{stage}: step {step} of {steps}, " + ", ".join(f"{k} {v:.4f}" for k, v in recent.items())
+                      + f", {(time.time() - began) / (step - start):.2f} s a step, {left:.0f} min left", flush=True)  # fmt: skip
+            if step % every == 0 or step == steps:
+                _keep(plan, stage, step, network, optimizers, average)
+                if sample:
+                    sample(plan.folder / "samples" / f"{stage}-{step:06d}.png")
+
+
+def _backward(shares: list[Share], parameters: list[nn.Parameter], pool: ThreadPoolExecutor) -> dict[str, float]:
+    """Leave the mean of the shares' gradients in `parameters`; return the mean losses.
+
+    Two threads with half a batch each get through nearly twice the pictures of one; two threads within every small convolution do not.
+    """
+
+    def one(share: Share) -> tuple[dict[str, float], tuple[Tensor | None, ...]]:
+        losses = share()
+        total = torch.stack(list(losses.values())).sum() / len(shares)
+        return {k: v.item() / len(shares) for k, v in losses.items()}, torch.autograd.grad(total, parameters, allow_unused=True)
+
+    found = [one(shares[0])] if len(shares) == 1 else list(pool.map(one, shares))
+    for parameter, *parts in zip(parameters, *(gradients for _, gradients in found)):
+        known = [g for g in parts if g is not None]
+        parameter.grad = torch.stack(known).sum(0) if len(known) > 1 else known[0] if known else None
+    return {name: sum(losses[name] for losses, _ in found) for name in found[0][0]}
+
+
+def _matrices(network: nn.Module) -> list[nn.Parameter]:
+    """Weights inside the network that map vectors to vectors: neither embeddings nor the first and last convolution."""
+    outer = ("embedding", "conv_in", "conv_out")
+    return [p for name, p in network.named_parameters() if p.ndim >= 2 and not any(word in name for word in outer)]
+
+
+def _optimizers(parameters: list[nn.Parameter], matrices: list[nn.Parameter], learning_rate: float) -> dict[str, torch.optim.Optimizer]:
+    """AdamW; and for `matrices` Muon (Jordan et al. 2024), its steps as large as AdamW's (Liu et al. 2025, arXiv 2502.16982)."""
+    others = [p for p in parameters if not any(p is m for m in matrices)]
+    chosen: dict[str, torch.optim.Optimizer] = {
+        "optimizer": torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.01, fused=True)
+    }
+    if matrices:
+        flat = [nn.Parameter(m.detach().flatten(1)) for m in matrices]  # share their memory: a convolution as the matrix that it is
+        chosen["muon"] = torch.optim.Muon(flat, lr=2 * learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
+    for optimizer in chosen.values():
         for group in optimizer.param_groups:
-            group["lr"] = rate
-        losses = loss_at(step)
-        optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()
-        norm = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        if torch.isfinite(norm):
-            optimizer.step()
-        if average is not None:
-            _follow(average, network, min(0.999, (1 + step) / (10 + step)))
-        for name, value in losses.items():
-            recent[name] = 0.98 * recent.get(name, value.item()) + 0.02 * value.item()
-        if step % 50 == 0 or step == steps:
-            left = (time.time() - began) / (step - start) * (steps - step) / 60
-            print(f"{stage}: step {step} of {steps}, " + ", ".join(f"{k} {v:.4f}" for k, v in recent.items())
-                  + f", {(time.time() - began) / (step - start):.2f} s a step, {left:.0f} min left", flush=True)  # fmt: skip
-        if step % every == 0 or step == steps:
-            _keep(plan, stage, step, network, optimizer, average)
-            if sample:
-                sample(plan.folder / "samples" / f"{stage}-{step:06d}.png")
+            group["peak"] = group["lr"]
+    return chosen
+
+
+def _descend(optimizers: dict[str, torch.optim.Optimizer], matrices: list[nn.Parameter], share: float) -> None:
+    """One step at `share` of the learning rates' peaks."""
+    for name, optimizer in optimizers.items():
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * share
+            if name == "muon":
+                for flat, matrix in zip(group["params"], matrices):
+                    flat.grad = None if matrix.grad is None else matrix.grad.flatten(1)
+        optimizer.step()
 
 
 def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
@@ -80,16 +139,17 @@ def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
         torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
 
 
-def _keep(plan: Plan, stage: str, step: int, network: nn.Module, optimizer: torch.optim.Optimizer, average: nn.Module | None) -> None:
+def _keep(plan: Plan, stage: str, step: int, network: nn.Module, optimizers: dict[str, torch.optim.Optimizer], average: nn.Module | None) -> None:
     tensors = {f"network/{k}": v for k, v in network.state_dict().items()}
-    tensors |= {f"optimizer/{k}": v for k, v in optimizer_tensors(optimizer).items()}
+    for name, optimizer in optimizers.items():
+        tensors |= {f"{name}/{k}": v for k, v in optimizer_tensors(optimizer).items()}
     tensors |= {f"average/{k}": v for k, v in (average.state_dict() if average else {}).items()}
     part = plan.folder / f"{stage}.part"
     save_file({k: v.contiguous() for k, v in tensors.items()}, part, metadata={"step": str(step)})
     part.rename(plan.folder / f"{stage}.safetensors")
 
 
-def _resume(plan: Plan, stage: str, network: nn.Module, optimizer: torch.optim.Optimizer, average: nn.Module | None) -> int:
+def _resume(plan: Plan, stage: str, network: nn.Module, optimizers: dict[str, torch.optim.Optimizer], average: nn.Module | None) -> int:
     path = plan.folder / f"{stage}.safetensors"
     if not path.exists():
         return 0
@@ -97,7 +157,8 @@ def _resume(plan: Plan, stage: str, network: nn.Module, optimizer: torch.optim.O
         step = int(file.metadata()["step"])
     tensors = load_file(path, device=plan.device)
     network.load_state_dict(under("network/", tensors))
-    restore_optimizer(optimizer, under("optimizer/", tensors))
+    for name, optimizer in optimizers.items():
+        restore_optimizer(optimizer, under(f"{name}/", tensors))
     if average is not None:
         average.load_state_dict(under("average/", tensors))
     print(f"{stage}: goes on after step {step}", flush=True)

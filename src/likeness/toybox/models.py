@@ -2,7 +2,7 @@
 
 The base is a folder that `StableDiffusionPipeline.from_pretrained` opens. Its noise schedule ends in pure noise
 (Lin et al. 2023, arXiv 2305.08891): with Stable Diffusion's own schedule a noise's low-frequency colour leaks into
-its picture at 16 x 16 latents.
+its picture where latents are few.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from transformers import (
 
 SIZE = 64  # pixels
 JUDGE_SIZE = 96  # pixels that the judges see: a ResNet halves twice before its first block
-LATENT_CHANNELS = 12
+LATENT_CHANNELS = 48
+LATENT_PATCH = 8  # pixels along each side of a latent
 TEXT_LENGTH = 40  # tokens
 ADVICE = {  # what suits this base, written beside it as likeness.json
     "sampling": {"steps": 25, "guidance_scale": 4.0},
@@ -93,7 +94,7 @@ def build_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
 
 def build_vae() -> AutoencoderKL:
     blocks: dict[str, Any] = {  # annotated in diffusers as tuples of one
-        "down_block_types": ("DownEncoderBlock2D",) * 3, "up_block_types": ("UpDecoderBlock2D",) * 3, "block_out_channels": (32, 64, 64),
+        "down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4, "block_out_channels": (32, 64, 64, 64),
     }  # fmt: skip
     return AutoencoderKL(
         **blocks, layers_per_block=1, latent_channels=LATENT_CHANNELS, norm_num_groups=8,
@@ -102,12 +103,14 @@ def build_vae() -> AutoencoderKL:
 
 
 def build_unet(text_width: int) -> UNet2DConditionModel:
+    """One level of 8 x 8 latents, every block of which attends to all others and to the words: a thing is whole or a blot of many
+    colours by what its parts know of each other."""
+    levels: dict[str, Any] = {  # annotated in diffusers as tuples of four
+        "down_block_types": ("CrossAttnDownBlock2D",), "up_block_types": ("CrossAttnUpBlock2D",), "block_out_channels": (192,),
+    }  # fmt: skip
     return UNet2DConditionModel(
-        sample_size=SIZE // 4, in_channels=LATENT_CHANNELS, out_channels=LATENT_CHANNELS, layers_per_block=1,
-        block_out_channels=(64, 128, 208),
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        attention_head_dim=4, cross_attention_dim=text_width, norm_num_groups=16,
+        sample_size=SIZE // LATENT_PATCH, in_channels=LATENT_CHANNELS, out_channels=LATENT_CHANNELS, layers_per_block=2, **levels,
+        attention_head_dim=6, cross_attention_dim=text_width, norm_num_groups=16, use_linear_projection=True,
     )  # fmt: skip
 
 

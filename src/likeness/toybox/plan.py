@@ -41,7 +41,7 @@ class Plan:
     folder: Path = Path("pretraining")
     _: KW_ONLY
     seed: int = 0
-    base_pictures: int = 64_000
+    base_pictures: int = 120_000
     judge_pictures: int = 48_000
     vae_steps: int = 3600
     text_steps: int = 600

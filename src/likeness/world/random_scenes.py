@@ -14,6 +14,7 @@ from .contexts import CONTEXTS
 from .scene import COLOURS, EMBLEMS, EXPRESSIONS, PATTERNS, SHAPE_PARAMETERS, STYLES, VIEWS, Appearance, Placed, Scene
 
 PLAIN_CONTEXT = "studio"
+NEUTRALS = ("white", "grey", "black", "brown")
 NAMED_CONTEXTS = tuple(key for key in CONTEXTS if key != PLAIN_CONTEXT)
 
 
@@ -50,6 +51,28 @@ def random_placement(rng: np.random.Generator, appearance: Appearance, x: float,
         depth=round(float(rng.uniform(0.2, 1.0)), 3),
         tilt=round(float(rng.normal(0, 0.04)), 3),
     )
+
+
+def calmed(rng: np.random.Generator, scene: Scene) -> Scene:
+    """A scene nearer to the middle of the distribution: mostly plain things in one colour and a neutral one, mostly centred and upright.
+
+    What no word says must be decided by the noise. The less of it there is, the sooner a small base draws whole things.
+    """
+    return replace(scene, objects=tuple(_calmed(rng, placed, len(scene.objects) == 1) for placed in scene.objects))
+
+
+def _calmed(rng: np.random.Generator, placed: Placed, alone: bool) -> Placed:
+    look = placed.appearance
+    if rng.random() < 0.6:
+        second, accent = rng.choice([c for c in NEUTRALS if c != look.colour], size=2, replace=False)
+        look = replace(look, second=str(second), accent=str(accent))
+    if rng.random() < 0.5:
+        look = replace(look, pattern="plain")
+    if rng.random() < 0.5:
+        look = replace(look, emblem="none")
+    look = replace(look, shape=tuple(round(0.5 + 0.6 * (s - 0.5), 3) for s in look.shape))
+    x, size = (0.5 + 0.6 * (placed.x - 0.5), 0.65 + 0.7 * (placed.size - 0.65)) if alone else (placed.x, placed.size)
+    return replace(placed, appearance=look, x=round(x, 3), size=round(size, 3), tilt=round(placed.tilt / 2, 3))
 
 
 class Light(TypedDict):

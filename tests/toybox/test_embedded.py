@@ -1,0 +1,33 @@
+"""The weights that lie in the package fit together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from likeness.learning.denoising import Examples, noised, target
+from likeness.model.base import Base
+from likeness.toybox import data
+from likeness.world.captions import caption
+from likeness.world.drawing import draw
+
+
+@pytest.fixture(scope="module")
+def base() -> Base:
+    return Base.open("toybox")
+
+
+@torch.no_grad()
+def test_the_embedded_base_denoises_what_it_encodes(base):
+    """A posterior with a spread, latents in other coordinates or another text encoder's states would double the error."""
+    scenes = [data.base_scene(1, k) for k in range(32)]
+    mean, spread = base.moments([draw(scene, base.resolution) for scene in scenes])
+    generator = torch.Generator().manual_seed(0)
+    latents = mean + spread * torch.randn(mean.shape, generator=generator)
+    prompts = tuple(caption(scene, np.random.default_rng(0)).text for scene in scenes)
+    examples = Examples.with_noise(base, latents, prompts, generator)
+    error = (base.predict(noised(base, examples), examples.timesteps, base.condition(prompts)) - target(base, examples)).square().mean()
+    assert error < 0.5
+    assert spread.max() < 0.05
+    assert abs(latents.var() - 1) < 0.2
