@@ -20,6 +20,7 @@ from likeness.files.picture import Settings
 from likeness.files.run_folder import RunFolder
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
+from likeness.report.grids import contact_sheet
 from likeness.toybox.check import named
 from likeness.workflow.evaluating import Judges, candidates_for, open_judges, true_pictures
 from likeness.workflow.fitting import fit
@@ -91,6 +92,18 @@ def measure(subject: NamedSubject, run: RunFolder, judges: Judges, label: str) -
     return lines
 
 
+def sheet(wanted: list[NamedSubject], runs: dict[str, RunFolder]) -> Image.Image:
+    """A row a subject: two photos, four personalized pictures of four scenes, and the base's of the first two from the same noise."""
+    rows = []
+    for subject in wanted:
+        saved = runs[subject.name].pictures()
+        drawn = {kind: [Image.open(p.path).convert("RGB") for p in saved if p.labels["model"] == kind] for kind in ("personalized", "base")}
+        step = len(SEEDS)  # the first seed of each prompt
+        photos = [p.image for p in runs[subject.name].photos() if p.image]
+        rows.append([*photos[:2], *drawn["personalized"][: 4 * step : step], *drawn["base"][: 2 * step : step]])
+    return contact_sheet(rows)
+
+
 def summary(lines: list[dict]) -> None:
     for label in dict.fromkeys(line["label"] for line in lines):
         mine = [line for line in lines if line["label"] == label]
@@ -109,6 +122,7 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], dest="options")
     parser.add_argument("--label", default="balanced")
     parser.add_argument("--runs", type=Path, default=Path("runs/subjects"))
+    parser.add_argument("--sheet", type=Path, help="where to write a sheet of photos, personalized pictures and the base's")
     parser.add_argument("--draw-only", action="store_true", help="train and draw; score later with the same command")
     asked = parser.parse_args()
     options = {key: json.loads(value) for key, _, value in (o.partition("=") for o in asked.options)}
@@ -118,6 +132,8 @@ def main() -> None:
         for subject in wanted:
             runs[subject.name] = prepare(subject, options, asked.runs, asked.label)
             task.advance(note=subject.name)
+    if asked.sheet:
+        sheet(wanted, runs).save(asked.sheet)
     if asked.draw_only:
         return
     lines = json.loads(asked.out.read_text()) if asked.out.exists() else []
