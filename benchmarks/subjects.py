@@ -94,14 +94,14 @@ def measure(subject: NamedSubject, run: RunFolder, judges: Judges, label: str) -
 
 def sheet(wanted: list[NamedSubject], runs: dict[str, RunFolder]) -> Image.Image:
     """A row a subject: two photos, four personalized pictures of four scenes, and the base's of the first two from the same noise."""
-    rows = []
+    rows, places = [], [CONTEXTS[p.context].words for p in chosen(wanted[0])]
     for subject in wanted:
         saved = runs[subject.name].pictures()
         drawn = {kind: [Image.open(p.path).convert("RGB") for p in saved if p.labels["model"] == kind] for kind in ("personalized", "base")}
         step = len(SEEDS)  # the first seed of each prompt
         photos = [p.image for p in runs[subject.name].photos() if p.image]
         rows.append([*photos[:2], *drawn["personalized"][: 4 * step : step], *drawn["base"][: 2 * step : step]])
-    return contact_sheet(rows)
+    return contact_sheet(rows, column_titles=["photo", "photo", *places[:4], *(f"base: {place}" for place in places[:2])])
 
 
 def summary(lines: list[dict]) -> None:

@@ -34,7 +34,7 @@ def test_any_number_of_workers_draws_the_same_pictures(tmp_path):
     assert (one.captions, one.truths) == (two.captions, two.truths)
 
 
-def test_calm_scenes_keep_what_words_name_and_the_subjects_apart():
+def test_calm_scenes_keep_what_words_name():
     rng = np.random.default_rng(0)
     scenes = [random_scene(rng) for _ in range(300)]
     calm = [calmed(rng, scene) for scene in scenes]

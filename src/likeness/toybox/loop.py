@@ -98,7 +98,7 @@ def _backward(shares: list[Share], parameters: list[nn.Parameter], pool: ThreadP
     found = [one(shares[0])] if len(shares) == 1 else list(pool.map(one, shares))
     for parameter, *parts in zip(parameters, *(gradients for _, gradients in found)):
         known = [g for g in parts if g is not None]
-        parameter.grad = torch.stack(known).sum(0) if len(known) > 1 else known[0] if known else None
+        parameter.grad = sum(known[1:], known[0]) if known else None
     return {name: sum(losses[name] for losses, _ in found) for name in found[0][0]}
 
 
