@@ -45,6 +45,40 @@ def own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("LIKENESS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
+def build_tiny_sdxl(folder: Path) -> Path:
+    """Stable Diffusion XL's classes and ways: two text encoders, pooled vector, time ids; as small as the others."""
+    import torch
+    from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+    from likeness.toybox.models import build_tokenizer
+
+    torch.manual_seed(1)
+    tokenizer = build_tokenizer(["a photo of a dog on the beach", "a cat in the snow"] * 20, folder / "tokenizer")
+    text = {
+        "vocab_size": len(tokenizer), "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "projection_dim": 16,
+        "max_position_embeddings": tokenizer.model_max_length, "bos_token_id": tokenizer.bos_token_id, "pad_token_id": tokenizer.pad_token_id,
+    }  # fmt: skip
+    first = CLIPTextConfig(**text, hidden_size=16, eos_token_id=tokenizer.eos_token_id)
+    second = CLIPTextConfig(**text, hidden_size=24, eos_token_id=2)  # the wrong id that published configurations have
+    unet = UNet2DConditionModel(
+        sample_size=8, in_channels=4, out_channels=4, layers_per_block=1, block_out_channels=(16, 32), norm_num_groups=8,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        attention_head_dim=(2, 4), cross_attention_dim=40, transformer_layers_per_block=(1, 2), use_linear_projection=True,
+        addition_embed_type="text_time", addition_time_embed_dim=8, projection_class_embeddings_input_dim=16 + 6 * 8,
+    )  # fmt: skip
+    vae = AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2, block_out_channels=(8, 16),
+        layers_per_block=1, latent_channels=4, norm_num_groups=4, sample_size=16, scaling_factor=0.13025,
+    )  # fmt: skip
+    scheduler = EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, steps_offset=1, timestep_spacing="leading")
+    StableDiffusionXLPipeline(
+        vae=vae, text_encoder=CLIPTextModel(first), text_encoder_2=CLIPTextModelWithProjection(second), tokenizer=tokenizer,
+        tokenizer_2=tokenizer, unet=unet, scheduler=scheduler, add_watermarker=False,
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
 def build_tiny_pipeline(folder: Path, prediction_type: str = "epsilon", seed: int = 0) -> Path:
     """A Stable Diffusion pipeline of some 100,000 random weights, 16 x 16 pixels, 8 x 8 latents."""
     import torch
@@ -79,8 +113,9 @@ def build_tiny_pipeline(folder: Path, prediction_type: str = "epsilon", seed: in
 
 @pytest.fixture(scope="session")
 def tiny_folders(tmp_path_factory) -> dict[str, Path]:
-    """One pipeline folder for each prediction type."""
-    return {kind: build_tiny_pipeline(tmp_path_factory.mktemp("tiny") / kind, kind) for kind in PREDICTIONS}
+    """One pipeline folder for each prediction type, and one of SDXL."""
+    folder = tmp_path_factory.mktemp("tiny")
+    return {kind: build_tiny_pipeline(folder / kind, kind) for kind in PREDICTIONS} | {"sdxl": build_tiny_sdxl(folder / "sdxl")}
 
 
 @pytest.fixture(scope="session")
@@ -97,11 +132,12 @@ def tiny_base(tiny_folder):
 
 @pytest.fixture(scope="session")
 def photo_folder(tmp_path_factory) -> Path:
-    """Four small photographs that differ."""
+    """Four small photographs that differ, with captions beside them."""
     folder = tmp_path_factory.mktemp("photos")
     for n in range(4):
         noise = np.random.default_rng(n).integers(0, 256, (6, 6, 3), dtype=np.uint8)
         Image.fromarray(noise).resize((40, 32), Image.Resampling.BICUBIC).save(folder / f"{n}.png")
+        (folder / f"{n}.txt").write_text(f"a {{}} in the {'snow' if n % 2 else 'jungle'}\n")
     return folder
 
 

@@ -247,7 +247,7 @@ def report(run: Path, /) -> None:
 
 @app.command
 def pretrain(
-    plan: Annotated[Plan, Parameter(name="*")] = Plan(), /, *, check: bool = False, stages: str = "all", install: bool = False,
+    plan: Annotated[Plan, Parameter(name="*")] = Plan(), *, check: bool = False, stages: str = "all", install: bool = False,
 ) -> None:  # fmt: skip
     """Train the toybox's base and judges from nothing; stopped at any moment, the same command goes on.
 

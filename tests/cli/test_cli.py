@@ -125,6 +125,16 @@ def test_a_mistake_in_drawing_is_one_line(words, says, likeness, capsys, trained
     assert not (trained / "pictures").exists()
 
 
+def test_pretraining_has_a_flag_for_every_field_of_its_plan(likeness, capsys):
+    from dataclasses import fields
+
+    from likeness.toybox.plan import Plan
+
+    assert likeness("pretrain", "--help") == 0
+    shown = capsys.readouterr().out
+    assert [f.name for f in fields(Plan) if f"--{f.name.replace('_', '-')}" not in shown] == []
+
+
 RECIPE = 'base = "BASE"\n[subject]\nphotos = "PHOTOS"\nclass_noun = "dog"\n[[stages]]\nmethod = "dreambooth"\n'
 
 
@@ -136,7 +146,7 @@ RECIPE = 'base = "BASE"\n[subject]\nphotos = "PHOTOS"\nclass_noun = "dog"\n[[sta
         ("steps = true", "must be a number"),
         ("learning_rate = -1", "must be greater than 0"),
         ("steps = ", "not valid TOML"),
-        ('[[stages]]\nmethod = "dreambooth"', "dreambooth cannot stand on dreambooth"),
+        ('[[others]]\nphotos = "PHOTOS"\nclass_noun = "cat"', "two subjects have the identifier 'sks'"),
     ],
 )
 def test_a_mistake_in_a_recipe_is_one_line(line, says, likeness, capsys, tiny_folder, photo_folder, tmp_path):

@@ -24,6 +24,7 @@ from likeness.model.base import Base
 from likeness.model.trajectory import sample
 from likeness.workflow.fitting import fit
 from likeness.workflow.progress import Silent
+from likeness.workflow.stack import attach as attached_to
 from likeness.workflow.stack import method_class, stage_types
 
 
@@ -35,20 +36,51 @@ class Case:
     changed: dict[str, Any]  # its own options; those of every stage are in EVERY_STAGE
     silent: tuple[str, ...] = ()
     besides: dict[str, dict[str, Any]] = field(default_factory=dict)  # what else an option needs to show itself
+    learns: dict[str, Any] = field(default_factory=dict)  # what makes the loss fall visibly in forty steps
+    needs_words: bool = False  # a random network does nothing with words: it learns on the embedded base
 
 
 EVERY_STAGE: dict[str, Any] = {
-    "steps": 2, "learning_rate": 2e-3, "learning_rate_schedule": "cosine", "warmup_steps": 2, "batch_size": 2, "gradient_accumulation": 2,
+    "steps": 2, "learning_rate": 2e-3, "learning_rate_schedule": "cosine", "warmup_steps": 2, "batch_size": 3, "gradient_accumulation": 2,
     "weight_decay": 0.5, "max_gradient_norm": 0.01, "mixed_precision": "bf16", "checkpoints": (2,), "previews": (2,), "save_every": 2,
 }  # fmt: skip
+PHOTOS: dict[str, Any] = {
+    "prompt": "{}", "use_captions": True, "min_snr_gamma": 5.0, "gradient_checkpointing": True, "cache_latents": False,
+}  # fmt: skip
+PRIOR: dict[str, Any] = {**PHOTOS, "prior_weight": 0.5, "class_pictures": 1, "class_steps": 3, "class_guidance_scale": 3.0}
+SILENT = ("gradient_checkpointing", "cache_latents")
+CLASS = {"class_pictures": 4, "class_steps": 2}
 CASES = {
     "dreambooth": Case(
-        quick={"steps": 3, "learning_rate": 1e-3, "class_pictures": 4, "class_steps": 2},
+        quick={"steps": 3, "learning_rate": 1e-3, **CLASS},
+        changed={**PRIOR, "train_text_encoder": True, "text_encoder_learning_rate": 1e-4},
+        silent=SILENT,
+        besides={"text_encoder_learning_rate": {"train_text_encoder": True}},
+    ),
+    "lora": Case(
+        quick={"steps": 3, "learning_rate": 3e-2, "prior_weight": 1.0, **CLASS},
+        learns={"targets": "everything", "rank": 8},
         changed={
-            "prompt": "{}", "prior_weight": 0.5, "class_pictures": 1, "class_steps": 3, "class_guidance_scale": 3.0, "train_text_encoder": True,
-            "min_snr_gamma": 5.0, "gradient_checkpointing": True, "cache_latents": False,
+            **PRIOR, "rank": 2, "alpha": 1.0, "targets": "everything", "dropout": 0.5, "rank_stabilized": True, "dora": True,
+            "train_text_encoder": True, "text_encoder_learning_rate": 1e-3,
         },
-        silent=("gradient_checkpointing", "cache_latents"),
+        silent=SILENT,
+        besides={"text_encoder_learning_rate": {"train_text_encoder": True}},
+    ),
+    "textual_inversion": Case(
+        quick={"steps": 3, "learning_rate": 5e-1},
+        changed={**PHOTOS, "word": "<other>", "initializer": "cat", "vectors": 2, "templates": "style", "adjective": True},
+        silent=SILENT,
+        besides={"prompt": {"templates": "prompt"}},
+        learns={"learning_rate": 1e-1, "templates": "prompt", "batch_size": 4, "initializer": "dog"},
+        needs_words=True,
+    ),
+    "custom_diffusion": Case(
+        quick={"steps": 3, "learning_rate": 5e-2, "augmentation": False, **CLASS},
+        changed={
+            **PRIOR, "trained": "all", "words": ("<other>",), "initializers": ("dog",), "augmentation": True, "legacy_weight": True,
+        },
+        silent=SILENT,
     ),
 }  # fmt: skip
 
@@ -64,7 +96,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     elif "method" in metafunc.fixturenames:
         metafunc.parametrize("method", list(METHODS))
     if "prediction" in metafunc.fixturenames:
-        metafunc.parametrize("prediction", ["epsilon", "v_prediction"])
+        metafunc.parametrize("prediction", ["epsilon", "v_prediction", "sdxl"])  # sdxl: another family, which predicts epsilon
 
 
 @pytest.fixture
@@ -84,7 +116,7 @@ def subject(photo_folder: Path) -> Subject:
 
 @pytest.fixture
 def open_base(tiny_folders: dict[str, Path]) -> Callable[..., Base]:
-    return lambda prediction="epsilon": Base(tiny_folders[prediction], "tiny")
+    return lambda prediction="epsilon": Base.open("toybox" if prediction == "toybox" else str(tiny_folders[prediction]))
 
 
 @dataclass
@@ -96,6 +128,10 @@ class Attached:
     stage: Stage
     subject: Subject
     seed: int = 0
+
+    @property
+    def called(self) -> str:
+        return self.method.called(self.subject.class_noun, self.subject)
 
     def batches(self, count: int, start: int = 0) -> list[list]:
         return list(islice(self.method.batches([self.subject], start, self.seed), count))
@@ -116,7 +152,7 @@ class Attached:
 
     def everything(self) -> dict[str, torch.Tensor]:
         """Every parameter and buffer of the base."""
-        networks = dict(zip(("unet", "vae", "text_encoder"), self.base.networks))
+        networks = dict(zip(("unet", "vae", "text_encoder", "text_encoder_2"), self.base.networks))
         return {f"{name}.{key}": value.detach().clone() for name, network in networks.items() for key, value in network.state_dict().items()}
 
 
@@ -125,7 +161,7 @@ def attach(open_base: Callable[..., Base], subject: Subject) -> Callable[..., At
     def attached(method: str, prediction: str = "epsilon", subject: Subject = subject, **options: Any) -> Attached:
         kind, base = method_class(method), open_base(prediction)
         stage = kind.Spec(**{**CASES[method].quick, **options})
-        return Attached(kind(stage, base), base, stage, subject)  # type: ignore[call-arg]
+        return Attached(attached_to(stage, base, 0, 0), base, stage, subject)
 
     return attached
 

@@ -17,7 +17,7 @@ from likeness.files.recipe import write_recipe
 from likeness.files.run_folder import RunFolder
 from likeness.workflow.fitting import branch, fit, resume
 from likeness.workflow.progress import Silent
-from likeness.workflow.stack import stage_types
+from likeness.workflow.stack import method_class, stage_types
 
 LONG = {"steps": 60, "checkpoints": tuple(range(4, 60, 4))}
 
@@ -51,6 +51,8 @@ def test_resumed_run_equals_uninterrupted(method, prediction, step, recipe_of, p
 
 
 def test_stopped_while_class_pictures_are_drawn(method, recipe_of, paused, tmp_path, observed, monkeypatch):
+    if "class_pictures" not in method_class(method).Spec.model_fields:
+        pytest.skip("has no class pictures")
     monkeypatch.setenv("LIKENESS_CACHE", str(tmp_path / "cache"))
     recipe = recipe_of(method, class_pictures=12)
     run = paused(recipe, tmp_path / "stopped", 8, "class pictures")

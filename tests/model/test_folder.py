@@ -98,7 +98,7 @@ def test_an_unknown_class_is_refused(part, entry, folder):
     assert str(folder) in refusal(folder)
 
 
-@pytest.mark.parametrize("changes", [{"_class_name": ["pipeline", "Evil"]}, {"text_encoder_2": ["transformers", "CLIPTextModel"]}])
+@pytest.mark.parametrize("changes", [{"_class_name": ["pipeline", "Evil"]}, {"text_encoder_3": ["transformers", "T5EncoderModel"]}])
 def test_a_custom_pipeline_and_other_families_are_refused(changes, folder):
     """T25: diffusers runs `pipeline.py` where `_class_name` is a pair."""
     index(folder, **changes)

@@ -52,6 +52,7 @@ class Stage(Options):
     """One training stage: the options that the one training loop reads. A method's own options are added in a subclass."""
 
     method: ClassVar[str]
+    new_words: ClassVar[bool] = False  # whether it gives subjects words of their own, so that the identifier is not read as ordinary text
 
     steps: int = Field(
         default=400, ge=1, le=10_000_000,
@@ -101,6 +102,11 @@ class Stage(Options):
         default=(),
         description="Steps of this stage after which preview pictures are drawn; they change no weight. Default: none.",
     )
+
+    @classmethod
+    def completed(cls, options: dict[str, Any], *subjects: dict[str, Any]) -> dict[str, Any]:
+        """The options of a recipe's stage, with what follows from its subjects where that was left open."""
+        return options
 
     @property
     def checkpoint_steps(self) -> tuple[int, ...]:
@@ -155,9 +161,21 @@ class Recipe(Options):
         description="Width and height in pixels that photos are trained at. Default: what the base was trained at.",
     )  # fmt: skip
     subject: SubjectSpec
+    others: tuple[SubjectSpec, ...] = Field(default=(), description="Further subjects that are learned together with the first, each with its own identifier. Default: none.")
     stages: tuple[SerializeAsAny[Stage], ...] = Field(
         min_length=1, description="The stages, in order; each stands on those before it."
     )
+
+    @property
+    def subjects(self) -> tuple[SubjectSpec, ...]:
+        return self.subject, *self.others
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Recipe:
+        identifiers = [subject.identifier for subject in self.subjects]
+        if len(set(identifiers)) < len(identifiers):
+            raise ValueError(f"two subjects have the identifier {max(identifiers, key=identifiers.count)!r}; give each its own")
+        return self
 
 
 def read_recipe(path: Path, stage_types: Mapping[str, type[Stage]]) -> Recipe:
@@ -179,7 +197,8 @@ def recipe_from_dict(content: Mapping[str, Any], stage_types: Mapping[str, type[
     tables = content.get("stages", [])
     if not isinstance(tables, list | tuple) or not tables:
         raise UserError("the recipe has no stages. Add a [[stages]] table with a method.")
-    stages = [_stage(table, number, stage_types) for number, table in enumerate(tables, start=1)]
+    subjects = [subject for subject in (content.get("subject"), *_tables(content.get("others"))) if isinstance(subject, Mapping)]
+    stages = [_stage(table, number, stage_types, subjects) for number, table in enumerate(tables, start=1)]
     return _validated(Recipe, {**content, "stages": stages}, "the recipe")
 
 
@@ -213,13 +232,19 @@ def _text_of(path: Path) -> str:
         raise UserError(f"{path}: not a text file in UTF-8. Save it as UTF-8 and try again.") from error
 
 
-def _stage(table: Any, number: int, stage_types: Mapping[str, type[Stage]]) -> Stage:
+def _tables(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _stage(table: Any, number: int, stage_types: Mapping[str, type[Stage]], subjects: list[Mapping[str, Any]]) -> Stage:
     if not isinstance(table, Mapping) or "method" not in table:
         raise UserError(f"stage {number} names no method; known: {', '.join(sorted(stage_types))}")
     method = str(table["method"])
     if method not in stage_types:
         raise UserError(f"unknown method {method!r} in stage {number}: {did_you_mean(method, stage_types)}")
     options = {name: value for name, value in table.items() if name != "method"}
+    if subjects:
+        options = stage_types[method].completed(options, *map(dict, subjects))
     return _validated(stage_types[method], options, f"stage {number} ({method})")
 
 
@@ -234,6 +259,8 @@ def _explained(problem: Any, model: type[BaseModel], place: str) -> str:
     *outer, key = [str(part) for part in problem["loc"]] or [""]
     if outer and outer[0] == "subject":
         model, place, outer = SubjectSpec, "subject", outer[1:]
+    if outer and outer[0] == "others":
+        model, place, outer = SubjectSpec, f"the other subject {int(outer[1]) + 1}", outer[2:]
     if problem["type"] == "extra_forbidden":
         return f"unknown option {key!r} in {place}: {did_you_mean(key, model.model_fields)}"
     if problem["type"] == "missing":

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from .atomic import sha256_of
+from .captions import read_captions
 from .decoding import Unreadable, decode
 from .errors import UserError
 
@@ -39,6 +40,8 @@ class Photo:
     used: bool
     reason: str | None  # why it is not used, worded to follow its name
     image: Image.Image | None = field(default=None, compare=False, repr=False)  # RGB, resolution x resolution
+    caption: str | None = None  # the text that lies beside it
+    subject: int = 0  # which of a recipe's subjects it shows
 
 
 def prepare_photos(source: Path, resolution: int) -> list[Photo]:
@@ -48,7 +51,8 @@ def prepare_photos(source: Path, resolution: int) -> list[Photo]:
     paths = [source] if source.is_file() else _files_in(source)
     if not paths:
         raise UserError(f"{source}: no photos in this folder (sub-folders are not searched). Add 3 to 6 photos and try again.")
-    photos = _each_once([_read(path, resolution) for path in paths])
+    captions = read_captions(source if source.is_dir() else source.parent, paths)
+    photos = _each_once([replace(_read(path, resolution), caption=captions.get(path.name)) for path in paths])
     if not any(photo.used for photo in photos):
         raise UserError(_none_usable(source, photos))
     return photos

@@ -22,25 +22,28 @@ class Examples:
     latents, noise  [b, c, h, w]; latents scaled by the VAE factor
     timesteps       [b], int64
     prompts         b texts
+    mask            [b, 1, h, w], ones where the loss counts; None: everywhere
     """
 
     latents: Tensor
     noise: Tensor
     timesteps: Tensor
     prompts: tuple[str, ...]
+    mask: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.latents)
 
     def __getitem__(self, rows: slice) -> Examples:
-        return Examples(self.latents[rows], self.noise[rows], self.timesteps[rows], self.prompts[rows])
+        mask = None if self.mask is None else self.mask[rows]
+        return Examples(self.latents[rows], self.noise[rows], self.timesteps[rows], self.prompts[rows], mask)
 
     @staticmethod
-    def with_noise(base: Base, latents: Tensor, prompts: tuple[str, ...], generator: torch.Generator) -> Examples:
+    def with_noise(base: Base, latents: Tensor, prompts: tuple[str, ...], generator: torch.Generator, mask: Tensor | None = None) -> Examples:
         """Noise and timesteps from a CPU generator: the same on every device."""
         noise = torch.randn(latents.shape, generator=generator).to(latents)
         timesteps = torch.randint(base.scheduler.config.num_train_timesteps, (len(latents),), generator=generator)
-        return Examples(latents, noise, timesteps.to(latents.device), prompts)
+        return Examples(latents, noise, timesteps.to(latents.device), prompts, mask)
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def snr_weights(base: Base, timesteps: Tensor, gamma: float) -> Tensor:
 
 
 def denoising_losses(
-    base: Base, batch: Batch, conditioning: Conditioning, prior_weight: float = 1.0, min_snr_gamma: float | None = None
+    base: Base, batch: Batch, conditioning: Conditioning, prior_weight: float = 1.0, min_snr_gamma: float | None = None, photo_weight: float = 1.0
 ) -> dict[str, Tensor]:  # fmt: skip
     """Noise-prediction error on the photos, and on the class pictures if the batch has any.
 
@@ -123,11 +126,19 @@ def denoising_losses(
     seen = torch.cat([noised(base, part) for part in everything])
     wanted = torch.cat([target(base, part) for part in everything])
     timesteps = torch.cat([part.timesteps for part in everything])
-    error = (base.predict(seen, timesteps, conditioning).float() - wanted).square().mean((1, 2, 3))
+    squares = (base.predict(seen, timesteps, conditioning).float() - wanted).square()
+    error = torch.cat([_means(part, part_of) for part, part_of in zip(everything, squares.split([len(part) for part in everything]))])
     if min_snr_gamma is not None:
         error = error * snr_weights(base, timesteps, min_snr_gamma)
     n = len(batch.photos)
-    losses = {"denoising": batch.share * error[:n].mean()}
+    losses = {"denoising": batch.share * photo_weight * error[:n].mean()}
     if batch.prior:
         losses["prior"] = batch.share * prior_weight * error[n:].mean()
     return losses
+
+
+def _means(examples: Examples, squares: Tensor) -> Tensor:
+    """The mean of each example's elements, [b]; of those that count where there is a mask."""
+    if examples.mask is None:
+        return squares.mean((1, 2, 3))
+    return (squares * examples.mask).sum((1, 2, 3)) / (examples.mask.sum((1, 2, 3)) * squares.shape[1])

@@ -23,6 +23,8 @@ class Subject:
     photos: Sequence[Image.Image]
     class_noun: str
     identifier: str
+    called: str = ""  # so far, by the stages beneath; empty: the class noun
+    captions: Sequence[str | None] = ()  # of each photo, where there is one
 
 
 def chance(*what: object) -> int:
@@ -37,8 +39,7 @@ class Method(ABC):
     """
 
     Spec: ClassVar[type[Stage]]
-    needs: ClassVar[str] = "a latent base and a subject"
-    follows: ClassVar[tuple[str, ...]] = ()  # the methods that it may stand on in a stack
+    follows: ClassVar[tuple[str, ...] | None] = None  # the methods that it may stand on in a stack; None: any
 
     @abstractmethod
     def __init__(self, spec: Stage, base: Base): ...
@@ -68,12 +69,15 @@ class Method(ABC):
 
     progress: Callable[[int, int], None] | None = None  # told (done, of how many) while batches() prepares
 
-    def called(self, name: str, identifier: str) -> str:
-        """What the subject is called after this stage, given what it was called before: "dog" -> "sks dog"."""
+    def called(self, name: str, subject: Any) -> str:
+        """What the subject is called after this stage, given what it was called before: "dog" -> "sks dog".
+
+        subject  anything with class_noun and identifier; `name` is the class noun before the first stage
+        """
         return name
 
     def freeze(self) -> None:
-        """End of the stage: its parameters stay as they are beneath the next one."""
+        """End of the stage: what it learned becomes part of the base, for the next stage or for drawing. Not undone."""
         for group in self.parameter_groups():
             for parameter in group["params"]:
                 parameter.requires_grad_(False)

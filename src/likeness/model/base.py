@@ -1,12 +1,12 @@
 """The pretrained model: prompts to conditioning, pictures to latents, latents to predictions and back to pictures.
 
-The only file that knows which networks a Stable Diffusion pipeline is made of. Methods meet it at these verbs.
+Methods meet every family at these verbs. `Base` is Stable Diffusion 1.x and 2.x; `sdxl.py` says what SDXL does otherwise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
 from ..files.errors import UserError
+from . import tokens
 from .folder import advice, classes_of, find_base, fingerprint
 
 transformers_logging.disable_progress_bar()  # "Loading weights" would run over our own lines
@@ -28,29 +29,43 @@ transformers_logging.disable_progress_bar()  # "Loading weights" would run over 
 
 @dataclass(frozen=True)
 class Conditioning:
-    """What the denoiser is told of its prompts; opaque to methods. states [b, tokens, width]"""
+    """What the denoiser is told of its prompts; opaque to methods.
+
+    states  [b, tokens, width]
+    pooled  [b, width] where the family has it: one vector for a whole prompt
+    """
 
     states: Tensor
+    pooled: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.states)
 
     def __getitem__(self, rows: Any) -> Conditioning:
-        return Conditioning(self.states[rows])
+        return Conditioning(self.states[rows], None if self.pooled is None else self.pooled[rows])
 
     @staticmethod
     def cat(parts: Sequence[Conditioning]) -> Conditioning:
-        return Conditioning(torch.cat([p.states for p in parts]))
+        columns = [[getattr(part, field.name) for part in parts] for field in fields(Conditioning)]
+        return Conditioning(*(None if column[0] is None else torch.cat(column) for column in columns))  # type: ignore[arg-type]
 
 
 class Base:
     """A Stable Diffusion 1.x or 2.x pipeline. Its networks are frozen until a method says which parameters it trains."""
 
+    TEXT: dict[str, Any] = {"text_encoder": CLIPTextModel}  # part: class; its tokenizer lies in "tokenizer…"
+
     def __init__(self, folder: Path, name: str, device: str = "cpu"):
         self.folder, self.name, self.device = folder, name, torch.device(device)
         self.hash = fingerprint(folder)
+        self.words: dict[str, tuple[int, ...]] = {}  # new words and the ids of their rows, the same in every text encoder
         try:
             self.unet = _load(UNet2DConditionModel, folder / "unet")
             self.vae = _load(AutoencoderKL, folder / "vae")
-            self.text_encoder = _load(CLIPTextModel, folder / "text_encoder")
-            self.tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+            self.text_encoders = {part: _load(kind, folder / part) for part, kind in self.TEXT.items()}
+            self.tokenizers = [
+                CLIPTokenizer.from_pretrained(folder / part.replace("text_encoder", "tokenizer"), local_files_only=True) for part in self.TEXT
+            ]
             scheduler_class = getattr(diffusers, classes_of(folder)["scheduler"][1])  # one of folder.SCHEDULERS
             self.scheduler = scheduler_class.from_pretrained(folder / "scheduler", local_files_only=True)
         except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as problem:
@@ -62,11 +77,28 @@ class Base:
     @classmethod
     def open(cls, name: str, device: str = "cpu") -> Base:
         """A base by name: "toybox", a local folder, or a hub id. Raises UserError before anything is loaded."""
-        return cls(find_base(name), name, device)
+        folder = find_base(name)
+        if "text_encoder_2" in classes_of(folder):
+            from .sdxl import SDXL
+
+            return SDXL(folder, name, device)
+        return Base(folder, name, device)
 
     @property
     def networks(self) -> tuple[torch.nn.Module, ...]:
-        return self.unet, self.vae, self.text_encoder
+        return self.unet, self.vae, *self.text_encoders.values()
+
+    @property
+    def tokenizer(self) -> CLIPTokenizer:
+        return self.tokenizers[0]
+
+    def spare_memory(self, text_encoders: bool) -> None:
+        """Compute activations of the U-Net, and of the text encoders if they are trained, twice instead of keeping them."""
+        self.unet.enable_gradient_checkpointing()
+        if text_encoders:
+            for network in self.text_encoders.values():
+                network.gradient_checkpointing_enable()
+                network.train()  # or transformers keeps the activations all the same; CLIP has no dropout
 
     @property
     def advice(self) -> dict[str, dict[str, Any]]:
@@ -98,19 +130,38 @@ class Base:
             return DDIMScheduler.from_config(self.scheduler.config)  # type: ignore[return-value]
         return DDIMScheduler.from_config(self.scheduler.config, clip_sample=False)  # type: ignore[return-value]
 
-    def token_ids(self, prompts: Sequence[str]) -> Tensor:
-        encoded = self.tokenizer(list(prompts), padding="max_length", truncation=True, return_tensors="pt")
-        return encoded.input_ids.to(self.device)
+    def add_word(self, word: str, initializer: str, vectors: int) -> dict[str, torch.nn.Parameter]:
+        """Rows of a new word, [vectors, width] for each text encoder. They begin as those of the initializer, or, where a stage beneath
+        has taught the word, as it left them."""
+        tokens.check_word(word)
+        rows = {}
+        for (part, network), tokenizer in zip(self.text_encoders.items(), self.tokenizers):
+            table = network.get_input_embeddings()
+            if not isinstance(table, tokens.WordTable):
+                table = tokens.WordTable(table)
+                network.set_input_embeddings(table)
+            first = table.size
+            begin = self.words.get(word) or tokens.pieces(tokenizer, initializer)
+            if not begin:
+                raise UserError(f"initializer {initializer!r}: holds no word. Give one that is near the subject, such as its class noun.")
+            rows[part] = table.add(begin, vectors)
+        self.words[word] = tuple(range(first, first + vectors))
+        return rows
+
+    def token_ids(self, prompts: Sequence[str], number: int = 0) -> Tensor:
+        """The prompts as text encoder `number` reads them, new words as all of their rows."""
+        return tokens.read_all(self.tokenizers[number], prompts, self.words).to(self.device)
 
     def condition(self, prompts: Sequence[str]) -> Conditioning:
-        """Encode prompts; gradients flow to the text encoder if it is being trained."""
-        return Conditioning(self.text_encoder(self.token_ids(prompts)).last_hidden_state)
+        """Encode prompts; gradients flow to what is trained of the text encoder."""
+        return Conditioning(self.text_encoders["text_encoder"](self.token_ids(prompts)).last_hidden_state)
 
     def cut_off(self, prompt: str) -> str:
         """The end of a prompt that the text encoder will not read; empty if it reads all."""
-        limit = self.tokenizer.model_max_length
-        ids = self.tokenizer(prompt, truncation=False, add_special_tokens=False).input_ids
-        return self.tokenizer.decode(ids[limit - 2 :]).strip() if len(ids) > limit - 2 else ""
+        limit = self.tokenizer.model_max_length - 2
+        ids = tokens.read(self.tokenizer, prompt, self.words)
+        words = {n: word for word, rows in self.words.items() for n in rows}
+        return " ".join(dict.fromkeys(words.get(n) or str(self.tokenizer.decode([n])).strip() for n in ids[limit:]))
 
     @torch.no_grad()
     def moments(self, pictures: Sequence[Image.Image]) -> tuple[Tensor, Tensor]:

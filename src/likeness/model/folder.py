@@ -13,17 +13,20 @@ from pathlib import Path
 from ..files.errors import UserError
 
 TOYBOX = Path(__file__).parent.parent / "toybox" / "base"
-NETWORKS = {
+TOKENIZERS = {"CLIPTokenizer", "CLIPTokenizerFast"}
+STABLE_DIFFUSION = {
     "unet": {"UNet2DConditionModel"},
     "vae": {"AutoencoderKL"},
     "text_encoder": {"CLIPTextModel"},
+    "tokenizer": TOKENIZERS,
 }
-TOKENIZERS = {"CLIPTokenizer", "CLIPTokenizerFast"}
+SDXL = {**STABLE_DIFFUSION, "text_encoder_2": {"CLIPTextModelWithProjection"}, "tokenizer_2": TOKENIZERS}
 SCHEDULERS = {
     "DDIMScheduler", "DDPMScheduler", "PNDMScheduler", "LMSDiscreteScheduler", "EulerDiscreteScheduler",
     "EulerAncestralDiscreteScheduler", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler", "LCMScheduler",
 }  # fmt: skip
 IGNORED = {"safety_checker", "feature_extractor", "image_encoder"}  # what may stand in a folder and is not loaded
+FAMILIES = "Stable Diffusion 1.x, 2.x and XL pipelines in diffusers format"
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 
 
@@ -54,24 +57,34 @@ def _fetched(hub_id: str) -> Path:
 
 
 def vetted(folder: Path) -> Path:
-    """The folder, if it is a Stable Diffusion pipeline made of known classes and safetensors; UserError otherwise."""
+    """The folder, if it is a pipeline of a known family, made of known classes and safetensors; UserError otherwise."""
     index = classes_of(folder)
+    family = _family(index)
     code = sorted(p.name for p in folder.rglob("*.py"))
     if code:
         raise UserError(f"{folder}: refused, because it carries code ({code[0]}). likeness never runs code from a model folder; remove it if you trust the weights.")
-    if unknown := sorted(set(index) - {*NETWORKS, "tokenizer", "scheduler"}):
-        raise UserError(f"{folder}: has a {unknown[0]}, which likeness does not open. --base takes Stable Diffusion 1.x or 2.x pipelines in diffusers format.")
-    for part, allowed in {**NETWORKS, "tokenizer": TOKENIZERS, "scheduler": SCHEDULERS}.items():
+    if unknown := sorted(set(index) - {*family, "scheduler"}):
+        raise UserError(f"{folder}: has a {unknown[0]}, which likeness does not open. --base takes {FAMILIES}.")
+    for part, allowed in {**family, "scheduler": SCHEDULERS}.items():
         if part not in index:
-            raise UserError(f"{folder}: has no {part}. --base takes Stable Diffusion 1.x or 2.x pipelines in diffusers format.")
+            raise UserError(f"{folder}: has no {part}. --base takes {FAMILIES}.")
         if index[part][1] not in allowed or index[part][0] not in ("diffusers", "transformers"):
             raise UserError(f"{folder}: its {part} is a {'.'.join(index[part])}, which likeness does not open. It opens {', '.join(sorted(allowed))}.")
-    for part in NETWORKS:
+    for part in networks(index):
         if not weight_files(folder, part):
             pickled = [p.name for p in (folder / part).glob("*") if p.suffix in PICKLES]
             why = f"only {pickled[0]}, a pickle that could run code" if pickled else "no weights"
             raise UserError(f"{folder}/{part}: {why}. Convert it to safetensors (diffusers: save_pretrained with safe_serialization=True) and try again.")
     return folder
+
+
+def _family(index: dict[str, list[str]]) -> dict[str, set[str]]:
+    return SDXL if "text_encoder_2" in index else STABLE_DIFFUSION
+
+
+def networks(index: dict[str, list[str]]) -> list[str]:
+    """The parts that have weights."""
+    return [part for part, allowed in _family(index).items() if allowed is not TOKENIZERS]
 
 
 def classes_of(folder: Path) -> dict[str, list[str]]:
@@ -95,7 +108,7 @@ def weight_files(folder: Path, part: str) -> list[Path]:
 def fingerprint(folder: Path) -> str:
     """Sixteen hex digits that name the weights: sizes and sixty-four samples of every file, so gigabytes take no time."""
     digest = hashlib.sha256()
-    for part in NETWORKS:
+    for part in networks(classes_of(folder)):
         for path in weight_files(folder, part):
             size = path.stat().st_size
             digest.update(f"{part}/{size}".encode())

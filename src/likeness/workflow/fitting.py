@@ -27,9 +27,9 @@ from ..learning.training import Trained, make_optimizer, peak_bytes, train
 from ..model.base import Base
 from ..model.identifier import check_words
 from ..model.trajectory import sample
-from .photos import gather, resolution_for
+from .photos import gather_all
 from .progress import Progress
-from .stack import build, check_order, read_card, read_tensors, sampling_of, stage_types, write_layers
+from .stack import attach, check_order, names_after, put_beneath, read_card, read_tensors, sampling_of, stage_types, write_layers
 from .stopping import Stopped, stop_request
 
 PREVIEW_PROMPTS = ("a photo of a {}", "a {} on the beach", "a {} in the snow", "a {} in the jungle")
@@ -41,13 +41,14 @@ def device_for() -> str:
 
 def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = None) -> RunFolder:
     """Train a recipe from its first step in a new run folder. Photos are read and checked before any model is loaded."""
-    check_identifier(recipe.subject.identifier)
+    for subject in recipe.subjects:
+        check_identifier(subject.identifier)
     check_order(recipe)
-    photos = gather(recipe.subject.photos, resolution_for(recipe))
+    photos = gather_all(recipe)
     for line in remarks(photos):
         progress.say(f"photos: {line}")
     base = open_base(recipe)
-    if remark := check_words(base.tokenizer, recipe.subject.identifier, recipe.subject.class_noun):
+    if not recipe.stages[0].new_words and (remark := check_words(base.tokenizer, recipe.subject.identifier, recipe.subject.class_noun)):
         progress.say(remark)
     build_name = name or f"{Path(str(recipe.subject.photos).removeprefix('toybox:')).stem}-{recipe.stages[-1].method}"
     run = RunFolder.create(parent, build_name, seed=recipe.seed, base=recipe.base, base_hash=base.hash)
@@ -168,23 +169,38 @@ def _train(run: RunFolder, recipe: Recipe, base: Base, progress: Progress) -> No
 
 def _stages(run: RunFolder, recipe: Recipe, base: Base, progress: Progress, start: int) -> None:
     offset, beneath = 0, None
+    methods: list[Method] = []
     for n, stage in enumerate(recipe.stages):
         upto = recipe.model_copy(update={"stages": recipe.stages[: n + 1]})
         if start < offset + stage.steps:
-            _stage(run, upto, base, progress, offset, max(start - offset, 0), beneath)
+            if beneath and not methods:  # a run that goes on in a later stage
+                methods = put_beneath(base, beneath, n)
+            methods = _stage(run, upto, base, progress, offset, max(start - offset, 0), beneath, methods)
         offset += stage.steps
-        beneath = run.checkpoint(offset)
+        beneath = _finished(run, offset, start)
 
 
-def _stage(run: RunFolder, recipe: Recipe, base: Base, progress: Progress, offset: int, start: int, beneath: Checkpoint | None) -> None:
-    """One stage, on the frozen layers beneath it."""
+def _finished(run: RunFolder, offset: int, start: int) -> Checkpoint:
+    """Where the layers of the stages that end at `offset` lie. A child run has them in the checkpoint that it begins with."""
+    return run.checkpoint(offset if any(kept.step == offset for kept in run.checkpoints()) else start)
+
+
+def _stage(
+    run: RunFolder, recipe: Recipe, base: Base, progress: Progress, offset: int, start: int, beneath: Checkpoint | None, below: list[Method]
+) -> list[Method]:  # fmt: skip
+    """The recipe's last stage, on the finished ones `below` it, which are part of the base and lie in the checkpoint `beneath`."""
     stage = recipe.stages[-1]
-    methods = build(recipe, base)
-    method = methods[-1]
-    if beneath:
-        for entry, lower in zip(read_card(beneath)["stages"], methods):
-            lower.restore(read_tensors(beneath.path / entry["file"]))
-    subject = Subject([p.image for p in run.photos() if p.image], recipe.subject.class_noun, recipe.subject.identifier)
+    called = names_after(recipe, below)
+    method = attach(stage, base, recipe.seed, len(below))
+    methods = [*below, method]
+    photos = [p for p in run.photos() if p.image]
+    subjects = [
+        Subject(
+            [p.image for p in photos if p.image and p.subject == n], subject.class_noun, subject.identifier, called[n],
+            [p.caption for p in photos if p.subject == n],
+        )
+        for n, subject in enumerate(recipe.subjects)
+    ]  # fmt: skip
     with stop_request() as stop:
         with progress.task("class pictures", 1) as task:
 
@@ -194,10 +210,10 @@ def _stage(run: RunFolder, recipe: Recipe, base: Base, progress: Progress, offse
                     raise Stopped(stop.number or 2, f"stopped by a signal before the first step. Go on: likeness resume {run.path}")
 
             method.progress = prepared
-            batches = method.batches([subject], start, recipe.seed)  # before restore: what it prepares is of the model beneath
+            batches = method.batches(subjects, start, recipe.seed)  # before restore: what it prepares is of the model beneath
         optimizer = make_optimizer(method, stage)
         if start:
-            _restore(run, method, optimizer, offset + start, len(recipe.stages) - 1)
+            _restore(run, method, optimizer, offset + start, len(below))
         with progress.task("training", stage.steps) as task:
             task.advance(start)
             for trained in train(method, optimizer, stage, batches, start, recipe.seed):
@@ -205,13 +221,14 @@ def _stage(run: RunFolder, recipe: Recipe, base: Base, progress: Progress, offse
                 task.advance(note=f"loss {sum(trained.losses.values()):.4f}")
                 kept = trained.step in stage.checkpoint_steps or bool(stop)
                 if (kept or trained.step % stage.save_every == 0) and method.checkpointable(trained.step):
-                    _save(run, recipe, base, methods, optimizer, offset + trained.step, kept)
+                    _save(run, recipe, base, methods, optimizer, offset + trained.step, kept, beneath)
                 if trained.step in stage.previews:
                     _preview(run, recipe, base, methods, offset + trained.step)
                 if stop and trained.step < stage.steps:
                     message = f"stopped by a signal after step {offset + trained.step}. Go on: likeness resume {run.path}"
                     raise Stopped(stop.number or 2, message)
-        method.freeze()
+    method.freeze()
+    return methods
 
 
 def _journal_line(trained: Trained, offset: int) -> dict[str, Any]:
@@ -220,15 +237,16 @@ def _journal_line(trained: Trained, offset: int) -> dict[str, Any]:
 
 
 def _save(
-    run: RunFolder, recipe: Recipe, base: Base, methods: list[Method], optimizer: torch.optim.Optimizer, step: int, kept: bool
+    run: RunFolder, recipe: Recipe, base: Base, methods: list[Method], optimizer: torch.optim.Optimizer, step: int, kept: bool,
+    beneath: Checkpoint | None,
 ) -> None:  # fmt: skip
     """The checkpoint if it is one to keep, then the state to resume from, which holds the weights where no checkpoint does."""
     if kept:
-        run.save_checkpoint(step, lambda folder: write_layers(folder, recipe, base, methods, step))
+        run.save_checkpoint(step, lambda folder: write_layers(folder, recipe, base, methods, step, beneath))
 
     def write_state(folder: Path) -> None:
         if not kept:
-            write_layers(folder, recipe, base, methods, step)
+            write_layers(folder, recipe, base, methods, step, beneath)
         save_file({k: v.cpu().contiguous() for k, v in optimizer_tensors(optimizer).items()}, folder / "optimizer.safetensors")
         (folder / "state.json").write_text(json.dumps({"step": step, "state": methods[-1].state()}), encoding="utf-8")
 
@@ -250,9 +268,7 @@ def _restore(run: RunFolder, method: Method, optimizer: torch.optim.Optimizer, s
 
 def _preview(run: RunFolder, recipe: Recipe, base: Base, methods: list[Method], step: int) -> None:
     """Pictures of fixed prompts and seeds. They use no randomness of training and change no weight."""
-    called = recipe.subject.class_noun
-    for method in methods:
-        called = method.called(called, recipe.subject.identifier)
+    called = names_after(recipe, methods)[0]
     wanted = sampling_of(base, methods)
     prompts = [p.format(called) for p in PREVIEW_PROMPTS]
     seeds = [chance(recipe.seed, "preview", n) for n in range(len(prompts))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from ..files.errors import UserError, did_you_mean
@@ -29,6 +30,12 @@ def toybox_subject(source: Path | str) -> NamedSubject | None:
 def resolution_for(recipe: Recipe) -> int:
     """Pixels that this recipe trains at: its own, or the base's. Reads configuration files only."""
     return recipe.resolution or trained_resolution(find_base(recipe.base))
+
+
+def gather_all(recipe: Recipe) -> list[Photo]:
+    """The photos of all subjects of a recipe."""
+    resolution = resolution_for(recipe)
+    return [replace(photo, subject=n) for n, subject in enumerate(recipe.subjects) for photo in gather(subject.photos, resolution)]
 
 
 def gather(source: Path | str, resolution: int) -> list[Photo]:

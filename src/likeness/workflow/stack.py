@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from ..files.checkpoints import Checkpoint
 from ..files.errors import UserError, did_you_mean
 from ..files.recipe import Recipe, Stage
-from ..learning.method import Method
+from ..learning.method import Method, seed_everything
 from ..methods import METHODS
 from ..model.base import Base
 
@@ -54,14 +55,27 @@ def check_order(recipe: Recipe) -> None:
     """Refuse a stage that may not stand on the one before it, before anything is trained."""
     for below, stage in zip(recipe.stages, recipe.stages[1:]):
         follows = method_class(stage.method).follows
-        if below.method not in follows:
+        if follows is not None and below.method not in follows:
             allowed = ", ".join(follows) or "the base alone"
             raise UserError(f"{stage.method} cannot stand on {below.method}; it stands on {allowed}. Change the order of the stages.")
 
 
-def build(recipe: Recipe, base: Base) -> list[Method]:
-    """The methods of a recipe's stages, attached to the base in order."""
-    return [method_class(stage.method)(stage, base) for stage in recipe.stages]
+def attach(stage: Stage, base: Base, seed: int, number: int) -> Method:
+    """A stage's method on the base as it is by now; its first weights are chance by (seed, number of the stage) alone."""
+    seed_everything(seed, stage.method, number, "attach")
+    return method_class(stage.method)(stage, base)
+
+
+def put_beneath(base: Base, checkpoint: Checkpoint, count: int | None = None) -> list[Method]:
+    """Make the first `count` layers of a checkpoint, or all, part of the base."""
+    methods = []
+    for entry in read_card(checkpoint)["stages"][:count]:
+        stage = method_class(entry["method"]).Spec.model_validate(entry["spec"])
+        method = attach(stage, base, 0, len(methods))
+        method.restore(read_tensors(checkpoint.path / entry["file"]))
+        method.freeze()
+        methods.append(method)
+    return methods
 
 
 def sampling_of(base: Base, methods: list[Method]) -> dict[str, Any]:
@@ -71,17 +85,32 @@ def sampling_of(base: Base, methods: list[Method]) -> dict[str, Any]:
     return wanted
 
 
-def write_layers(folder: Path, recipe: Recipe, base: Base, methods: list[Method], step: int) -> None:
-    """The content of a checkpoint folder: card.json and one safetensors a stage."""
-    called = recipe.subject.class_noun
-    stages = []
-    for n, (stage, method) in enumerate(zip(recipe.stages, methods)):
-        called = method.called(called, recipe.subject.identifier)
-        save_file(method.weights(), folder / f"{n}-{stage.method}.safetensors", metadata={"format": "pt"})
-        stages.append({"method": stage.method, "file": f"{n}-{stage.method}.safetensors", "spec": stage.model_dump(mode="json")})
+def names_after(recipe: Recipe, methods: list[Method]) -> list[str]:
+    """What each subject is called in prompts after the stages."""
+    names = []
+    for subject in recipe.subjects:
+        name = subject.class_noun
+        for method in methods:
+            name = method.called(name, subject)
+        names.append(name)
+    return names
+
+
+def write_layers(folder: Path, recipe: Recipe, base: Base, methods: list[Method], step: int, beneath: Checkpoint | None) -> None:
+    """The content of a checkpoint folder: card.json and one safetensors a stage. The finished stages' files are those of `beneath`, byte for byte."""
+    stages = [
+        {"method": stage.method, "file": f"{n}-{stage.method}.safetensors", "spec": stage.model_dump(mode="json")}
+        for n, (stage, _) in enumerate(zip(recipe.stages, methods))
+    ]
+    for entry in read_card(beneath)["stages"][: len(methods) - 1] if beneath else []:
+        shutil.copyfile(beneath.path / entry["file"], folder / entry["file"])  # type: ignore[union-attr]
+    save_file(methods[-1].weights(), folder / stages[-1]["file"], metadata={"format": "pt"})
+    first, *others = (
+        {"class_noun": subject.class_noun, "identifier": subject.identifier, "called": name}
+        for subject, name in zip(recipe.subjects, names_after(recipe, methods))
+    )
     card = {
-        "schema": 1, "step": step, "base": {"name": recipe.base, "hash": base.hash},
-        "subject": {"class_noun": recipe.subject.class_noun, "identifier": recipe.subject.identifier, "called": called},
+        "schema": 1, "step": step, "base": {"name": recipe.base, "hash": base.hash}, "subject": first, "others": others,
         "stages": stages, "sampling": sampling_of(base, methods),
     }  # fmt: skip
     (folder / "card.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
@@ -107,13 +136,8 @@ def check_same_base(card: dict[str, Any], base: Base, checkpoint: Checkpoint) ->
 
 
 def put_on(base: Base, checkpoint: Checkpoint) -> Personalized:
-    """Attach a checkpoint's layers to a freshly opened base."""
+    """Make a checkpoint's layers part of a freshly opened base, ready to draw."""
     card = read_card(checkpoint)
     check_same_base(card, base, checkpoint)
-    for entry in card["stages"]:
-        kind = method_class(entry["method"])
-        method = kind(kind.Spec.model_validate(entry["spec"]), base)  # type: ignore[call-arg]
-        method.restore(read_tensors(checkpoint.path / entry["file"]))
-    for network in base.networks:
-        network.requires_grad_(False)
+    put_beneath(base, checkpoint)
     return Personalized(base, card)

@@ -1,0 +1,158 @@
+"""What methods that learn from captioned photos share: their options, their batches, and the loss.
+
+A subclass says what is trained. Photos and class pictures are rows of one batch, each with its own text, noise and timestep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from ..files.errors import UserError
+from ..files.recipe import Stage
+from ..model.base import Base, Conditioning
+from .denoising import Batch, Examples, denoising_losses
+from .method import Method, Subject, chance
+from .photos import LatentPictures, order
+from .prior import class_pictures
+
+
+class PhotoStage(Stage):
+    """Options of a stage that learns from photos."""
+
+    prompt: str = Field(default="a photo of a {}", description="What the photos are captioned; {} becomes what the subject is called, or the class noun alone.")
+    use_captions: bool = Field(default=False, description="Caption each photo by the text that lies beside it (photo.txt, metadata.jsonl) instead of the prompt; {} in it works too.")
+    min_snr_gamma: float | None = Field(default=None, gt=0, le=1000, description="Min-SNR weighting of the losses (5 is usual, arXiv 2303.09556); none = every timestep alike.")
+    gradient_checkpointing: bool = Field(default=False, description="Compute activations twice instead of keeping them: less memory, slower.")
+    cache_latents: bool = Field(default=True, description="Encode photos and constant prompts once; false = at every step (the same losses, slower).")
+
+    @field_validator("prompt")
+    @classmethod
+    def _names_the_subject(cls, prompt: str) -> str:
+        if "{}" not in prompt:
+            raise ValueError("must have {} where the subject belongs")
+        return prompt
+
+
+class PriorStage(PhotoStage):
+    """Options of a stage that also learns pictures of the class, so that the class stays what it was."""
+
+    prior_weight: float = Field(default=1.0, ge=0, le=100, description="λ: weight of the class pictures' loss; 0 = no prior preservation. Source: DreamBooth.")
+    class_pictures: int = Field(default=100, ge=1, le=100_000, description="How many pictures of the class are drawn by the base and learned beside the photos. Source: diffusers.")
+    class_steps: int = Field(default=50, ge=1, le=1000, description="Sampling steps of each class picture. Source: diffusers' pipeline default.")
+    class_guidance_scale: float = Field(default=7.5, ge=1, le=100, description="Guidance of the class pictures. Source: diffusers' pipeline default.")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Pictures and the texts that each may be captioned with."""
+
+    pictures: LatentPictures
+    texts: Sequence[Sequence[str]]
+
+    def examples(self, base: Base, micro: int, size: int, generator: torch.Generator, *what: object) -> Examples:
+        """The pictures of micro-batch number `micro`, each with one of its texts, noise and timestep."""
+        rows = order(len(self.pictures), micro * size, size, *what)
+        latents = self.pictures.draw(rows, generator)
+        return Examples.with_noise(base, latents, tuple(_one_of(self.texts[row], generator) for row in rows), generator)
+
+
+def _one_of(texts: Sequence[str], generator: torch.Generator) -> str:
+    return texts[int(torch.randint(len(texts), (1,), generator=generator))] if len(texts) > 1 else texts[0]
+
+
+class Supervised(Method):
+    """A method that learns photos by the noise-prediction loss, with prior preservation if its options have a λ."""
+
+    spec: PhotoStage
+    base: Base
+
+    def texts(self, name: str) -> Sequence[str]:
+        """What a photo, or with the class noun a class picture, may be captioned."""
+        return (self.spec.prompt.replace("{}", name),)
+
+    def changes(self, prompt: str) -> bool:
+        """Whether training changes how this prompt is encoded; where it does not, it is encoded once."""
+        return False
+
+    def batches(self, subjects: Sequence[Subject], start: int, seed: int) -> Iterator[list[Batch]]:
+        self._encoded: dict[str, Conditioning] = {}
+        photos = self._photos([p for s in subjects for p in s.photos], [texts for s in subjects for texts in self._captions(s)])
+        return self._endless(photos, self._prior(subjects, seed), start, seed)
+
+    def _photos(self, pictures: list[Image.Image], texts: Sequence[Sequence[str]]) -> Lesson:
+        return self._lesson(pictures, texts)
+
+    def photo_weight(self, examples: Examples) -> float:
+        """What the photos' loss is multiplied by."""
+        return 1.0
+
+    def _lesson(self, pictures: list[Image.Image], texts: Sequence[Sequence[str]]) -> Lesson:
+        return Lesson(LatentPictures(self.base, pictures, self.spec.cache_latents), texts)
+
+    def _captions(self, subject: Subject) -> list[Sequence[str]]:
+        """The texts of each photo of a subject."""
+        called = self.called(subject.called or subject.class_noun, subject)
+        if not self.spec.use_captions:
+            return [self.texts(called)] * len(subject.photos)
+        if len(subject.captions) != len(subject.photos) or None in subject.captions:
+            raise UserError("use_captions: not every photo has a caption. Put the text of photo.jpg into photo.txt beside it, or list them in metadata.jsonl.")
+        return [(caption.replace("{}", called),) for caption in subject.captions if caption]
+
+    def _prior(self, subjects: Sequence[Subject], seed: int) -> Lesson | None:
+        """The class pictures of all subjects."""
+        spec = self.spec
+        if not isinstance(spec, PriorStage) or not spec.prior_weight:
+            return None
+        pictures, texts = [], []
+        for subject in subjects:
+            of_class = self.texts(subject.class_noun)
+            drawn = class_pictures(self.base, of_class[0], spec.class_pictures, spec.class_steps, spec.class_guidance_scale, seed, self.progress)
+            size = subject.photos[0].size
+            pictures += [picture.resize(size, Image.Resampling.LANCZOS) for picture in drawn]
+            texts += [of_class] * len(drawn)
+        return self._lesson(pictures, texts)
+
+    def _endless(self, photos: Lesson, prior: Lesson | None, start: int, seed: int) -> Iterator[list[Batch]]:
+        parts, size = self.spec.gradient_accumulation, self.spec.batch_size
+        micro = start * parts
+        while True:
+            step = []
+            for _ in range(parts):
+                generator = torch.Generator().manual_seed(chance(seed, "micro-batch", micro))
+                learned = photos.examples(self.base, micro, size, generator, seed, "photos")
+                kept = prior.examples(self.base, micro, size, generator, seed, "class pictures") if prior else None
+                step.append(Batch(learned, kept, share=1 / parts))
+                micro += 1
+            yield step
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        prompts = batch.photos.prompts + (batch.prior.prompts if batch.prior else ())
+        weight = self.spec.prior_weight if isinstance(self.spec, PriorStage) else 0.0
+        return denoising_losses(self.base, batch, self.condition(prompts), weight, self.spec.min_snr_gamma, self.photo_weight(batch.photos))
+
+    def condition(self, prompts: Sequence[str]) -> Conditioning:
+        """Each prompt is encoded once a batch; once for ever where training does not change it.
+
+        The constant ones are encoded one by one: their last bits may not depend on which others a batch held first.
+        """
+        known = self._encoded if self.spec.cache_latents else {}
+        for prompt in dict.fromkeys(prompts):
+            if prompt not in known and not self.changes(prompt):
+                with torch.no_grad():
+                    known[prompt] = self.base.condition([prompt])
+        changing = list(dict.fromkeys(p for p in prompts if self.changes(p)))
+        encoded = self.base.condition(changing) if changing else None
+        found = known | ({p: encoded[n : n + 1] for n, p in enumerate(changing)} if encoded else {})
+        return Conditioning.cat([found[p] for p in prompts])
+
+
+def named(name: str, subject: Any) -> str:
+    """ "dog" -> "sks dog", unless a stage beneath has given it a name already."""
+    return f"{subject.identifier} {name}" if name == subject.class_noun else name

@@ -1,0 +1,96 @@
+"""LoRA: teach a subject, or a style, to low-rank additions to the network's layers.
+
+Hu et al. 2021, arXiv 2106.09685, h = Wx + (α/r)·B·A·x, by PEFT; for diffusion models as diffusers' DreamBooth-LoRA script does it.
+A run keeps α and rank apart, so that no other tool has to guess the scale.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from peft import LoraConfig
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from ..learning.supervised import PriorStage, Supervised, named
+from ..model.adapters import LowRank
+from ..model.base import Base
+
+ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
+TARGETS = {
+    "attention": ATTENTION,
+    "attention+feedforward": [*ATTENTION, "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2"],
+    "everything": [
+        *ATTENTION, "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2", "conv1", "conv2", "conv_shortcut", "downsamplers.0.conv",
+        "upsamplers.0.conv", "time_emb_proj",
+    ],
+}  # fmt: skip
+IN_TEXT = ["q_proj", "k_proj", "v_proj", "out_proj"]
+
+
+class Spec(PriorStage):
+    """Options of LoRA."""
+
+    method: ClassVar[str] = "lora"
+
+    learning_rate: float = Field(default=1e-4, gt=0, le=1, description="Step size of AdamW after the warm-up. Default from diffusers' DreamBooth-LoRA example.")
+    steps: int = Field(default=500, ge=1, le=10_000_000, description="Optimizer steps of this stage. Default from diffusers' DreamBooth-LoRA example.")
+    prior_weight: float = Field(default=0.0, ge=0, le=100, description="λ: weight of the class pictures' loss; 0 = no prior preservation. Default from diffusers.")
+    rank: int = Field(default=4, ge=1, le=1024, description="Rank r of each addition: more holds more of the subject, in more bytes. Default from diffusers.")
+    alpha: float | None = Field(default=None, gt=0, le=4096, description="Additions are scaled by alpha / rank; none = the rank, a scale of 1 (diffusers).")
+    targets: Literal["attention", "attention+feedforward", "everything"] = Field(
+        default="attention", description="Layers of the U-Net that get additions; everything has the convolutions too (as LCM-LoRA). Default from diffusers."
+    )  # fmt: skip
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Share of each addition's input that is left out at random in training. Default: none.")
+    rank_stabilized: bool = Field(default=False, description="Scale by alpha / sqrt(rank), so that high ranks learn as fast as low ones (arXiv 2312.03732).")
+    dora: bool = Field(default=False, description="Train direction and magnitude of weights apart (arXiv 2402.09353): slower, often closer to full training.")
+    train_text_encoder: bool = Field(default=False, description="Additions to the text encoder's attention too.")
+    text_encoder_learning_rate: float | None = Field(default=None, gt=0, le=1, description="Learning rate of the text encoder's additions; none = that of the U-Net's.")
+
+    @model_validator(mode="after")
+    def _dora_has_no_dropout(self) -> Spec:
+        if self.dora and self.dropout:
+            raise ValueError("dora takes no dropout. Leave one of them out")
+        return self
+
+
+class LoRA(Supervised):
+    Spec = Spec
+    spec: Spec
+
+    def __init__(self, spec: Spec, base: Base):
+        self.spec, self.base = spec, base
+        self.unet = LowRank(base.unet, "unet", self._config(TARGETS[spec.targets]))
+        text = base.text_encoders if spec.train_text_encoder else {}
+        self.text_encoders = [LowRank(network, name, self._config(IN_TEXT)) for name, network in text.items()]
+        if spec.gradient_checkpointing:
+            base.spare_memory(spec.train_text_encoder)
+
+    def _config(self, targets: list[str]) -> LoraConfig:
+        spec = self.spec
+        return LoraConfig(
+            r=spec.rank, lora_alpha=spec.alpha or spec.rank, lora_dropout=spec.dropout, use_rslora=spec.rank_stabilized,  # type: ignore[arg-type]
+            use_dora=spec.dora, init_lora_weights="gaussian", target_modules=targets,
+        )  # fmt: skip
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        rate = self.spec.text_encoder_learning_rate or self.spec.learning_rate
+        return [{"params": self.unet.parameters(), "lr": self.spec.learning_rate}, *({"params": t.parameters(), "lr": rate} for t in self.text_encoders)]
+
+    def changes(self, prompt: str) -> bool:
+        return self.spec.train_text_encoder
+
+    def weights(self) -> dict[str, Tensor]:
+        return {name: value for part in (self.unet, *self.text_encoders) for name, value in part.weights().items()}
+
+    def restore(self, weights: dict[str, Tensor]) -> None:
+        for part in (self.unet, *self.text_encoders):
+            part.restore(weights)
+
+    def freeze(self, strength: float = 1.0) -> None:
+        for part in (self.unet, *self.text_encoders):
+            part.fold(strength)
+        super().freeze()
+
+    def called(self, name: str, subject: Any) -> str:
+        return named(name, subject)

@@ -1,0 +1,40 @@
+"""What Stable Diffusion XL does otherwise: two text encoders, a pooled vector, and the sizes that a picture is told.
+
+Podell et al. 2023, arXiv 2307.01952, as diffusers runs it. The pooled vector is read where the prompt ends, by the end's own
+id: an id that is merely the highest would be that of a new word (transformers#21029).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+from .base import Base, Conditioning
+
+
+class SDXL(Base):
+    """A Stable Diffusion XL pipeline."""
+
+    TEXT = {"text_encoder": CLIPTextModel, "text_encoder_2": CLIPTextModelWithProjection}
+
+    def __init__(self, folder: Path, name: str, device: str = "cpu"):
+        super().__init__(folder, name, device)
+        self.text_encoders["text_encoder_2"].text_model.eos_token_id = self.tokenizers[1].eos_token_id
+
+    def condition(self, prompts: Sequence[str]) -> Conditioning:
+        """The last but one layer of both encoders, side by side, and the second's pooled vector. The empty prompt is all zeros."""
+        outputs = [network(self.token_ids(prompts, n), output_hidden_states=True) for n, network in enumerate(self.text_encoders.values())]
+        said = torch.tensor([prompt != "" for prompt in prompts], device=self.device)
+        states = torch.cat([output.hidden_states[-2] for output in outputs], dim=-1)
+        return Conditioning(states * said[:, None, None], outputs[1].text_embeds * said[:, None])
+
+    def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+        """Photos are cut square before training, so every picture is told that it is whole: original size, no crop, target size."""
+        height, width = (side * self.pixels_per_latent for side in latents.shape[-2:])
+        sizes = torch.tensor([[height, width, 0, 0, height, width]], dtype=torch.float32, device=latents.device).expand(len(latents), 6)
+        told = {"text_embeds": conditioning.pooled, "time_ids": sizes}
+        return self.unet(latents, timesteps, conditioning.states, added_cond_kwargs=told).sample
