@@ -246,6 +246,28 @@ def report(run: Path, /) -> None:
 
 
 @app.command
+def export(run: Path, /, *, to: str, checkpoint: int | None = None, base: str | None = None) -> None:
+    """Write what a run learned as files of other tools, with a model card.
+
+    Parameters
+    ----------
+    run
+        Folder of the run.
+    to
+        diffusers, kohya, a1111, comfyui, peft or custom-diffusion.
+    checkpoint
+        Step of the checkpoint. Default: the last.
+    base
+        Where the base lies now, if it was moved since training.
+    """
+    from .workflow.exporting import export as write
+
+    opened = _run(run)
+    write(opened, to, _progress(), checkpoint, base)
+    print(f"next: read {opened.output(to) / 'README.md'}")
+
+
+@app.command
 def pretrain(
     plan: Annotated[Plan, Parameter(name="*")] = Plan(), *, check: bool = False, stages: str = "all", install: bool = False,
 ) -> None:  # fmt: skip

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..files.errors import UserError
 from ..files.recipe import Stage
+from ..model.adapters import Adapter
 from ..model.base import Base, Conditioning
 from .denoising import Batch, Examples, denoising_losses
 from .method import Method, Subject, chance
@@ -49,6 +50,13 @@ class PriorStage(PhotoStage):
     class_guidance_scale: float = Field(default=7.5, ge=1, le=100, description="Guidance of the class pictures. Source: diffusers' pipeline default.")
 
 
+class TextEncoderStage(PriorStage):
+    """Options of a stage that may train the text encoder beside the U-Net."""
+
+    train_text_encoder: bool = Field(default=False, description="Train the text encoder too, in the way of the U-Net: higher fidelity, more memory.")
+    text_encoder_learning_rate: float | None = Field(default=None, gt=0, le=1, description="Learning rate of the text encoder; none = that of the U-Net.")
+
+
 @dataclass(frozen=True)
 class Lesson:
     """Pictures and the texts that each may be captioned with."""
@@ -72,6 +80,24 @@ class Supervised(Method):
 
     spec: PhotoStage
     base: Base
+    adapters: Sequence[Adapter]  # what is trained; the U-Net's first, if there is one
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        rate = self.spec.learning_rate
+        of_text = isinstance(self.spec, TextEncoderStage) and self.spec.text_encoder_learning_rate or rate
+        return [{"params": adapter.parameters(), "lr": of_text if n else rate} for n, adapter in enumerate(self.adapters)]
+
+    def weights(self) -> dict[str, Tensor]:
+        return {name: value for adapter in self.adapters for name, value in adapter.weights().items()}
+
+    def restore(self, weights: dict[str, Tensor]) -> None:
+        for adapter in self.adapters:
+            adapter.restore(weights)
+
+    def freeze(self) -> None:
+        super().freeze()
+        for adapter in self.adapters:
+            adapter.fold()
 
     def texts(self, name: str) -> Sequence[str]:
         """What a photo, or with the class noun a class picture, may be captioned."""
@@ -79,7 +105,7 @@ class Supervised(Method):
 
     def changes(self, prompt: str) -> bool:
         """Whether training changes how this prompt is encoded; where it does not, it is encoded once."""
-        return False
+        return isinstance(self.spec, TextEncoderStage) and self.spec.train_text_encoder
 
     def batches(self, subjects: Sequence[Subject], start: int, seed: int) -> Iterator[list[Batch]]:
         self._encoded: dict[str, Conditioning] = {}

@@ -18,7 +18,7 @@ from torch import Tensor
 from ..learning.denoising import Examples
 from ..learning.photos import order
 from ..learning.supervised import Lesson, PriorStage, Supervised
-from ..model.adapters import Weights, fill
+from ..model.adapters import NewWord, Weights
 from ..model.base import Base
 
 TRAINED = {"kv": ("attn2.to_k.", "attn2.to_v."), "all": ("attn2.",)}
@@ -56,21 +56,15 @@ class CustomDiffusion(Supervised):
 
     def __init__(self, spec: Spec, base: Base):
         self.spec, self.base = spec, base
-        self.attention = Weights(base.unet, "unet", lambda name: any(part in name for part in TRAINED[spec.trained]))
-        self.rows = {
-            f"{part}.{word}": rows
-            for n, word in enumerate(spec.words)
-            for part, rows in base.add_word(word, spec.initializers[n % len(spec.initializers)], 1).items()
-        }
+        attention = Weights(base.unet, "unet", lambda name: any(part in name for part in TRAINED[spec.trained]))
+        words = [NewWord(base, word, spec.initializers[n % len(spec.initializers)]) for n, word in enumerate(spec.words)]
+        self.adapters = [attention, *words]
         self.hooks = [
             layer.register_forward_hook(_start_teaches_nothing)
             for name, layer in base.unet.named_modules() if name.endswith(("attn2.to_k", "attn2.to_v"))
         ]  # fmt: skip
         if spec.gradient_checkpointing:
             base.spare_memory(text_encoders=True)
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        return [{"params": [*self.attention.parameters(), *self.rows.values()], "lr": self.spec.learning_rate}]
 
     def changes(self, prompt: str) -> bool:
         return any(word in prompt for word in self.spec.words)
@@ -81,13 +75,6 @@ class CustomDiffusion(Supervised):
     def _photos(self, pictures: list[Image.Image], texts: Sequence[Sequence[str]]) -> Lesson:
         lesson = self._lesson(pictures, texts)
         return Augmented(lesson.pictures, lesson.texts) if self.spec.augmentation else lesson
-
-    def weights(self) -> dict[str, Tensor]:
-        return self.attention.weights() | {name: rows.detach().cpu().clone() for name, rows in self.rows.items()}
-
-    def restore(self, weights: dict[str, Tensor]) -> None:
-        self.attention.restore(weights)
-        fill(self.rows, weights)
 
     def freeze(self) -> None:
         for hook in self.hooks:

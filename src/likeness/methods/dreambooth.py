@@ -8,21 +8,16 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import Field
-from torch import Tensor
-
-from ..learning.supervised import PriorStage, Supervised, named
+from ..learning.supervised import Supervised, TextEncoderStage, named
 from ..model.adapters import Weights
 from ..model.base import Base
 
 
-class Spec(PriorStage):
+class Spec(TextEncoderStage):
     """Options of DreamBooth."""
 
     method: ClassVar[str] = "dreambooth"
 
-    train_text_encoder: bool = Field(default=False, description="Train the text encoder too: higher fidelity, more memory.")
-    text_encoder_learning_rate: float | None = Field(default=None, gt=0, le=1, description="Learning rate of the text encoder; none = that of the U-Net.")
 
 
 class DreamBooth(Supervised):
@@ -31,24 +26,11 @@ class DreamBooth(Supervised):
 
     def __init__(self, spec: Spec, base: Base):
         self.spec, self.base = spec, base
-        self.unet = Weights(base.unet, "unet")
-        self.texts_trained = [Weights(network, name) for name, network in base.text_encoders.items()] if spec.train_text_encoder else []
+        self.adapters = [Weights(base.unet, "unet")]
+        if spec.train_text_encoder:
+            self.adapters += [Weights(network, name) for name, network in base.text_encoders.items()]
         if spec.gradient_checkpointing:
             base.spare_memory(spec.train_text_encoder)
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        rate = self.spec.text_encoder_learning_rate or self.spec.learning_rate
-        return [{"params": self.unet.parameters(), "lr": self.spec.learning_rate}, *({"params": t.parameters(), "lr": rate} for t in self.texts_trained)]
-
-    def changes(self, prompt: str) -> bool:
-        return self.spec.train_text_encoder
-
-    def weights(self) -> dict[str, Tensor]:
-        return {name: value for part in (self.unet, *self.texts_trained) for name, value in part.weights().items()}
-
-    def restore(self, weights: dict[str, Tensor]) -> None:
-        for part in (self.unet, *self.texts_trained):
-            part.restore(weights)
 
     def called(self, name: str, subject: Any) -> str:
         return named(name, subject)

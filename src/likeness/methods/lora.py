@@ -10,9 +10,8 @@ from typing import Any, ClassVar, Literal
 
 from peft import LoraConfig
 from pydantic import Field, model_validator
-from torch import Tensor
 
-from ..learning.supervised import PriorStage, Supervised, named
+from ..learning.supervised import Supervised, TextEncoderStage, named
 from ..model.adapters import LowRank
 from ..model.base import Base
 
@@ -28,7 +27,7 @@ TARGETS = {
 IN_TEXT = ["q_proj", "k_proj", "v_proj", "out_proj"]
 
 
-class Spec(PriorStage):
+class Spec(TextEncoderStage):
     """Options of LoRA."""
 
     method: ClassVar[str] = "lora"
@@ -44,8 +43,6 @@ class Spec(PriorStage):
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Share of each addition's input that is left out at random in training. Default: none.")
     rank_stabilized: bool = Field(default=False, description="Scale by alpha / sqrt(rank), so that high ranks learn as fast as low ones (arXiv 2312.03732).")
     dora: bool = Field(default=False, description="Train direction and magnitude of weights apart (arXiv 2402.09353): slower, often closer to full training.")
-    train_text_encoder: bool = Field(default=False, description="Additions to the text encoder's attention too.")
-    text_encoder_learning_rate: float | None = Field(default=None, gt=0, le=1, description="Learning rate of the text encoder's additions; none = that of the U-Net's.")
 
     @model_validator(mode="after")
     def _dora_has_no_dropout(self) -> Spec:
@@ -60,9 +57,9 @@ class LoRA(Supervised):
 
     def __init__(self, spec: Spec, base: Base):
         self.spec, self.base = spec, base
-        self.unet = LowRank(base.unet, "unet", self._config(TARGETS[spec.targets]))
-        text = base.text_encoders if spec.train_text_encoder else {}
-        self.text_encoders = [LowRank(network, name, self._config(IN_TEXT)) for name, network in text.items()]
+        self.adapters = [LowRank(base.unet, "unet", self._config(TARGETS[spec.targets]))]
+        if spec.train_text_encoder:
+            self.adapters += [LowRank(network, name, self._config(IN_TEXT)) for name, network in base.text_encoders.items()]
         if spec.gradient_checkpointing:
             base.spare_memory(spec.train_text_encoder)
 
@@ -72,25 +69,6 @@ class LoRA(Supervised):
             r=spec.rank, lora_alpha=spec.alpha or spec.rank, lora_dropout=spec.dropout, use_rslora=spec.rank_stabilized,  # type: ignore[arg-type]
             use_dora=spec.dora, init_lora_weights="gaussian", target_modules=targets,
         )  # fmt: skip
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        rate = self.spec.text_encoder_learning_rate or self.spec.learning_rate
-        return [{"params": self.unet.parameters(), "lr": self.spec.learning_rate}, *({"params": t.parameters(), "lr": rate} for t in self.text_encoders)]
-
-    def changes(self, prompt: str) -> bool:
-        return self.spec.train_text_encoder
-
-    def weights(self) -> dict[str, Tensor]:
-        return {name: value for part in (self.unet, *self.text_encoders) for name, value in part.weights().items()}
-
-    def restore(self, weights: dict[str, Tensor]) -> None:
-        for part in (self.unet, *self.text_encoders):
-            part.restore(weights)
-
-    def freeze(self, strength: float = 1.0) -> None:
-        for part in (self.unet, *self.text_encoders):
-            part.fold(strength)
-        super().freeze()
 
     def called(self, name: str, subject: Any) -> str:
         return named(name, subject)

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
-from torch import Tensor
 
 from ..learning.supervised import PhotoStage, Supervised
-from ..model.adapters import fill
+from ..model.adapters import NewWord
 from ..model.base import Base
 
 TEMPLATES = {  # the phrasings of the paper's published code: 27 for objects, 17 for styles
@@ -58,13 +57,9 @@ class TextualInversion(Supervised):
 
     def __init__(self, spec: Spec, base: Base):
         self.spec, self.base = spec, base
-        rows = base.add_word(spec.word, spec.initializer, spec.vectors)
-        self.rows = {f"{part}.{spec.word}": parameter for part, parameter in rows.items()}
+        self.adapters = [NewWord(base, spec.word, spec.initializer, spec.vectors)]
         if spec.gradient_checkpointing:
             base.spare_memory(text_encoders=True)
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        return [{"params": list(self.rows.values()), "lr": self.spec.learning_rate}]
 
     def texts(self, name: str) -> Sequence[str]:
         if self.spec.templates == "prompt":
@@ -73,12 +68,6 @@ class TextualInversion(Supervised):
 
     def changes(self, prompt: str) -> bool:
         return self.spec.word in prompt
-
-    def weights(self) -> dict[str, Tensor]:
-        return {name: rows.detach().cpu().clone() for name, rows in self.rows.items()}
-
-    def restore(self, weights: dict[str, Tensor]) -> None:
-        fill(self.rows, weights)
 
     def called(self, name: str, subject: Any) -> str:
         if self.spec.word in name:  # a stage beneath has taught it already

@@ -1,4 +1,4 @@
-"""Ways to alter a base: a network's own weights, and low-rank additions to them. Attaching changes no picture."""
+"""Ways to alter a base: a network's own weights, low-rank additions to them, new words. Attaching changes no picture."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
 from ..files.errors import UserError
+from .base import Base
 
 NAME = "default"  # PEFT's, of the one adapter that a network has at a time: a finished stage's is folded into the weights
 
 
-class Weights:
-    """A network's own weights are trained: all, or those whose name is `wanted`. They are called "<prefix>.<parameter>"."""
+class Adapter:
+    """What is trained of one network: `chosen`, by the names that it has in a checkpoint."""
 
-    def __init__(self, module: nn.Module, prefix: str, wanted: Callable[[str], bool] = lambda name: True):
-        self.chosen = {f"{prefix}.{name}": p.requires_grad_(True) for name, p in module.named_parameters() if wanted(name)}
+    chosen: dict[str, Tensor]
 
     def parameters(self) -> list[Tensor]:
         return list(self.chosen.values())
@@ -29,21 +29,33 @@ class Weights:
         """Copies on the CPU, in the precision that they are trained in."""
         return {name: p.detach().cpu().clone() for name, p in self.chosen.items()}
 
-    def restore(self, weights: dict[str, Tensor]) -> None:
-        """Inverse of weights(); raises UserError where names or shapes are not those of this network."""
-        fill(self.chosen, weights)
+    @torch.no_grad()
+    def restore(self, weights: Mapping[str, Tensor]) -> None:
+        """Inverse of weights(); raises UserError where one is missing or of another shape."""
+        for name, parameter in self.chosen.items():
+            if name not in weights or weights[name].shape != parameter.shape:
+                raise UserError(f"checkpoint: {name} is missing or of another shape, so it belongs to another base model. Give the base it was trained on.")
+            parameter.copy_(weights[name])
+
+    def fold(self, strength: float = 1.0) -> None:
+        """Make it part of the network, for good."""
 
 
-@torch.no_grad()
-def fill(parameters: Mapping[str, Tensor], weights: dict[str, Tensor]) -> None:
-    """Copy weights into the parameters of the same name; raises UserError where one is missing or of another shape."""
-    for name, parameter in parameters.items():
-        if name not in weights or weights[name].shape != parameter.shape:
-            raise UserError(f"checkpoint: {name} is missing or of another shape, so it belongs to another base model. Give the base it was trained on.")
-        parameter.copy_(weights[name])
+class Weights(Adapter):
+    """A network's own weights: all, or those whose name is `wanted`. They are called "<prefix>.<parameter>"."""
+
+    def __init__(self, module: nn.Module, prefix: str, wanted: Callable[[str], bool] = lambda name: True):
+        self.chosen = {f"{prefix}.{name}": p.requires_grad_(True) for name, p in module.named_parameters() if wanted(name)}
 
 
-class LowRank:
+class NewWord(Adapter):
+    """The rows of a new word in each of a base's text encoders, called "<text encoder>.<word>"."""
+
+    def __init__(self, base: Base, word: str, initializer: str, vectors: int = 1):
+        self.chosen = {f"{part}.{word}": rows for part, rows in base.add_word(word, initializer, vectors).items()}
+
+
+class LowRank(Adapter):
     """Low-rank additions to a network's layers, W + (α/r)·B·A (arXiv 2106.09685), by PEFT. B begins at zero.
 
     Weights are called "<prefix>.<layer>.lora_A.weight" and so on, as PEFT and diffusers call them.
@@ -51,6 +63,7 @@ class LowRank:
 
     def __init__(self, module: nn.Module, prefix: str, config: LoraConfig):
         inject_adapter_in_model(config, module, NAME)
+        self.prefix, self.config = prefix, config
         self.layers = {path: layer for path, layer in module.named_modules() if isinstance(layer, LoraLayer)}
         self.module = module
         self.chosen = {f"{prefix}.{name.replace(f'.{NAME}', '')}": p.requires_grad_(True) for name, p in module.named_parameters() if f".{NAME}." in name}
@@ -58,35 +71,14 @@ class LowRank:
             for layer in self.layers.values():
                 layer.lora_dropout[NAME] = TrainingDropout(config.lora_dropout)
 
-    def parameters(self) -> list[Tensor]:
-        return list(self.chosen.values())
-
-    def weights(self) -> dict[str, Tensor]:
-        """Copies on the CPU, in the precision that they are trained in."""
-        return {name: p.detach().cpu().clone() for name, p in self.chosen.items()}
-
-    def restore(self, weights: dict[str, Tensor]) -> None:
-        """Inverse of weights(); raises UserError where names or shapes are not those of this network."""
-        fill(self.chosen, weights)
-
-    def fold(self, strength: float = 1.0) -> Callable[[], None]:
-        """Add `strength` times the additions to the weights and take the adapter off. Returns what puts the first weights back, bit for bit."""
-        before: dict[nn.Module, Tensor] = {}
+    def fold(self, strength: float = 1.0) -> None:
+        """Add `strength` times the additions to the weights, and take the adapter off."""
         layers: dict[str, Any] = dict(self.layers)  # type checkers take a module's methods for tensors
         for path, layer in layers.items():
-            plain = layer.get_base_layer()
-            before[plain] = plain.weight.detach().clone()
             layer.set_scale(NAME, strength)
             layer.merge(safe_merge=True, adapter_names=[NAME])
             parent, _, child = path.rpartition(".")
-            setattr(self.module.get_submodule(parent), child, plain)
-
-        @torch.no_grad()
-        def undo() -> None:
-            for plain, weight in before.items():
-                plain.weight.copy_(weight)
-
-        return undo
+            setattr(self.module.get_submodule(parent), child, layer.get_base_layer())
 
 
 class TrainingDropout(nn.Dropout):

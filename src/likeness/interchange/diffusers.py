@@ -1,0 +1,95 @@
+"""Files that plain diffusers loads: a LoRA with its alpha, a new word, Custom Diffusion's keys and values, or a whole pipeline."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from torch import Tensor, nn
+
+from ..files.atomic import follow_umask
+from ..model.adapters import LowRank
+from ..model.base import Base
+from .writing import write_tensors
+
+LORA = "pytorch_lora_weights.safetensors"
+EMBEDDINGS = "learned_embeds.safetensors"
+CUSTOM_DIFFUSION = "pytorch_custom_diffusion_weights.safetensors"
+
+
+def ecosystem_name(name: str) -> str:
+    """transformers 5.6 and later no longer say `text_model` in CLIP's names; every other tool still expects it."""
+    part, _, path = name.partition(".")
+    return f"{part}.text_model.{path}" if part.startswith("text_encoder") and path.startswith("encoder.") else name
+
+
+def lora_file(adapters: Sequence[LowRank], folder: Path) -> Path:
+    """pytorch_lora_weights.safetensors. Alpha, rank and the rest stand in the header, or diffusers would take alpha for the rank."""
+    tensors = {ecosystem_name(name): value for adapter in adapters for name, value in adapter.weights().items()}
+    settings = {f"{adapter.prefix}.{key}": value for adapter in adapters for key, value in plain(adapter.config.to_dict()).items()}
+    return write_tensors(folder / LORA, tensors, {"lora_adapter_metadata": json.dumps(settings, sort_keys=True)})
+
+
+def plain(value: Any) -> Any:
+    """As JSON has it; sets in order."""
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
+    if isinstance(value, (set, list, tuple)):
+        return sorted(value) if isinstance(value, set) else [plain(one) for one in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def word_file(rows: Sequence[Tensor], word: str, path: Path) -> Path:
+    """A new word: one key, the word, for one text encoder; clip_l and clip_g for SDXL's two. rows: of each encoder, [vectors, width]"""
+    keys = [word] if len(rows) == 1 else ["clip_l", "clip_g"]
+    return write_tensors(path, dict(zip(keys, (row.float() for row in rows))))
+
+
+def custom_diffusion_file(attention: dict[str, Tensor], folder: Path) -> Path:
+    """Trained cross-attention weights under the names of diffusers' script. Its loader needs `_pipeline` to heed them (diffusers#9320)."""
+    tensors = {}
+    for name, value in attention.items():
+        place, _, layer = name.removeprefix("unet.").partition(".attn2.")
+        linear, _, rest = layer.partition(".")
+        tensors[f"{place}.attn2.processor.{linear}_custom_diffusion.{rest}"] = value
+    return write_tensors(folder / CUSTOM_DIFFUSION, tensors)
+
+
+def pipeline_folder(base: Base, folder: Path, precision: torch.dtype = torch.float32) -> Path:
+    """The base with all that was learned in its weights, and the new words in tokenizer and text encoders."""
+    parts = {"unet": base.unet, "vae": base.vae, "scheduler": base.scheduler, **base.text_encoders}
+    for n, (part, network) in enumerate(base.text_encoders.items()):
+        tokenizer = base.tokenizers[n]
+        if base.words:
+            _write_words(base, network, tokenizer)
+        parts[part.replace("text_encoder", "tokenizer")] = tokenizer
+    if len(base.text_encoders) == 2:
+        pipeline: Any = StableDiffusionXLPipeline(**parts, add_watermarker=False)  # type: ignore[arg-type]
+    else:
+        rest: Any = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+        pipeline = StableDiffusionPipeline(**parts, **rest)  # type: ignore[arg-type]
+    pipeline.to(precision).save_pretrained(folder, safe_serialization=True)
+    follow_umask([path for path in folder.rglob("*") if path.is_file()], folder)
+    return folder
+
+
+@torch.no_grad()
+def _write_words(base: Base, network: Any, tokenizer: Any) -> None:
+    """New words as ordinary tokens: <dog>, <dog>_1, … as diffusers expands them."""
+    table = network.get_input_embeddings()
+    known = table.num_embeddings
+    names, rows = [], []
+    for word, ids in base.words.items():
+        names += [word if n == 0 else f"{word}_{n}" for n in range(len(ids))]
+        rows.append(table(torch.tensor(ids, device=base.device)))
+    tokenizer.add_tokens(names)
+    whole = nn.Embedding(known + len(names), table.embedding_dim)
+    whole.weight[:known] = table.weight
+    whole.weight[tokenizer.convert_tokens_to_ids(names)] = torch.cat(rows).to(whole.weight)
+    network.set_input_embeddings(whole)
+    network.config.vocab_size = len(whole.weight)
+    network.config.eos_token_id = tokenizer.eos_token_id  # or the pooled vector would be read at the highest id, which is now a new word's

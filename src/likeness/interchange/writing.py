@@ -1,0 +1,29 @@
+"""How every weight file for another tool is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..files.atomic import follow_umask, hidden_name
+from ..files.errors import UserError
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> Path:
+    """A safetensors file that appears whole or not at all, in the mode of an ordinary file; UserError on a number that is not finite."""
+    for name, value in tensors.items():
+        if not torch.isfinite(value).all():
+            raise UserError(f"{path.name}: {name} holds a number that is not finite, so every tool would draw black pictures. Export an earlier checkpoint.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    hidden = path.with_name(hidden_name())
+    try:
+        save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, hidden, {"format": "pt", **(metadata or {})})
+        follow_umask([hidden], path.parent)
+        hidden.replace(path)
+    finally:
+        hidden.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,147 @@
+"""What a user takes away: a run's last checkpoint in the files of other tools, with a card that says what it is."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..files.atomic import write_text
+from ..files.errors import UserError, did_you_mean
+from ..files.picture import safe_name
+from ..files.run_folder import RunFolder
+from ..interchange import diffusers, kohya, peft
+from ..model.adapters import Adapter, LowRank, NewWord, Weights
+from ..model.base import Base
+from .progress import Progress
+from .stack import attach, check_same_base, method_class, put_beneath, read_card, read_tensors
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A checkpoint, opened for export: its last layer is attached and not yet part of the base."""
+
+    base: Base
+    card: dict[str, Any]
+    adapters: Sequence[Adapter]
+    name: str
+    about: dict[str, Any]
+
+    def of_kind(self, kind: type[Any], tool: str) -> list[Any]:
+        """The adapters of a kind; UserError if the run holds anything else than such and new words."""
+        found = [adapter for adapter in self.adapters if isinstance(adapter, kind)]
+        others = [adapter for adapter in self.adapters if not isinstance(adapter, (kind, NewWord))]
+        if not found or others or any(entry["method"] != "textual_inversion" for entry in self.card["stages"][:-1]):
+            stages = " on ".join(entry["method"] for entry in reversed(self.card["stages"]))
+            raise UserError(f"{tool}: has no file for {stages}. Export the whole pipeline instead: --to diffusers")
+        return found
+
+
+def export(run: RunFolder, tool: str, progress: Progress, step: int | None = None, base_name: str | None = None) -> list[Path]:
+    """Write output/<tool>/ of a run; its paths."""
+    if tool not in TOOLS:
+        raise UserError(f"--to {tool}: {did_you_mean(tool, TOOLS)}. Known: {', '.join(TOOLS)}.")
+    checkpoint = run.checkpoint(step) if step is not None else run.latest()
+    if checkpoint is None:
+        raise UserError(f"{run.path}: has no checkpoint yet. Train it first: likeness resume {run.path}")
+    card = read_card(checkpoint)
+    base = Base.open(base_name or card["base"]["name"])
+    check_same_base(card, base, checkpoint)
+    below = put_beneath(base, checkpoint, len(card["stages"]) - 1)
+    last = card["stages"][-1]
+    method = attach(method_class(last["method"]).Spec.model_validate(last["spec"]), base, 0, len(below))
+    method.restore(read_tensors(checkpoint.path / last["file"]))
+    adapters = [adapter for one in (*below, method) for adapter in getattr(one, "adapters", ()) if one is method or isinstance(adapter, NewWord)]
+    learned = Learned(base, card, adapters, safe_name(run.name), _about(run, card, base))
+    folder = run.output(tool)
+    written = TOOLS[tool](learned, folder)
+    write_text(folder / "README.md", _model_card(run, learned, written))
+    for path in written:
+        progress.say(f"wrote {path}")
+    return written
+
+
+def _to_diffusers(learned: Learned, folder: Path) -> list[Path]:
+    kinds = {entry["method"] for entry in learned.card["stages"]}
+    if kinds <= {"lora", "textual_inversion"} and [entry["method"] for entry in learned.card["stages"][:-1]].count("lora") == 0:
+        lora = [adapter for adapter in learned.adapters if isinstance(adapter, LowRank)]
+        return [*([diffusers.lora_file(lora, folder)] if lora else []), *_words(learned, folder, diffusers.EMBEDDINGS)]
+    for adapter in learned.adapters:
+        adapter.fold()
+    return [diffusers.pipeline_folder(learned.base, folder / "pipeline")]
+
+
+def _words(learned: Learned, folder: Path, only: str | None = None) -> list[Path]:
+    """A file for each new word, called by what a prompt says; or, of a single word, by the name that a loader looks for."""
+    words = {next(iter(a.chosen)).partition(".")[2]: a.parameters() for a in learned.adapters if isinstance(a, NewWord)}
+    named = {word: f"{safe_name(word.strip('<>'))}.safetensors" for word in words}
+    if only and len(words) == 1:
+        named = dict.fromkeys(words, only)
+    return [diffusers.word_file(rows, word, folder / named[word]) for word, rows in words.items()]
+
+
+def _to_kohya(learned: Learned, folder: Path) -> list[Path]:
+    """A1111 and ComfyUI read LoRAs in kohya's layout, and new words from a file that has the word's name."""
+    words = _words(learned, folder)
+    if words and all(entry["method"] == "textual_inversion" for entry in learned.card["stages"]):
+        return words
+    return [kohya.lora_file(learned.of_kind(LowRank, "kohya"), folder / f"{learned.name}.safetensors", learned.about), *words]
+
+
+def _to_peft(learned: Learned, folder: Path) -> list[Path]:
+    return [peft.adapter_folder(adapter, folder / adapter.prefix) for adapter in learned.of_kind(LowRank, "peft")] + _words(learned, folder)
+
+
+def _to_custom_diffusion(learned: Learned, folder: Path) -> list[Path]:
+    if learned.card["stages"][-1]["method"] != "custom_diffusion":
+        raise UserError("custom-diffusion: holds what the method custom_diffusion trains, and this run ends with another. Use --to diffusers.")
+    (attention,) = learned.of_kind(Weights, "custom-diffusion")
+    return [diffusers.custom_diffusion_file(attention.weights(), folder), *_words(learned, folder)]
+
+
+TOOLS: dict[str, Callable[[Learned, Path], list[Path]]] = {
+    "diffusers": _to_diffusers, "kohya": _to_kohya, "a1111": _to_kohya, "comfyui": _to_kohya, "peft": _to_peft, "custom-diffusion": _to_custom_diffusion,
+}  # fmt: skip
+
+
+def _about(run: RunFolder, card: dict[str, Any], base: Base) -> dict[str, Any]:
+    """What a file's header may say: no path, no photo's name, no caption."""
+    spec, sdxl = card["stages"][-1]["spec"], len(base.text_encoders) == 2
+    family = "sdxl_base_v1-0" if sdxl else "sd_v2" if base.unet.config.cross_attention_dim == 1024 else "sd_v1"
+    architecture = {"sdxl_base_v1-0": "stable-diffusion-xl-v1-base", "sd_v2": "stable-diffusion-v2-512", "sd_v1": "stable-diffusion-v1"}[family]
+    return {
+        "ss_base_model_version": family, "ss_sd_model_name": safe_name(Path(base.name).name), "ss_output_name": safe_name(run.name),
+        "ss_num_train_images": str(sum(photo.used for photo in run.photos())), "ss_steps": str(card["step"]), "ss_seed": str(run.record().seed),
+        "ss_learning_rate": str(spec["learning_rate"]), "modelspec.architecture": f"{architecture}/lora", "modelspec.implementation": "diffusers",
+        "modelspec.title": safe_name(run.name), "modelspec.resolution": f"{base.resolution}x{base.resolution}",
+        "modelspec.date": f"{datetime.date.today():%Y-%m-%d}", "modelspec.trigger_phrase": card["subject"]["called"],
+    }  # fmt: skip
+
+
+def _model_card(run: RunFolder, learned: Learned, written: Sequence[Path]) -> str:
+    """README.md with the front matter that the hub reads, and pictures if the run has drawn any."""
+    from huggingface_hub import ModelCardData
+
+    card = learned.card
+    shown = [p for p in run.pictures() if p.labels.get("model") == "personalized"][:4]
+    widget = []
+    for n, picture in enumerate(shown):
+        target = written[0].parent / "images" / f"{n}.png"
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(picture.path, target)
+        widget.append({"text": picture.settings.prompt, "output": {"url": f"images/{n}.png"}})
+    methods = [entry["method"] for entry in card["stages"]]
+    tags = ["text-to-image", "diffusers", "likeness", *methods, *(["template:sd-lora"] if "lora" in methods else [])]
+    about = ModelCardData(
+        base_model=safe_name(Path(card["base"]["name"]).name) if Path(card["base"]["name"]).is_dir() else card["base"]["name"],
+        library_name="diffusers", pipeline_tag="text-to-image", tags=tags, instance_prompt=f"a photo of a {card['subject']['called']}", widget=widget or None,
+    )  # fmt: skip
+    files = "\n".join(f"- `{path.name}`" for path in written)
+    return (
+        f"---\n{about.to_yaml()}\n---\n\n# {learned.name}\n\n<Gallery />\n\n"
+        f"A {card['subject']['class_noun']}, learned by {' and then '.join(methods)}. Say `{card['subject']['called']}` in a prompt.\n\n{files}\n\n"
+        "Pictures made with it are synthetic; say so where you show them. Of a person: only with that person's consent.\n"
+    )

@@ -1,0 +1,246 @@
+"""What plain diffusers draws from an exported file is what we draw; where it reads no such file, its names and effective weights are right.
+
+T33, T34. Latents are compared after three guided steps, in float32: 1e-5 is a few roundings of numbers around one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from likeness.files.errors import UserError
+from likeness.files.recipe import recipe_from_dict
+from likeness.files.run_folder import RunFolder
+from likeness.interchange.writing import write_tensors
+from likeness.model.base import Base
+from likeness.model.trajectory import initial_latents, walk
+from likeness.workflow.exporting import export
+from likeness.workflow.fitting import fit
+from likeness.workflow.generating import generate
+from likeness.workflow.progress import Silent
+from likeness.workflow.stack import put_on, stage_types
+
+CLOSE = {"atol": 1e-5, "rtol": 1e-5}
+LORA = {"method": "lora", "steps": 3, "learning_rate": 1e-2, "rank": 4, "alpha": 8.0}
+WORD = {"method": "textual_inversion", "steps": 3, "learning_rate": 0.5, "vectors": 3}
+CUSTOM = {"method": "custom_diffusion", "steps": 3, "learning_rate": 5e-2, "prior_weight": 0.0, "augmentation": False}
+DREAMBOOTH = {"method": "dreambooth", "steps": 3, "learning_rate": 1e-3, "prior_weight": 0.0}
+FAMILIES = ["epsilon", "sdxl"]
+
+
+@pytest.fixture
+def trained(tiny_folders, photo_folder, tmp_path):
+    def run(*stages: dict, family: str = "epsilon", identifier: str = "sks") -> RunFolder:
+        subject = {"photos": photo_folder, "class_noun": "dog", "identifier": identifier}
+        recipe = recipe_from_dict({"base": str(tiny_folders[family]), "subject": subject, "stages": list(stages)}, stage_types())
+        return fit(recipe, tmp_path / "runs", Silent(), name=stages[-1]["method"])
+
+    return run
+
+
+def ours(run: RunFolder, template: str = "a photo of a {}") -> tuple[torch.Tensor, Base, str]:
+    base = Base.open(str(run.recipe(stage_types()).base))
+    called = put_on(base, run.latest()).called  # type: ignore[arg-type]
+    prompt = template.replace("{}", called)
+    latents = initial_latents(base, [7])
+    with torch.no_grad():
+        for step in walk(base, latents, base.condition([prompt]), base.condition([""]), 3, 5.0):
+            latents = step.latents
+    return latents, base, prompt
+
+
+def pipeline(folder: Path) -> StableDiffusionPipeline | StableDiffusionXLPipeline:
+    kind = StableDiffusionXLPipeline if (folder / "text_encoder_2").exists() else StableDiffusionPipeline
+    opened = kind.from_pretrained(folder, safety_checker=None) if kind is StableDiffusionPipeline else kind.from_pretrained(folder, add_watermarker=False)
+    opened.set_progress_bar_config(disable=True)
+    return opened
+
+
+def theirs(opened, base: Base, prompt: str) -> torch.Tensor:
+    opened.scheduler = base.sampler()
+    return opened(prompt, latents=initial_latents(base, [7]), num_inference_steps=3, guidance_scale=5.0, output_type="latent").images
+
+
+def check(run: RunFolder, opened) -> None:
+    latents, base, prompt = ours(run)
+    torch.testing.assert_close(theirs(opened, base, prompt), latents, **CLOSE)
+
+
+LORAS = [{}, {"alpha": 1.0}, {"rank_stabilized": True}, {"dora": True}, {"targets": "everything"}, {"train_text_encoder": True}]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("options", LORAS)
+def test_diffusers_draws_our_lora(options, family, trained):
+    run = trained({**LORA, **options}, family=family)
+    base = Path(run.recipe(stage_types()).base)
+    untouched = theirs(pipeline(base), Base.open(str(base)), "a photo of a sks dog")
+    (path,) = export(run, "diffusers", Silent())
+    opened = pipeline(base)
+    opened.load_lora_weights(path.parent, weight_name=path.name)
+    check(run, opened)
+    assert not torch.allclose(ours(run)[0], untouched, atol=1e-3)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("options", [o for o in LORAS if "dora" not in o])
+def test_diffusers_draws_our_lora_from_kohyas_layout(options, family, trained):
+    run = trained({**LORA, **options}, family=family)
+    (path,) = export(run, "comfyui", Silent())
+    opened = pipeline(Path(run.recipe(stage_types()).base))
+    opened.load_lora_weights(path.parent, weight_name=path.name)
+    check(run, opened)
+
+
+def golden(family: str) -> re.Pattern:
+    text = "lora_te_text_model" if family == "epsilon" else "lora_te[12]_text_model"
+    unet = r"lora_unet_(down_blocks|up_blocks|mid_block)_(\d_)?attentions_\d_transformer_blocks_\d_attn[12]_to_(q|k|v|out_0)"
+    return re.compile(rf"({unet}|{text}_encoder_layers_\d+_self_attn_(q|k|v|out)_proj)\.(lora_down\.weight|lora_up\.weight|alpha)")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_key_is_one_that_comfyui_knows(family, trained):
+    """Unknown ones give it a line in a log that nobody reads (ComfyUI#1144)."""
+    run = trained({**LORA, "train_text_encoder": True}, family=family)
+    (path,) = export(run, "kohya", Silent())
+    tensors = load_file(path)
+    assert [key for key in tensors if not golden(family).fullmatch(key)] == []
+    layers = {key.partition(".")[0] for key in tensors}
+    assert len(tensors) == 3 * len(layers) and {float(tensors[f"{layer}.alpha"]) for layer in layers} == {8.0}
+    with safe_open(path, "pt") as file:
+        header = file.metadata()
+    assert header["ss_network_dim"] == "4" and header["ss_network_alpha"] == "8.0" and header["modelspec.trigger_phrase"] == "sks dog"
+    assert not any("/" in value for key, value in header.items() if key != "modelspec.architecture")
+
+
+def test_peft_opens_our_adapter(trained):
+    from peft import PeftModel
+
+    run = trained({**LORA, "dora": True})
+    (folder,) = export(run, "peft", Silent())
+    base = Base.open(str(run.recipe(stage_types()).base))
+    whole = ours(run)[1]
+    seen = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    told = base.condition(["a photo of a sks dog"] * 2)
+    with torch.no_grad():
+        wanted = whole.predict(seen, torch.tensor([10, 500]), told)
+        base.unet = PeftModel.from_pretrained(base.unet, folder)
+        torch.testing.assert_close(base.predict(seen, torch.tensor([10, 500]), told), wanted, **CLOSE)
+
+
+def test_diffusers_reads_our_word(trained):
+    run = trained(WORD)
+    (path,) = export(run, "diffusers", Silent())
+    assert list(load_file(path)) == ["<sks>"] and load_file(path)["<sks>"].shape == (3, 16)
+    opened = pipeline(Path(run.recipe(stage_types()).base))
+    opened.load_textual_inversion(path)
+    check(run, opened)
+
+
+def test_a_word_of_two_text_encoders(trained):
+    run = trained(WORD, family="sdxl")
+    (path,) = export(run, "diffusers", Silent())
+    tensors = load_file(path)
+    assert {key: tuple(value.shape) for key, value in tensors.items()} == {"clip_l": (3, 16), "clip_g": (3, 24)}
+    opened = pipeline(Path(run.recipe(stage_types()).base))
+    for key, encoder, tokenizer in (("clip_l", opened.text_encoder, opened.tokenizer), ("clip_g", opened.text_encoder_2, opened.tokenizer_2)):
+        opened.load_textual_inversion(tensors[key], token="<sks>", text_encoder=encoder, tokenizer=tokenizer)
+    opened.text_encoder_2.text_model.eos_token_id = opened.tokenizer_2.eos_token_id  # the pooled vector's trap, which every tool must avoid
+    check(run, opened)
+
+
+def test_a1111_finds_the_word_by_the_files_name(trained):
+    run = trained(WORD, identifier="my-dog")
+    (path,) = export(run, "a1111", Silent())
+    assert path.name == "my-dog.safetensors" and list(load_file(path)) == ["<my-dog>"]
+
+
+STACKS = {
+    "dreambooth": [DREAMBOOTH], "custom": [CUSTOM], "two stages": [{**WORD, "adjective": True}, DREAMBOOTH],
+    "lora on lora": [LORA, {**LORA, "targets": "everything"}], "custom on dreambooth": [DREAMBOOTH, CUSTOM],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("stack", STACKS)
+def test_diffusers_draws_our_pipeline(stack, family, trained):
+    run = trained(*STACKS[stack], family=family)
+    (folder,) = export(run, "diffusers", Silent())
+    check(run, pipeline(folder))
+
+
+def test_a_word_and_a_lora_are_two_files(trained):
+    run = trained(WORD, {**LORA, "alpha": 2.0})
+    lora, word = export(run, "diffusers", Silent())
+    opened = pipeline(Path(run.recipe(stage_types()).base))
+    opened.load_textual_inversion(word)
+    opened.load_lora_weights(lora.parent, weight_name=lora.name)
+    check(run, opened)
+
+
+@pytest.mark.parametrize("trained_part", ["kv", "all"])
+def test_custom_diffusion_in_diffusers_layout(trained_part, trained):
+    """Names as its training script writes them; folded into the attention they give our prediction."""
+    run = trained({**CUSTOM, "trained": trained_part})
+    path, word = export(run, "custom-diffusion", Silent())
+    tensors = load_file(path)
+    pattern = r".+\.transformer_blocks\.\d\.attn2\.processor\.(to_k|to_v|to_q|to_out)_custom_diffusion(\.0)?\.(weight|bias)"
+    assert [key for key in tensors if not re.fullmatch(pattern, key)] == []
+    opened = pipeline(Path(run.recipe(stage_types()).base))
+    for key, value in tensors.items():
+        opened.unet.get_parameter(key.replace("processor.", "").replace("_custom_diffusion", "")).data.copy_(value)
+    opened.load_textual_inversion(word)
+    check(run, opened)
+
+
+def test_what_a_tool_cannot_hold_is_refused(trained):
+    run = trained(DREAMBOOTH)
+    for tool, says in (("kohya", "--to diffusers"), ("peft", "--to diffusers"), ("custom-diffusion", "--to diffusers"), ("difusers", "did you mean")):
+        with pytest.raises(UserError, match=says):
+            export(run, tool, Silent())
+
+
+def test_numbers_that_are_not_finite_are_not_written(tmp_path):
+    with pytest.raises(UserError, match="not finite"):
+        write_tensors(tmp_path / "a.safetensors", {"b": torch.tensor([1.0, float("nan")])})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_files_follow_the_umask(umask, trained):
+    """T34."""
+    run = trained(LORA)
+    before = os.umask(umask)
+    try:
+        (path,) = export(run, "diffusers", Silent())
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
+
+
+def test_the_card_has_what_the_hub_reads(trained):
+    run = trained(LORA)
+    generate(run, ["a {} on the beach"], [0], Silent(), steps=2)
+    (path,) = export(run, "diffusers", Silent())
+    text = (path.parent / "README.md").read_text()
+    for words in ("library_name: diffusers", "pipeline_tag: text-to-image", "instance_prompt: a photo of a sks dog", "url: images/0.png", "- lora"):
+        assert words in text
+    assert (path.parent / "images" / "0.png").is_file() and str(Path.home()) not in text
+
+
+def test_the_header_tells_alpha(trained):
+    """diffusers#6087: without it alpha 8 of rank 4 would be loaded as 4."""
+    run = trained(LORA)
+    (path,) = export(run, "diffusers", Silent())
+    with safe_open(path, "pt") as file:
+        told = json.loads(file.metadata()["lora_adapter_metadata"])
+    assert told["unet.lora_alpha"] == 8.0 and told["unet.r"] == 4
