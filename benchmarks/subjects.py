@@ -1,6 +1,6 @@
-"""DreamBooth over the toybox's subjects: is the subject named among ten others, is the context right, what do cosines say?
+"""A method over the toybox's subjects: is the subject named among ten others, is the context right, what do cosines say?
 
-    python benchmarks/subjects.py OUT.json [--subjects biscuit,…] [--set prior_weight=0 …] [--label balanced]
+    python benchmarks/subjects.py OUT.json [--method dreambooth] [--subjects biscuit,…] [--set prior_weight=0 …] [--label balanced]
 
 For each subject: train with the base's advice (and --set), draw ToyBench's recontextualization prompts from shared
 noise, with the base asked for every describable word beside it, and score. Runs that are finished under --runs are
@@ -18,6 +18,7 @@ from likeness.evaluation import metrics
 from likeness.evaluation.statistics import bootstrap
 from likeness.files.picture import Settings
 from likeness.files.run_folder import RunFolder
+from likeness.methods import packaged_recipes
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
 from likeness.report.grids import contact_sheet
@@ -26,7 +27,7 @@ from likeness.workflow.evaluating import Judges, candidates_for, open_judges, tr
 from likeness.workflow.fitting import fit
 from likeness.workflow.generating import generate, said
 from likeness.workflow.progress import Progress, Silent
-from likeness.workflow.recipes import recipe_for
+from likeness.workflow.recipes import packaged_recipe, recipe_for
 from likeness.world.captions import article
 from likeness.world.contexts import CONTEXTS
 from likeness.world.random_scenes import NAMED_CONTEXTS
@@ -36,13 +37,15 @@ PROMPTS = 10  # of the recontextualization prompts
 SEEDS = range(2)
 
 
-def prepare(subject: NamedSubject, options: dict, runs: Path, label: str) -> RunFolder:
+def prepare(subject: NamedSubject, method: str, options: dict, runs: Path, label: str) -> RunFolder:
     """A finished run of the subject with its pictures, and the base's of the same noise, told all that words can say."""
     known = sorted(runs.glob(f"{label}-{subject.name}-*"))
     if known and RunFolder.open(known[-1]).record().status == "finished":
         run = RunFolder.open(known[-1])
     else:
-        run = fit(recipe_for("dreambooth", options, subject={"photos": f"toybox:{subject.name}"}), runs, Silent(), name=f"{label}-{subject.name}")
+        photos = {"photos": f"toybox:{subject.name}"}
+        recipe = packaged_recipe(method, photos) if method in packaged_recipes() else recipe_for(method, options, photos)
+        run = fit(recipe, runs, Silent(), name=f"{label}-{subject.name}")
     prompts = chosen(subject)
     generate(run, [p.template for p in prompts], SEEDS, Silent(), beside_base=False)
     if any(p.labels["model"] == "base" for p in run.pictures()):
@@ -119,6 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
     parser.add_argument("--subjects", default=",".join(s.name for s in OPEN_SUBJECTS))
+    parser.add_argument("--method", default="dreambooth", help="a method or a recipe of the package")
     parser.add_argument("--set", nargs="*", default=[], dest="options")
     parser.add_argument("--label", default="balanced")
     parser.add_argument("--runs", type=Path, default=Path("runs/subjects"))
@@ -130,7 +134,7 @@ def main() -> None:
     runs = {}
     with Progress().task(f"{asked.label}: train and draw", len(wanted)) as task:
         for subject in wanted:
-            runs[subject.name] = prepare(subject, options, asked.runs, asked.label)
+            runs[subject.name] = prepare(subject, asked.method, options, asked.runs, asked.label)
             task.advance(note=subject.name)
     if asked.sheet:
         sheet(wanted, runs).save(asked.sheet)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 
 from .files.errors import UserError
-from .methods import METHODS, SENTENCES
+from .methods import METHODS, SENTENCES, packaged_recipes
 from .toybox.plan import Plan
 
 app = App(
@@ -58,6 +58,32 @@ def demo(runs: Runs = Path("runs"), *, subject: str = "biscuit", seed: int = 0) 
     print("next, with your own photos: likeness train dreambooth PHOTOS --class-noun dog")
 
 
+ABOUT_TRAINING = """
+
+    Parameters
+    ----------
+    photos
+        A folder of photos, one photo, or toybox:NAME for a subject of the embedded world.
+    class_noun
+        What the subject is, in a word that the base knows: dog, backpack. Known for toybox:NAME.
+    identifier
+        The word that will name the subject in prompts: a rare one, or the name of a new one.
+    base
+        toybox, a local folder in diffusers format, or a hub id, of any Stable Diffusion 1.x, 2.x or XL pipeline.
+    seed
+        Same recipe, seed, machine and thread count: same bytes.
+    resolution
+        Pixels that photos are trained at. Default: what the base was trained at.
+    threads
+        CPU threads. Default: what torch chooses.
+"""
+
+
+def _say_trained(path: Path) -> None:
+    print(f"trained: {path}")
+    print(f'next: likeness generate {path} "a {{}} on the beach" --seeds 0-3')
+
+
 def _train_command(method: str) -> Any:
     """The command of one method, with a flag for every field of its spec."""
     from .workflow.fitting import fit
@@ -74,29 +100,28 @@ def _train_command(method: str) -> Any:
         chosen = options.model_dump(include=options.model_fields_set) if options else {}
         recipe = recipe_for(method, chosen, subject=subject, base=base, seed=seed, resolution=resolution, threads=threads)
         run = fit(recipe, runs, _progress())
-        print(f"trained: {run.path}")
-        print(f'next: likeness generate {run.path} "a {{}} on the beach" --seeds 0-3')
+        _say_trained(run.path)
 
     command.__annotations__["options"] = Annotated[Spec | None, Parameter(name="*")]
-    command.__doc__ = f"""{SENTENCES[method]}
+    command.__doc__ = SENTENCES[method] + ABOUT_TRAINING
+    return command
 
-    Parameters
-    ----------
-    photos
-        A folder of photos, one photo, or toybox:NAME for a subject of the embedded world.
-    class_noun
-        What the subject is, in a word that the base knows: dog, backpack. Known for toybox:NAME.
-    identifier
-        The rare word that will name the subject in prompts.
-    base
-        toybox, a local folder in diffusers format, or a hub id, of any Stable Diffusion 1.x or 2.x pipeline.
-    seed
-        Same recipe, seed, machine and thread count: same bytes.
-    resolution
-        Pixels that photos are trained at. Default: what the base was trained at.
-    threads
-        CPU threads. Default: what torch chooses.
-    """
+
+def _recipe_command(name: str) -> Any:
+    """The command of a recipe that the package carries; its stages' options are changed in a copy of the file."""
+    from .workflow.fitting import fit
+    from .workflow.recipes import packaged_recipe, sentence_of
+
+    def command(
+        photos: str, /, *, class_noun: str | None = None, identifier: str = "sks", base: str = "toybox", seed: int = 0,
+        resolution: int | None = None, threads: int | None = None, runs: Runs = Path("runs"),
+    ) -> None:  # fmt: skip
+        subject = {"photos": photos, "class_noun": class_noun, "identifier": identifier}
+        recipe = packaged_recipe(name, subject=subject, base=base, seed=seed, resolution=resolution, threads=threads)
+        run = fit(recipe, runs, _progress(), name=f"{Path(photos.removeprefix('toybox:')).stem}-{name}")
+        _say_trained(run.path)
+
+    command.__doc__ = sentence_of(packaged_recipes()[name]) + ABOUT_TRAINING
     return command
 
 
@@ -111,8 +136,7 @@ def _continue_command(run_path: str) -> Any:
     def command(run: Path, /, *, options: Annotated[Any, Parameter(name="*")] = None) -> None:
         changes = options.model_dump(mode="json", include=options.model_fields_set) if options else {}
         child = branch(_run(run), changes, _progress())
-        print(f"trained: {child.path}")
-        print(f'next: likeness generate {child.path} "a {{}} on the beach" --seeds 0-3')
+        _say_trained(child.path)
 
     command.__annotations__["options"] = Annotated[Spec | None, Parameter(name="*")]
     command.__doc__ = """Go on from a run's last step with other options, as a child run; weights, optimizer and step are kept.
@@ -139,8 +163,32 @@ def train(*, recipe: Path, runs: Runs = Path("runs")) -> None:
     from .workflow.stack import stage_types
 
     run = fit(read_recipe(recipe, stage_types()), runs, _progress())
-    print(f"trained: {run.path}")
-    print(f'next: likeness generate {run.path} "a {{}} on the beach" --seeds 0-3')
+    _say_trained(run.path)
+
+
+@app.command
+def recipes(name: str | None = None, /) -> None:
+    """List the methods and recipes that can be trained, or print a recipe to copy and change.
+
+    Parameters
+    ----------
+    name
+        Of a recipe: prints its TOML.
+    """
+    from .files.errors import did_you_mean
+    from .workflow.recipes import sentence_of
+
+    known = packaged_recipes()
+    if name is None:
+        for method, sentence in SENTENCES.items():
+            print(f"{method:18} {sentence}")
+        for recipe, path in known.items():
+            print(f"{recipe:18} {sentence_of(path).partition(': ')[2]}")
+        print("next: likeness train METHOD PHOTOS --class-noun dog")
+    elif name in known:
+        print(known[name].read_text("utf-8"), end="")
+    else:
+        raise UserError(f"no recipe {name!r}: {did_you_mean(name, known)}. List them: likeness recipes")
 
 
 @app.command(name="continue")
@@ -167,14 +215,14 @@ def resume(run: Path, /) -> None:
     from .workflow.fitting import resume as go_on
 
     go_on(_run(run), _progress())
-    print(f"trained: {run}")
-    print(f'next: likeness generate {run} "a {{}} on the beach" --seeds 0-3')
+    _say_trained(run)
 
 
 @app.command
 def generate(
     run: Path, *prompts: str, seeds: str = "0-3", checkpoint: int | None = None, steps: int | None = None, guidance_scale: float | None = None,
     negative_prompt: str = "", base: str | None = None, beside_base: bool = True,
+    with_: Annotated[tuple[str, ...], Parameter(name="--with", negative=())] = (),
 ) -> None:  # fmt: skip
     """Draw a run's subject: likeness generate RUN "a {} on the beach" --seeds 0-3
 
@@ -198,6 +246,8 @@ def generate(
         Where the base lies now, if it was moved since training.
     beside_base
         Also draw what the base makes of the class noun, from the same noise.
+    with_
+        Another run whose LoRA is added, and how strongly: --with RUN:0.8. May be given several times.
     """
     from .workflow.demo import NEW_SCENES
     from .workflow.generating import generate as draw
@@ -205,7 +255,7 @@ def generate(
     opened = _run(run)
     written = draw(
         opened, prompts or NEW_SCENES, parse_seeds(seeds), _progress(), step=checkpoint, steps=steps, guidance_scale=guidance_scale,
-        negative=negative_prompt, beside_base=beside_base, base_name=base,
+        negative=negative_prompt, beside_base=beside_base, base_name=base, others=[_weighted(each) for each in with_],
     )  # fmt: skip
     print(f"{len(written)} new pictures in {run / 'pictures'}")
     print(f"next: likeness evaluate {run}")
@@ -354,6 +404,15 @@ def doctor(*, json: bool = False) -> None:
         sys.exit(1)
 
 
+def _weighted(text: str) -> Any:
+    """ "RUN:0.8" as a run and a strength; 1 where none is given."""
+    path, colon, number = text.rpartition(":")
+    try:
+        return _run(Path(path if colon else text)), float(number) if colon else 1.0
+    except ValueError:
+        raise UserError(f"--with {text!r}: must be a run's folder, or a folder and a strength such as RUN:0.8.") from None
+
+
 def parse_seeds(text: str) -> list[int]:
     """ "0-3" or "1,5,7" as numbers."""
     try:
@@ -371,10 +430,12 @@ def parse_seeds(text: str) -> list[int]:
 def _app_for(words: list[str]) -> tuple[App, list[str]]:
     """The app and words to run: `train METHOD` and `continue RUN` get flags that depend on their second word."""
     if len(words) >= 2 and words[0] == "train" and not words[1].startswith("-"):
+        if words[1] in packaged_recipes():
+            return _single(f"likeness train {words[1]}", _recipe_command(words[1])), words[2:]
         if words[1] not in METHODS:
             from .files.errors import did_you_mean
 
-            raise UserError(f"unknown method {words[1]!r}: {did_you_mean(words[1], METHODS)}")
+            raise UserError(f"unknown method {words[1]!r}: {did_you_mean(words[1], [*METHODS, *packaged_recipes()])}")
         return _single(f"likeness train {words[1]}", _train_command(words[1])), words[2:]
     if len(words) >= 2 and words[0] == "continue" and not words[1].startswith("-"):
         return _single("likeness continue", _continue_command(words[1])), words[1:]

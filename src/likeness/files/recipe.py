@@ -192,6 +192,11 @@ def read_recipe(path: Path, stage_types: Mapping[str, type[Stage]]) -> Recipe:
         raise UserError(f"{path}: {error}") from error
 
 
+def stages_in(path: Path) -> list[dict[str, Any]]:
+    """The tables of the stages of a recipe without a subject."""
+    return tomllib.loads(path.read_text(encoding="utf-8"))["stages"]
+
+
 def recipe_from_dict(content: Mapping[str, Any], stage_types: Mapping[str, type[Stage]]) -> Recipe:
     """Build a recipe from plain tables; each stage names its `method`. Raises UserError."""
     tables = content.get("stages", [])

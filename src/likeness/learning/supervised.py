@@ -94,20 +94,27 @@ class Supervised(Method):
         for adapter in self.adapters:
             adapter.restore(weights)
 
-    def freeze(self) -> None:
+    def freeze(self, strength: float = 1.0) -> None:
+        """`strength`: how much of what was learned becomes part of the base; other than 1 only for what is added to its weights."""
         super().freeze()
         for adapter in self.adapters:
-            adapter.fold()
+            adapter.fold(strength)
 
     def texts(self, name: str) -> Sequence[str]:
         """What a photo, or with the class noun a class picture, may be captioned."""
         return (self.spec.prompt.replace("{}", name),)
 
-    def changes(self, prompt: str) -> bool:
-        """Whether training changes how this prompt is encoded; where it does not, it is encoded once."""
+    def reaches_text(self) -> bool:
+        """Whether gradients pass through the text encoders."""
         return isinstance(self.spec, TextEncoderStage) and self.spec.train_text_encoder
 
+    def changes(self, prompt: str) -> bool:
+        """Whether training changes how this prompt is encoded; where it does not, it is encoded once."""
+        return self.reaches_text()
+
     def batches(self, subjects: Sequence[Subject], start: int, seed: int) -> Iterator[list[Batch]]:
+        if self.spec.gradient_checkpointing:
+            self.base.spare_memory(self.reaches_text())
         self._encoded: dict[str, Conditioning] = {}
         photos = self._photos([p for s in subjects for p in s.photos], [texts for s in subjects for texts in self._captions(s)])
         return self._endless(photos, self._prior(subjects, seed), start, seed)

@@ -129,6 +129,14 @@ def _precision(mixed_precision: str, device: torch.device):
     return torch.autocast(device.type, dtype=types[mixed_precision]) if mixed_precision in types else nullcontext()
 
 
+def bf16_is_emulated(device: torch.device) -> bool:
+    """Whether the CPU lacks instructions for bf16: a convolution's step then took twenty times float32's (AMD Zen 3, torch 2.13)."""
+    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):
+        return False
+    has = torch.cpu.get_capabilities()
+    return has.get("architecture") == "x86_64" and not (has.get("avx512_bf16") or has.get("amx_bf16"))
+
+
 def peak_bytes() -> int:
     """The most memory that this process has held: the GPU's if there is one, else resident memory."""
     if torch.cuda.is_available():

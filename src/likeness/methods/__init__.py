@@ -1,4 +1,10 @@
-"""Table of contents: the methods by command word. Import strings, so that reading the list loads no torch."""
+"""Table of contents: the methods by command word, and the recipes made of them. Import strings, so that reading the list loads no torch.
+
+A method of another package is found by its entry point in the group `likeness.methods`.
+"""
+
+from importlib.metadata import entry_points
+from pathlib import Path
 
 METHODS = {
     "dreambooth": "likeness.methods.dreambooth:DreamBooth",
@@ -12,3 +18,11 @@ SENTENCES = {
     "textual_inversion": "Train one new word and nothing else (arXiv 2208.01618).",
     "custom_diffusion": "Train the cross-attention's keys and values and a word for each subject (arXiv 2212.04488).",
 }
+for _found in entry_points(group="likeness.methods"):
+    METHODS[_found.name] = _found.value
+    SENTENCES[_found.name] = f"From the package {_found.dist.name if _found.dist else 'of ' + _found.module}."
+
+
+def packaged_recipes() -> dict[str, Path]:
+    """The recipes that the package carries, by name."""
+    return {path.stem: path for path in sorted((Path(__file__).parent.parent / "recipes").glob("*.toml"))}

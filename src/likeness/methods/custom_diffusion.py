@@ -63,8 +63,9 @@ class CustomDiffusion(Supervised):
             layer.register_forward_hook(_start_teaches_nothing)
             for name, layer in base.unet.named_modules() if name.endswith(("attn2.to_k", "attn2.to_v"))
         ]  # fmt: skip
-        if spec.gradient_checkpointing:
-            base.spare_memory(text_encoders=True)
+
+    def reaches_text(self) -> bool:
+        return True
 
     def changes(self, prompt: str) -> bool:
         return any(word in prompt for word in self.spec.words)
@@ -76,10 +77,10 @@ class CustomDiffusion(Supervised):
         lesson = self._lesson(pictures, texts)
         return Augmented(lesson.pictures, lesson.texts) if self.spec.augmentation else lesson
 
-    def freeze(self) -> None:
+    def freeze(self, strength: float = 1.0) -> None:
         for hook in self.hooks:
             hook.remove()
-        super().freeze()
+        super().freeze(strength)
 
     def called(self, name: str, subject: Any) -> str:
         words = list(self.spec.words)

@@ -29,8 +29,6 @@ class DreamBooth(Supervised):
         self.adapters = [Weights(base.unet, "unet")]
         if spec.train_text_encoder:
             self.adapters += [Weights(network, name) for name, network in base.text_encoders.items()]
-        if spec.gradient_checkpointing:
-            base.spare_memory(spec.train_text_encoder)
 
     def called(self, name: str, subject: Any) -> str:
         return named(name, subject)

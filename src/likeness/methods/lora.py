@@ -60,8 +60,6 @@ class LoRA(Supervised):
         self.adapters = [LowRank(base.unet, "unet", self._config(TARGETS[spec.targets]))]
         if spec.train_text_encoder:
             self.adapters += [LowRank(network, name, self._config(IN_TEXT)) for name, network in base.text_encoders.items()]
-        if spec.gradient_checkpointing:
-            base.spare_memory(spec.train_text_encoder)
 
     def _config(self, targets: list[str]) -> LoraConfig:
         spec = self.spec

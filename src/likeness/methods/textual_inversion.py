@@ -58,13 +58,14 @@ class TextualInversion(Supervised):
     def __init__(self, spec: Spec, base: Base):
         self.spec, self.base = spec, base
         self.adapters = [NewWord(base, spec.word, spec.initializer, spec.vectors)]
-        if spec.gradient_checkpointing:
-            base.spare_memory(text_encoders=True)
 
     def texts(self, name: str) -> Sequence[str]:
         if self.spec.templates == "prompt":
             return super().texts(name)
         return [template.replace("{}", name) for template in TEMPLATES[self.spec.templates]]
+
+    def reaches_text(self) -> bool:
+        return True
 
     def changes(self, prompt: str) -> bool:
         return self.spec.word in prompt

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
 from ..learning.optimizer_state import optimizer_tensors, restore_optimizer
+from ..learning.training import bf16_is_emulated
 from .plan import Plan
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -188,7 +189,9 @@ def to_tensor(plan: Plan, pictures: np.ndarray) -> Tensor:
 
 
 def half(plan: Plan) -> torch.autocast:
-    return torch.autocast(torch.device(plan.device).type, dtype=torch.bfloat16)
+    """bf16 in the networks, where the device has it."""
+    device = torch.device(plan.device)
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=not bf16_is_emulated(device))
 
 
 def token_ids(tokenizer: CLIPTokenizer, texts: list[str]) -> Tensor:

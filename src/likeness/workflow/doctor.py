@@ -24,7 +24,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     found = [Finding("python", True, f"{platform.python_version()} on {platform.platform()}")]
-    for package in ("likeness", "torch", "diffusers", "transformers", "safetensors", "pillow", "numpy", "pydantic"):
+    for package in ("likeness", "torch", "diffusers", "transformers", "peft", "accelerate", "safetensors", "pillow", "numpy", "pydantic"):
         found.append(_version(package))
     return [*found, _torchvision(), _device(), _memory(), _disk(), _writable(), _umask(), _heif(), _offline(), _base(), _identifier(), _step()]
 
@@ -66,7 +66,10 @@ def _device() -> Finding:
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()
         return Finding("device", True, f"{torch.cuda.get_device_name()}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free, bf16 {torch.cuda.is_bf16_supported()}")
-    return Finding("device", True, f"CPU, {torch.get_num_threads()} threads; enough for the toybox, a GPU is wanted for Stable Diffusion")
+    from ..learning.training import bf16_is_emulated
+
+    bf16 = "emulated, so leave --mixed-precision at no" if bf16_is_emulated(torch.device("cpu")) else "native"
+    return Finding("device", True, f"CPU, {torch.get_num_threads()} threads, bf16 {bf16}; enough for the toybox, a GPU is wanted for Stable Diffusion")
 
 
 def _memory() -> Finding:

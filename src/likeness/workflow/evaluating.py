@@ -7,6 +7,7 @@ true subject in the asked scene, the floor another individual of whom the same w
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from .generating import said
 from .photos import toybox_subject
 from .progress import Progress
 from .stack import stage_types
+from .stopping import Stopped, stop_request
 
 JUDGES = Path(__file__).parent.parent / "toybox" / "judges"
 DISTRACTORS = 10
@@ -61,7 +63,20 @@ def evaluate(run: RunFolder, progress: Progress, clip: str | None = None, dino: 
     if not any(p.labels.get("model") == "personalized" for p in saved):
         raise UserError(f"{run.path}: has no pictures to score. Draw some first: likeness generate {run.path}")
     judges = open_judges(recipe.base, clip, dino)
-    references = judges.dino.pictures([p.image for p in run.photos() if p.image])
+    with stop_request() as stop, progress.task("rows of scores", 4) as task:
+
+        def go_on(done: int) -> None:
+            task.at(done, 4)
+            if stop:
+                raise Stopped(stop.number or 2, f"stopped by a signal; the scores of before stand. Begin again: likeness evaluate {run.path}")
+
+        scores = _rows(run, recipe, saved, judges, go_on)
+    run.write_scores(scores)
+    return scores
+
+
+def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Judges, go_on: Callable[[int], None]) -> dict[str, Any]:
+    references = judges.dino.pictures([p.image for p in run.photos() if p.image and p.subject == 0])
     subject = toybox_subject(recipe.subject.photos)
     candidates = candidates_for(subject, judges, references) if subject else None
     last = max(p.labels.get("checkpoint", 0) for p in saved)
@@ -72,15 +87,15 @@ def evaluate(run: RunFolder, progress: Progress, clip: str | None = None, dino: 
             images = [Image.open(p.path).convert("RGB") for p in chosen]
             blank += sum(is_black(image) for image in images)
             rows.append({"name": kind, "scores": _scores(chosen, images, judges, references, candidates)})
-    rows += _bounds(recipe, subject, saved, judges, references, candidates, len(run.photos()))
+        go_on(1 if kind == "personalized" else 2)
+    rows += _bounds(subject, saved, judges, references, candidates)
+    go_on(4)
     remarks = [f"{blank} of {len(saved)} pictures are black."] if blank else []
     if subject is None:
         remarks.append("Floor and naming: not available for photographs, whose other individuals of the class are unknown.")
         if recipe.base == "toybox":
             remarks.append("The embedded judges know drawn scenes alone: of photographs their cosines are a hint, no measurement.")
-    scores = {"encoders": {"clip": judges.clip.name, "dino": judges.dino.name}, "rows": rows, "remarks": remarks}
-    run.write_scores(scores)
-    return scores
+    return {"encoders": {"clip": judges.clip.name, "dino": judges.dino.name}, "rows": rows, "remarks": remarks}
 
 
 def candidates_for(subject: NamedSubject, judges: Judges, references: np.ndarray) -> list[np.ndarray]:
@@ -121,12 +136,11 @@ def _sameness(vectors: np.ndarray, prompts: list[str]) -> list[float]:
 
 
 def _bounds(
-    recipe: Recipe, subject: NamedSubject | None, saved: list[SavedPicture], judges: Judges, references: np.ndarray,
-    candidates: list[np.ndarray] | None, photos: int,
+    subject: NamedSubject | None, saved: list[SavedPicture], judges: Judges, references: np.ndarray, candidates: list[np.ndarray] | None
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Floor and ceiling rows, as far as they can be had."""
     if subject is None:
-        if photos < 2:
+        if len(references) < 2:
             return []
         each = [float(metrics.subject_similarity_mean(references[n : n + 1], np.delete(references, n, 0))[0]) for n in range(len(references))]
         return [{"name": "ceiling: each photo against the others", "scores": {"dino": asdict(bootstrap(each))}}]

@@ -16,6 +16,7 @@ from ..files.run_folder import RunFolder
 from ..interchange import diffusers, kohya, peft
 from ..model.adapters import Adapter, LowRank, NewWord, Weights
 from ..model.base import Base
+from .generating import checkpoint_of
 from .progress import Progress
 from .stack import attach, check_same_base, method_class, put_beneath, read_card, read_tensors
 
@@ -44,9 +45,7 @@ def export(run: RunFolder, tool: str, progress: Progress, step: int | None = Non
     """Write output/<tool>/ of a run; its paths."""
     if tool not in TOOLS:
         raise UserError(f"--to {tool}: {did_you_mean(tool, TOOLS)}. Known: {', '.join(TOOLS)}.")
-    checkpoint = run.checkpoint(step) if step is not None else run.latest()
-    if checkpoint is None:
-        raise UserError(f"{run.path}: has no checkpoint yet. Train it first: likeness resume {run.path}")
+    checkpoint = checkpoint_of(run, step)
     card = read_card(checkpoint)
     base = Base.open(base_name or card["base"]["name"])
     check_same_base(card, base, checkpoint)

@@ -23,7 +23,7 @@ from ..files.run_folder import RunFolder
 from ..files.subject import check_identifier, remarks
 from ..learning.method import Method, Subject, chance
 from ..learning.optimizer_state import optimizer_tensors, restore_optimizer
-from ..learning.training import Trained, make_optimizer, peak_bytes, train
+from ..learning.training import Trained, bf16_is_emulated, make_optimizer, peak_bytes, train
 from ..model.base import Base
 from ..model.identifier import check_words
 from ..model.trajectory import sample
@@ -50,6 +50,8 @@ def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = Non
     base = open_base(recipe)
     if not recipe.stages[0].new_words and (remark := check_words(base.tokenizer, recipe.subject.identifier, recipe.subject.class_noun)):
         progress.say(remark)
+    if any(stage.mixed_precision == "bf16" for stage in recipe.stages) and bf16_is_emulated(base.device):
+        progress.say("warning: this CPU has no bf16 instructions; --mixed-precision bf16 is many times slower than no")
     build_name = name or f"{Path(str(recipe.subject.photos).removeprefix('toybox:')).stem}-{recipe.stages[-1].method}"
     run = RunFolder.create(parent, build_name, seed=recipe.seed, base=recipe.base, base_hash=base.hash)
     run.write_recipe(recipe)

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..files.checkpoints import Checkpoint
 from ..files.errors import UserError
 from ..files.picture import Settings
 from ..files.run_folder import RunFolder
 from ..model.base import Base
+from ..model.trajectory import BATCH
 from ..sampling.plain import sample
 from .fitting import device_for
 from .progress import Progress
-from .stack import Personalized, check_same_base, put_on, read_card
+from .stack import Personalized, check_same_base, put_beside, put_on, read_card
+from .stopping import Stopped, stop_request
 
 MOST_STEPS, MOST_GUIDANCE = 1000, 100  # the bounds of class pictures too; schedules have 1000 steps
 
@@ -49,16 +52,17 @@ def jobs_for(templates: Sequence[str], called: str, class_noun: str, seeds: Sequ
 def generate(
     run: RunFolder, templates: Sequence[str], seeds: Sequence[int], progress: Progress, *, step: int | None = None, steps: int | None = None,
     guidance_scale: float | None = None, negative: str = "", beside_base: bool = True, base_name: str | None = None,
+    others: Sequence[tuple[RunFolder, float]] = (),
 ) -> list[Path]:  # fmt: skip
     """Pictures of every prompt and seed, saved in the run. What is there already, drawn with the same settings, is not drawn again.
 
     templates    prompts with {} where the subject's name goes
     step         of which checkpoint; default the last
     beside_base  also draw the base's picture of the same prompt with the class noun, from the same noise
+    others       runs whose LoRA is added, and how strongly
     """
-    checkpoint = run.checkpoint(step) if step is not None else run.latest()
-    if checkpoint is None:
-        raise UserError(f"{run.path}: has no checkpoint yet. Train it first: likeness resume {run.path}")
+    checkpoint = checkpoint_of(run, step)
+    added = [(checkpoint_of(other), strength, other.name) for other, strength in others]
     card = read_card(checkpoint)
     wanted = card["sampling"] | {k: v for k, v in (("steps", steps), ("guidance_scale", guidance_scale)) if v is not None}
     _check(wanted, seeds)
@@ -79,8 +83,20 @@ def generate(
         asked = [(settings(job.class_prompt, job.seed, None), job, "base", 0) for job in jobs]
         written += _draw(run, base, asked, progress, "base pictures")
     model = put_on(base, checkpoint)
-    asked = [(settings(job.prompt, job.seed, f"{run.name}/{checkpoint.step}"), job, "personalized", checkpoint.step) for job in jobs]
+    mark = f"{run.name}/{checkpoint.step}"
+    for other, strength, name in added:
+        progress.say(f"{name}: say {put_beside(base, other, strength)!r} for its subject")
+        mark += f" + {name}/{other.step}:{strength:g}"
+    asked = [(settings(job.prompt, job.seed, mark), job, "personalized", checkpoint.step) for job in jobs]
     return written + _draw(run, model, asked, progress, "pictures")
+
+
+def checkpoint_of(run: RunFolder, step: int | None = None) -> Checkpoint:
+    """The checkpoint of a step, or the last; UserError if there is none."""
+    checkpoint = run.checkpoint(step) if step is not None else run.latest()
+    if checkpoint is None:
+        raise UserError(f"{run.path}: has no checkpoint yet. Train it first: likeness resume {run.path}")
+    return checkpoint
 
 
 def _check(sampling: Mapping[str, Any], seeds: Sequence[int]) -> None:
@@ -111,8 +127,10 @@ def _draw(run: RunFolder, model: Base | Personalized, asked: list, progress: Pro
         base, [a[0].prompt for a in asked], [a[0].seed for a in asked], first.steps, first.guidance_scale, first.negative_prompt
     )
     paths = []
-    with progress.task(title, len(asked)) as task:
+    with stop_request() as stop, progress.task(title, len(asked)) as task:
         for picture, (settings, job, kind, step) in zip(drawn, asked):
             paths.append(run.add_picture(picture, settings, {"model": kind, "class_prompt": job.class_prompt, "checkpoint": step}))
             task.advance()
+            if stop and len(paths) < len(asked) and len(paths) % BATCH == 0:  # what was computed together is kept together
+                raise Stopped(stop.number or 2, f"stopped by a signal after {len(paths)} of {len(asked)} {title}. The same command draws the rest.")
     return paths

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..files.errors import UserError
-from ..files.recipe import Recipe, recipe_from_dict
+from ..files.recipe import Recipe, recipe_from_dict, stages_in
+from ..methods import packaged_recipes
 from ..model.folder import advice, find_base
 from .photos import toybox_subject
 from .stack import stage_types
@@ -14,10 +16,27 @@ from .stack import stage_types
 
 def recipe_for(method: str, chosen: Mapping[str, Any], subject: Mapping[str, Any], base: str = "toybox", **rest: Any) -> Recipe:
     """A recipe of one stage. Options come from `chosen`, else from the base's advice for the method, else from the spec."""
+    return _recipe([{"method": method, **advice(find_base(base)).get(method, {}), **chosen}], subject, base, rest)
+
+
+def packaged_recipe(name: str, subject: Mapping[str, Any], base: str = "toybox", **rest: Any) -> Recipe:
+    """A recipe that the package carries, for one's own subject. The base's advice for it has a table for each stage."""
+    stages = stages_in(packaged_recipes()[name])
+    advised = advice(find_base(base)).get(name, [{}] * len(stages))
+    return _recipe([{**stage, **better} for stage, better in zip(stages, advised, strict=True)], subject, base, rest)
+
+
+def _recipe(stages: Sequence[Mapping[str, Any]], subject: Mapping[str, Any], base: str, rest: Mapping[str, Any]) -> Recipe:
     known = toybox_subject(subject["photos"])
     noun = subject.get("class_noun") or (known and known.class_noun)
     if not noun:
         raise UserError(f"{subject['photos']}: say what it shows with --class-noun, in a word that the base knows: dog, backpack, person.")
-    stage = {"method": method, **advice(find_base(base)).get(method, {}), **chosen}
     given = {k: v for k, v in rest.items() if v is not None}
-    return recipe_from_dict({"base": base, **given, "subject": {**subject, "class_noun": noun}, "stages": [stage]}, stage_types())
+    return recipe_from_dict({"base": base, **given, "subject": {**subject, "class_noun": noun}, "stages": stages}, stage_types())
+
+
+def sentence_of(path: Path) -> str:
+    """What a packaged recipe says of itself: the comment that it begins with."""
+    lines = path.read_text("utf-8").splitlines()
+    comment = [line.removeprefix("#").strip() for line in lines[: next(n for n, line in enumerate(lines) if not line.startswith("#"))]]
+    return " ".join(comment)

@@ -85,6 +85,22 @@ def sampling_of(base: Base, methods: list[Method]) -> dict[str, Any]:
     return wanted
 
 
+def put_beside(base: Base, checkpoint: Checkpoint, strength: float) -> str:
+    """Add another run's LoRA, so strong, and its new words; what its subject is called. UserError for what cannot be added."""
+    card = read_card(checkpoint)
+    check_same_base(card, base, checkpoint)
+    kinds = [entry["method"] for entry in card["stages"]]
+    if not set(kinds) <= {"lora", "textual_inversion"} or kinds.count("lora") != 1:
+        raise UserError(f"{checkpoint.path}: is {' on '.join(reversed(kinds))}. --with adds the additions of one LoRA, with or without a new word beneath it.")
+    if shared := [word for entry in card["stages"] if (word := entry["spec"].get("word")) in base.words]:
+        raise UserError(f"{checkpoint.path}: its word {shared[0]} is another's already. Train one of the two with another --identifier.")
+    for n, entry in enumerate(card["stages"]):
+        method = attach(method_class(entry["method"]).Spec.model_validate(entry["spec"]), base, 0, n)
+        method.restore(read_tensors(checkpoint.path / entry["file"]))
+        method.freeze(strength) if entry["method"] == "lora" else method.freeze()  # type: ignore[call-arg]
+    return card["subject"]["called"]
+
+
 def names_after(recipe: Recipe, methods: list[Method]) -> list[str]:
     """What each subject is called in prompts after the stages."""
     names = []
