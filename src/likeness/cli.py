@@ -318,6 +318,48 @@ def export(run: Path, /, *, to: str, checkpoint: int | None = None, base: str | 
 
 
 @app.command
+def identifiers(*words: str, base: str = "toybox", noun: str = "dog", count: int = 40) -> None:
+    """Find words that mean little to a base, to name subjects by: the fewer meanings of its own, the less a word brings along.
+
+    Parameters
+    ----------
+    words
+        Words to look at. Default: rare ones of the base's vocabulary, and sks.
+    base
+        toybox, a local folder in diffusers format, or a hub id.
+    noun
+        What is pictured: the word is tried before it.
+    count
+        How many rare words are tried.
+    """
+    from .workflow.identifying import identify
+
+    print(identify(base, words, noun, count, _progress()))
+    print("next: likeness train dreambooth PHOTOS --class-noun NOUN --identifier WORD")
+
+
+@app.command
+def merge(first: Path, second: Path, *more: Path, runs: Runs = Path("runs"), base: str | None = None) -> None:
+    """Put subjects that Custom Diffusion learned apart into one run, without training.
+
+    Parameters
+    ----------
+    first
+        Folder of a run.
+    second
+        Folder of another, of another subject.
+    more
+        And so on.
+    base
+        Where the base lies now, if it was moved since training.
+    """
+    from .workflow.merging import merge_runs
+
+    merged, _ = merge_runs([_run(path) for path in (first, second, *more)], runs, _progress(), base)
+    print(f'next: likeness generate {merged.path} "a {{}} next to a {{2}}" --seeds 0-3')
+
+
+@app.command
 def pretrain(
     plan: Annotated[Plan, Parameter(name="*")] = Plan(), *, check: bool = False, stages: str = "all", install: bool = False,
 ) -> None:  # fmt: skip

@@ -33,3 +33,15 @@ def test_it_is_refused_before_a_run_is_made(identifier, quick_recipe, tmp_path):
     with pytest.raises(UserError, match="identifier"):
         fit(quick_recipe(identifier=identifier), tmp_path / "runs", Silent())
     assert not (tmp_path / "runs").exists()
+
+
+def test_words_with_a_meaning_say_more_than_neutral_ones():
+    """On the embedded base, which knows what red is."""
+    found = meanings(Base.open("toybox"), ["red", "sks"], noises=1)
+    assert found["sks"] < 0.2 * found["red"]
+
+
+def test_candidates_are_single_tokens():
+    tokenizer = Base.open("toybox").tokenizer
+    found = candidates(tokenizer, 20)
+    assert len(set(found)) == 20 and all(len(tokenizer.tokenize(word)) == 1 for word in found)

@@ -1,10 +1,15 @@
-"""What a base's tokenizer makes of the identifier: T30, XavierXiao/Dreambooth-Stable-Diffusion#71."""
+"""What a base makes of an identifier: its pieces, and how much it means. T30, T31, XavierXiao/Dreambooth-Stable-Diffusion#71."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
 from transformers import CLIPTokenizer
 
 from ..files.errors import UserError
+from .base import Base, Conditioning
 
 MANY = 4  # pieces: every one of them has a meaning of its own that the subject must be learned against
 
@@ -21,3 +26,29 @@ def check_words(tokenizer: CLIPTokenizer, identifier: str, class_noun: str) -> s
         return None
     shown = " ".join(piece.removesuffix("</w>") for piece in pieces)
     return f"identifier {identifier!r} is {len(pieces)} pieces to this base ({shown}): a shorter word, such as sks, is learned faster"
+
+
+def candidates(tokenizer: CLIPTokenizer, count: int) -> list[str]:
+    """Words of three or four letters that are one token and come late in the vocabulary, where the rarest merges are."""
+    words = [(n, piece.removesuffix("</w>")) for piece, n in tokenizer.get_vocab().items() if piece.endswith("</w>")]
+    rare = [word for _, word in sorted(words, reverse=True) if word.isascii() and word.isalpha() and len(word) in (3, 4)]
+    return rare[:count]
+
+
+@torch.no_grad()
+def meanings(base: Base, words: Sequence[str], noun: str = "dog", noises: int = 4) -> dict[str, float]:
+    """How much each word says to a base: the change of what it predicts of "a photo of a WORD dog" against "a photo of a dog".
+
+    Relative to the whole prediction (root of the mean square), over three timesteps and `noises` noises each. 0: nothing at all.
+    """
+    generator = torch.Generator().manual_seed(0)
+    last = base.scheduler.config.num_train_timesteps
+    timesteps = torch.tensor([last // 4, last // 2, 3 * last // 4]).repeat(noises).to(base.device)
+    side = base.resolution // base.pixels_per_latent
+    latents = torch.randn(len(timesteps), base.unet.config.in_channels, side, side, generator=generator).to(base.device)
+
+    def predicted(prompt: str) -> Tensor:
+        return base.predict(latents, timesteps, Conditioning.cat([base.condition([prompt])] * len(timesteps)))
+
+    plain = predicted(f"a photo of a {noun}")
+    return {word: ((predicted(f"a photo of a {word} {noun}") - plain).square().mean() / plain.square().mean()).sqrt().item() for word in words}

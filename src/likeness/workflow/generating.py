@@ -39,14 +39,25 @@ def said(template: str, name: str) -> str:
     return f"{before}{name}{after}"
 
 
-def jobs_for(templates: Sequence[str], called: str, class_noun: str, seeds: Sequence[int]) -> list[Job]:
-    """Every prompt with every seed. A template without {} is used as it is typed."""
+def jobs_for(templates: Sequence[str], subjects: Sequence[Mapping[str, str]], seeds: Sequence[int]) -> list[Job]:
+    """Every prompt with every seed. {} is the first subject, {2} the second, …; a template without {} is used as it is typed.
+
+    subjects  of a checkpoint's card: what each is called, and its class noun
+    """
     jobs = []
     for template in templates:
-        filled = said(template, called) if "{}" in template else template
-        plain = said(template, class_noun) if "{}" in template else template.replace(called, class_noun)
+        filled = _filled(template, [subject["called"] for subject in subjects])
+        plain = _filled(template, [subject["class_noun"] for subject in subjects])
+        for subject in subjects:
+            plain = plain.replace(subject["called"], subject["class_noun"])
         jobs += [Job(filled, plain, seed) for seed in seeds]
     return jobs
+
+
+def _filled(template: str, names: Sequence[str]) -> str:
+    for number, name in enumerate(names[1:], 2):
+        template = template.replace(f"{{{number}}}", name)
+    return said(template, names[0]) if "{}" in template else template
 
 
 def generate(
@@ -68,9 +79,7 @@ def generate(
     _check(wanted, seeds)
     base = Base.open(base_name or card["base"]["name"], device_for())
     check_same_base(card, base, checkpoint)
-    called, noun = card["subject"]["called"], card["subject"]["class_noun"]
-    jobs = jobs_for(templates, called, noun, seeds)
-    _warn(base, jobs, called, progress)
+    jobs = jobs_for(templates, [card["subject"], *card.get("others", [])], seeds)
 
     def settings(prompt: str, seed: int, mark: str | None) -> Settings:
         return Settings(
@@ -83,6 +92,7 @@ def generate(
         asked = [(settings(job.class_prompt, job.seed, None), job, "base", 0) for job in jobs]
         written += _draw(run, base, asked, progress, "base pictures")
     model = put_on(base, checkpoint)
+    _warn(base, jobs, model.called, progress)
     mark = f"{run.name}/{checkpoint.step}"
     for other, strength, name in added:
         progress.say(f"{name}: say {put_beside(base, other, strength)!r} for its subject")

@@ -1,0 +1,33 @@
+"""Words to name subjects by, and how much each of them says to a base before it is taught anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..files.subject import check_identifier
+from ..model.base import Base
+from ..model.identifier import candidates, meanings
+from .fitting import device_for
+from .progress import Progress
+
+KNOWN = ("red", "striped", "sks")  # beside rare words: what words with a meaning do, and the usual identifier
+SHOWN = 10
+
+
+def identify(base_name: str, words: Sequence[str], noun: str, count: int, progress: Progress) -> str:
+    """A table: word, its pieces, how much it changes what is predicted; the least meaning first."""
+    for word in words:
+        check_identifier(word)
+    base = Base.open(base_name, device_for())
+    tried = list(words or dict.fromkeys((*candidates(base.tokenizer, count), *KNOWN)))
+    found: dict[str, float] = {}
+    with progress.task("words", len(tried)) as task:
+        for word in tried:
+            found |= meanings(base, [word], noun)
+            task.advance(note=word)
+    best = sorted(found, key=lambda word: found[word])
+    shown = best if words else list(dict.fromkeys((*best[:SHOWN], *KNOWN)))
+    lines = [f"{'word':12} {'pieces':24} change of the prediction against 'a photo of a {noun}'"]
+    for word in sorted(shown, key=lambda word: found[word]):
+        lines.append(f"{word:12} {' '.join(piece.removesuffix('</w>') for piece in base.tokenizer.tokenize(word)):24} {found[word]:.4f}")
+    return "\n".join(lines)

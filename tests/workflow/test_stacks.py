@@ -1,0 +1,99 @@
+"""Stages on stages: what lies beneath stays as it was, a stack is resumed in any stage, and it opens from its folder alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from likeness.files.recipe import recipe_from_dict, stages_in
+from likeness.files.run_folder import RunFolder
+from likeness.methods import packaged_recipes
+from likeness.model import tokens
+from likeness.model.base import Base
+from likeness.model.trajectory import sample
+from likeness.workflow.fitting import branch, fit, resume
+from likeness.workflow.progress import Silent
+from likeness.workflow.recipes import packaged_recipe
+from likeness.workflow.stack import put_on, read_card, stage_types
+
+WORD = {"method": "textual_inversion", "steps": 2, "learning_rate": 0.5}
+ADJECTIVE = {**WORD, "word": "<rare>", "initializer": "photo", "adjective": True, "templates": "prompt"}
+UNET = {"method": "dreambooth", "steps": 5, "learning_rate": 1e-3, "prior_weight": 0.0, "checkpoints": (2,)}
+LORA = {"method": "lora", "steps": 5, "learning_rate": 1e-2}
+
+
+@pytest.fixture
+def stacked(tiny_folder, photo_folder):
+    def recipe(*stages: dict):
+        return recipe_from_dict({"base": str(tiny_folder), "subject": {"photos": photo_folder, "class_noun": "dog"}, "stages": list(stages)}, stage_types())
+
+    return recipe
+
+
+def layers(run: RunFolder) -> dict[str, bytes]:
+    checkpoint = run.latest()
+    assert checkpoint
+    return {path.name: path.read_bytes() for path in checkpoint.path.glob("*.safetensors")}
+
+
+@pytest.mark.parametrize("stages", [(ADJECTIVE, UNET), (LORA, UNET), (UNET, LORA), (LORA, LORA)])
+def test_a_stage_leaves_those_beneath_as_they_were(stages, stacked, tmp_path):
+    alone = fit(stacked(stages[0]), tmp_path, Silent(), name="alone")
+    both = fit(stacked(*stages), tmp_path, Silent(), name="both")
+    first = f"0-{stages[0]['method']}.safetensors"
+    assert layers(both)[first] == layers(alone)[first]
+
+
+@pytest.mark.parametrize("step", [1, 4])
+@pytest.mark.parametrize("stages", [(ADJECTIVE, UNET), (LORA, LORA)])
+def test_a_stack_resumed_in_any_stage_equals_the_uninterrupted(stages, step, stacked, paused, tmp_path):
+    """Step 1 is of the first stage, step 4 of the second where the first has two, else of the first."""
+    recipe = stacked(*stages)
+    whole = fit(recipe, tmp_path / "whole", Silent())
+    run = paused(recipe, tmp_path / "stopped", step)
+    resume(run, Silent())
+    assert layers(run) == layers(whole)
+    assert [line["losses"] for line in run.journal()] == [line["losses"] for line in whole.journal()]
+
+
+def test_a_child_of_a_stack_goes_on_in_its_last_stage(stacked, tmp_path):
+    recipe = stacked(ADJECTIVE, UNET)
+    child = branch(fit(recipe, tmp_path / "parent", Silent()), {"steps": 8}, Silent())
+    longer = fit(stacked(ADJECTIVE, {**UNET, "steps": 8}), tmp_path / "longer", Silent())
+    assert layers(child) == layers(longer)
+
+
+def test_a_stack_opens_from_its_folder_alone(stacked, tiny_folder, tmp_path):
+    """Nothing of the run but the checkpoint is read; what is drawn is what the trained model drew at its end."""
+    run = fit(stacked(ADJECTIVE, {**UNET, "previews": (5,)}), tmp_path / "runs", Silent())
+    checkpoint = run.latest()
+    assert checkpoint and read_card(checkpoint)["subject"]["called"] == "<rare> dog"
+    moved = type(checkpoint)(checkpoint.step, Path(checkpoint.path.rename(tmp_path / "elsewhere")))
+    opened = put_on(Base(tiny_folder, "tiny"), moved)
+    (shown,) = sample(opened.base, ["a photo of a <rare> dog"], [0], 2, 5.0)
+    (plain,) = sample(Base(tiny_folder, "tiny"), ["a photo of a dog"], [0], 2, 5.0)
+    assert shown.tobytes() != plain.tobytes()
+
+
+def test_the_word_stays_frozen_under_the_second_stage(stacked, tmp_path):
+    run = fit(stacked(ADJECTIVE, UNET), tmp_path, Silent())
+    tensors = [load_file(run.checkpoint(step).path / "0-textual_inversion.safetensors") for step in (2, 4, 7)]
+    assert all(torch.equal(tensors[0]["text_encoder.<rare>"], other["text_encoder.<rare>"]) for other in tensors[1:])
+
+
+def test_two_stage_is_zeng_et_al():
+    """100 steps of an adjective that begins as "rare", one token, at 5e-4; the whole U-Net at 5e-6, without prior, every 200 steps."""
+    word, unet = stages_in(packaged_recipes()["two_stage"])
+    assert (word["steps"], word["learning_rate"], word["initializer"], word["adjective"]) == (100, 5e-4, "rare", True)
+    assert (unet["steps"], unet["learning_rate"], unet["prior_weight"], unet["checkpoints"]) == (800, 5e-6, 0.0, [200, 400, 600])
+    assert word["prompt"] == unet["prompt"]
+    assert len(tokens.pieces(Base.open("toybox").tokenizer, "rare")) == 1
+
+
+def test_a_packaged_recipe_takes_the_bases_advice():
+    recipe = packaged_recipe("two_stage", {"photos": "toybox:biscuit"})
+    advised = Base.open("toybox").advice["two_stage"]
+    assert [stage.steps for stage in recipe.stages] == [table["steps"] for table in advised]  # type: ignore[attr-defined]
