@@ -318,6 +318,31 @@ def export(run: Path, /, *, to: str, checkpoint: int | None = None, base: str | 
 
 
 @app.command
+def compare(*recipes: str, subjects: str = "all", seeds: str = "0", runs: Runs = Path("runs/compare"), base: str = "toybox") -> None:
+    """Train, draw and score the grid of recipes, subjects and seeds; only missing cells run. Ends with one table.
+
+    Parameters
+    ----------
+    recipes
+        Methods, packaged recipes, or TOML files with stages. Default: every method and packaged recipe.
+    subjects
+        Such as toybox:biscuit,toybox:mimi or photos/dog=dog,photos/cup=cup. Default: the toybox's twenty open subjects.
+    seeds
+        Such as 0-2.
+    base
+        toybox, a local folder in diffusers format, or a hub id.
+    """
+    from .workflow.comparing import compare as run_grid
+    from .workflow.comparing import table
+    from .world.subjects import OPEN_SUBJECTS
+
+    chosen = [f"toybox:{s.name}" for s in OPEN_SUBJECTS] if subjects == "all" else subjects.split(",")
+    found = run_grid(recipes or (*METHODS, *packaged_recipes()), chosen, parse_seeds(seeds), runs, _progress(), base)
+    print(table(found))
+    print(f"figures of every cell: {runs / 'compare.json'}")
+
+
+@app.command
 def identifiers(*words: str, base: str = "toybox", noun: str = "dog", count: int = 40) -> None:
     """Find words that mean little to a base, to name subjects by: the fewer meanings of its own, the less a word brings along.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from likeness.files.errors import UserError
-from likeness.model.identifier import check_words
+from likeness.model.base import Base
+from likeness.model.identifier import candidates, check_words, meanings
 from likeness.workflow.fitting import fit
 from likeness.workflow.progress import Silent
 

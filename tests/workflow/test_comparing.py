@@ -1,0 +1,43 @@
+"""The grid: only missing cells run, a stopped one goes on, and the table says what each recipe costs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from likeness.files.errors import UserError
+from likeness.workflow import comparing
+from likeness.workflow.comparing import compare, table
+from likeness.workflow.progress import Silent
+
+LORA = '[[stages]]\nmethod = "lora"\nsteps = {steps}\nrank = 2\n'
+WORD = '[[stages]]\nmethod = "textual_inversion"\nsteps = 1\nvectors = 3\n'
+
+
+@pytest.fixture
+def recipes(tmp_path, monkeypatch):
+    monkeypatch.setattr(comparing, "PROMPTS", 1)
+    (tmp_path / "small.toml").write_text(LORA.format(steps=1))
+    (tmp_path / "word.toml").write_text(WORD)
+    return [str(tmp_path / "small.toml"), str(tmp_path / "word.toml")]
+
+
+def test_only_missing_cells_run(recipes, tmp_path):
+    first = compare(recipes[:1], ["toybox:biscuit"], [0], tmp_path / "grid", Silent())
+    journals = {path: path.stat().st_mtime_ns for path in (tmp_path / "grid").glob("*/journal.jsonl")}
+    second = compare(recipes, ["toybox:biscuit"], [0], tmp_path / "grid", Silent())
+    assert second["cells"][0] == first["cells"][0] and len(list((tmp_path / "grid").glob("*/run.json"))) == 2
+    assert all(path.stat().st_mtime_ns == moment for path, moment in journals.items())
+    assert second["rows"][1]["parameters"] == 3 * 192 and second["rows"][0]["bytes"] > second["rows"][1]["bytes"]
+    said = table(second)
+    assert "small" in said and "word less small, DINO" in said
+    assert json.loads((tmp_path / "grid" / "compare.json").read_text())["rows"][0]["recipe"] == "small"
+    (tmp_path / "small.toml").write_text(LORA.format(steps=2))
+    compare(recipes[:1], ["toybox:biscuit"], [0], tmp_path / "grid", Silent())
+    assert len(list((tmp_path / "grid").glob("small-*/run.json"))) == 2
+
+
+def test_an_unknown_recipe_is_named(tmp_path):
+    with pytest.raises(UserError, match="did you mean"):
+        compare(["dreambuth"], ["toybox:biscuit"], [0], tmp_path, Silent())
