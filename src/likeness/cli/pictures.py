@@ -1,0 +1,205 @@
+"""What is made of runs: pictures, scores, pages, files for other tools, grids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from ..files.errors import UserError
+from ..methods import METHODS, packaged_recipes
+from .shared import Runs, app, parse_seeds, progress, run_at
+
+
+@app.command
+def demo(runs: Runs = Path("runs"), *, subject: str = "biscuit", seed: int = 0) -> None:
+    """Teach the toybox a bundled subject, draw it in new scenes, score it, write a page. Two CPU cores, no network.
+
+    Parameters
+    ----------
+    subject
+        One of `likeness toybox subjects`.
+    seed
+        Same seed, same pictures.
+    """
+    from ..workflow.demo import demo as show
+
+    page = show(runs, subject, seed, progress())
+    print(f"open in a browser: {page}")
+    print("next, with your own photos: likeness train dreambooth PHOTOS --class-noun dog")
+
+
+@app.command
+def generate(
+    run: Path, *prompts: str, seeds: str = "0-3", checkpoint: int | None = None, steps: int | None = None, guidance_scale: float | None = None,
+    negative_prompt: str = "", base: str | None = None, beside_base: bool = True,
+    with_: Annotated[tuple[str, ...], Parameter(name="--with", negative=())] = (),
+) -> None:  # fmt: skip
+    """Draw a run's subject: likeness generate RUN "a {} on the beach" --seeds 0-3
+
+    Parameters
+    ----------
+    run
+        Folder of the run.
+    prompts
+        Prompts with {} where the subject belongs. Default: four new scenes.
+    seeds
+        Such as 0-3 or 1,5,7: one picture of each prompt for each.
+    checkpoint
+        Step of the checkpoint. Default: the last.
+    steps
+        Sampling steps. Default: what the base wants.
+    guidance_scale
+        Classifier-free guidance. Default: what the base wants.
+    negative_prompt
+        What the pictures should not show.
+    base
+        Where the base lies now, if it was moved since training.
+    beside_base
+        Also draw what the base makes of the class noun, from the same noise.
+    with_
+        Another run whose LoRA is added, and how strongly: --with RUN:0.8. May be given several times.
+    """
+    from ..workflow.demo import NEW_SCENES
+    from ..workflow.generating import generate as draw
+
+    opened = run_at(run)
+    written = draw(
+        opened, prompts or NEW_SCENES, parse_seeds(seeds), progress(), step=checkpoint, steps=steps, guidance_scale=guidance_scale,
+        negative=negative_prompt, beside_base=beside_base, base_name=base, others=[_weighted(each) for each in with_],
+    )  # fmt: skip
+    print(f"{len(written)} new pictures in {run / 'pictures'}")
+    print(f"next: likeness evaluate {run}")
+
+
+@app.command
+def evaluate(run: Path, /, *, clip: str | None = None, dino: str | None = None) -> None:
+    """Score a run's pictures, with intervals, floor and ceiling.
+
+    Parameters
+    ----------
+    run
+        Folder of the run.
+    clip
+        CLIP encoder: folder or hub id. Default on the toybox: the embedded judge.
+    dino
+        DINO or DINOv2 encoder: folder or hub id. Default on the toybox: the embedded judge.
+    """
+    from ..workflow.demo import table
+    from ..workflow.evaluating import evaluate as score
+
+    print(table(score(run_at(run), progress(), clip, dino)))
+    print(f"next: likeness report {run}")
+
+
+@app.command
+def report(run: Path, /) -> None:
+    """Write a run's page: photos, pictures, loss, scores. It needs nothing but itself.
+
+    Parameters
+    ----------
+    run
+        Folder of the run.
+    """
+    from ..report.page import write_report
+
+    print(f"open in a browser: {write_report(run_at(run).path)}")
+
+
+@app.command
+def export(run: Path, /, *, to: str, checkpoint: int | None = None, base: str | None = None) -> None:
+    """Write what a run learned as files of other tools, with a model card.
+
+    Parameters
+    ----------
+    run
+        Folder of the run.
+    to
+        diffusers, kohya, a1111, comfyui, peft or custom-diffusion.
+    checkpoint
+        Step of the checkpoint. Default: the last.
+    base
+        Where the base lies now, if it was moved since training.
+    """
+    from ..workflow.exporting import export as write
+
+    opened = run_at(run)
+    write(opened, to, progress(), checkpoint, base)
+    print(f"next: read {opened.output(to) / 'README.md'}")
+
+
+@app.command
+def compare(*recipes: str, subjects: str = "all", seeds: str = "0", runs: Runs = Path("runs/compare"), base: str = "toybox") -> None:
+    """Train, draw and score the grid of recipes, subjects and seeds; only missing cells run. Ends with one table.
+
+    Parameters
+    ----------
+    recipes
+        Methods, packaged recipes, or TOML files with stages. Default: every method and packaged recipe.
+    subjects
+        Such as toybox:biscuit,toybox:mimi or photos/dog=dog,photos/cup=cup. Default: the toybox's twenty open subjects.
+    seeds
+        Such as 0-2.
+    base
+        toybox, a local folder in diffusers format, or a hub id.
+    """
+    from ..workflow.comparing import compare as run_grid
+    from ..workflow.comparing import table
+    from ..world.subjects import OPEN_SUBJECTS
+
+    chosen = [f"toybox:{s.name}" for s in OPEN_SUBJECTS] if subjects == "all" else subjects.split(",")
+    found = run_grid(recipes or (*METHODS, *packaged_recipes()), chosen, parse_seeds(seeds), runs, progress(), base)
+    print(table(found))
+    print(f"figures of every cell: {runs / 'compare.json'}")
+
+
+@app.command
+def identifiers(*words: str, base: str = "toybox", noun: str = "dog", count: int = 40) -> None:
+    """Find words that mean little to a base, to name subjects by: the fewer meanings of its own, the less a word brings along.
+
+    Parameters
+    ----------
+    words
+        Words to look at. Default: rare ones of the base's vocabulary, and sks.
+    base
+        toybox, a local folder in diffusers format, or a hub id.
+    noun
+        What is pictured: the word is tried before it.
+    count
+        How many rare words are tried.
+    """
+    from ..workflow.identifying import identify
+
+    print(identify(base, words, noun, count, progress()))
+    print("next: likeness train dreambooth PHOTOS --class-noun NOUN --identifier WORD")
+
+
+@app.command
+def merge(first: Path, second: Path, *more: Path, runs: Runs = Path("runs"), base: str | None = None) -> None:
+    """Put subjects that Custom Diffusion learned apart into one run, without training.
+
+    Parameters
+    ----------
+    first
+        Folder of a run.
+    second
+        Folder of another, of another subject.
+    more
+        And so on.
+    base
+        Where the base lies now, if it was moved since training.
+    """
+    from ..workflow.merging import merge_runs
+
+    merged, _ = merge_runs([run_at(path) for path in (first, second, *more)], runs, progress(), base)
+    print(f'next: likeness generate {merged.path} "a {{}} next to a {{2}}" --seeds 0-3')
+
+
+def _weighted(text: str) -> Any:
+    """ "RUN:0.8" as a run and a strength; 1 where none is given."""
+    path, colon, number = text.rpartition(":")
+    try:
+        return run_at(Path(path if colon else text)), float(number) if colon else 1.0
+    except ValueError:
+        raise UserError(f"--with {text!r}: must be a run's folder, or a folder and a strength such as RUN:0.8.") from None

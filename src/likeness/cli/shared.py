@@ -1,0 +1,44 @@
+"""What every command uses: the app, the run and the progress bar, and numbers as they are typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from ..files.errors import UserError
+
+app = App(
+    name="likeness",
+    help="Teach a text-to-image diffusion model one subject from three to six photos, draw it in new scenes, and measure how well it worked.",
+    version_flags=["--version"],
+    help_flags=["--help", "-h"],
+)
+Runs = Annotated[Path, Parameter(help="Folder that the run's folder is made in.")]
+
+
+def progress():
+    from ..workflow.progress import Progress
+
+    return Progress()
+
+
+def run_at(path: Path):
+    from ..files.run_folder import RunFolder
+
+    return RunFolder.open(path)
+
+
+def parse_seeds(text: str) -> list[int]:
+    """ "0-3" or "1,5,7" as numbers."""
+    try:
+        seeds: list[int] = []
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            seeds += range(int(first), int(last or first) + 1)
+        if seeds:
+            return seeds
+    except ValueError:
+        pass
+    raise UserError(f"--seeds {text!r}: must be numbers such as 0-3 or 1,5,7.")

@@ -1,0 +1,103 @@
+"""The embedded world and base, and a look at this machine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from ..files.errors import UserError
+from ..toybox.plan import Plan
+from .shared import app, parse_seeds
+
+toybox = App(name="toybox", help="The embedded world: its subjects, and pictures of them.")
+app.command(toybox)
+
+
+@app.command
+def pretrain(
+    plan: Annotated[Plan, Parameter(name="*")] = Plan(), *, check: bool = False, stages: str = "all", install: bool = False,
+) -> None:  # fmt: skip
+    """Train the toybox's base and judges from nothing; stopped at any moment, the same command goes on.
+
+    Parameters
+    ----------
+    check
+        Train nothing; measure the embedded base and judges on pictures that they never saw.
+    stages
+        all, or some of pictures,vae,text,unet,clip,dino,export.
+    install
+        Put the result in place of the embedded base and judges.
+    """
+    if check:
+        from ..toybox.check import check as measure
+
+        measure(print)
+        return
+    from ..report.grids import contact_sheet
+    from ..toybox import pretraining
+
+    wanted = pretraining.STAGES if stages == "all" else stages.split(",")
+    if unknown := set(wanted) - set(pretraining.STAGES):
+        raise UserError(f"--stages: {', '.join(sorted(unknown))} is none of {', '.join(pretraining.STAGES)}.")
+    if plan.start_from:
+        if not (plan.start_from / "unet").is_dir():
+            raise UserError(f"--start-from {plan.start_from}: holds no base (a folder with unet, vae, text_encoder and tokenizer).")
+        wanted = [stage for stage in wanted if stage not in ("vae", "text")]  # they come with that base
+    pretraining.pretrain(plan, contact_sheet, wanted)
+    if install:
+        pretraining.install(plan)
+    print("next: likeness pretrain --check" if install else f"next: likeness pretrain {plan.folder} --install")
+
+
+@toybox.command
+def subjects() -> None:
+    """List the thirty named subjects."""
+    from ..world.subjects import SUBJECTS, photos_of
+
+    for s in SUBJECTS.values():
+        print(f"{s.name:10} {len(photos_of(s))} photos  {s.describable}" + ("  (held out for the last measurement)" if s.held_out else ""))
+    print("next: likeness train dreambooth toybox:biscuit")
+
+
+@toybox.command
+def draw(subject: str, prompts: tuple[str, ...] = (), /, *, out: Path = Path("toybox-pictures"), size: int = 256, seeds: str = "0-3") -> None:
+    """Draw a named subject's photos, or the truth of prompts that the world knows.
+
+    Parameters
+    ----------
+    subject
+        One of `likeness toybox subjects`.
+    prompts
+        Such as "a {} in the jungle"; none draws the subject's photos.
+    out
+        Folder for the PNG files.
+    size
+        Width and height in pixels.
+    seeds
+        Such as 0-3: one picture of each prompt for each.
+    """
+    from ..workflow.demo import draw_subject
+
+    paths = draw_subject(subject, prompts, out, size, parse_seeds(seeds))
+    print(f"{len(paths)} pictures in {out}")
+    print(f"next: likeness train dreambooth toybox:{subject}")
+
+
+@app.command
+def doctor(*, json: bool = False) -> None:
+    """Look at this machine: versions, memory, disk, what works and what is missing. Copy its output into an issue.
+
+    Parameters
+    ----------
+    json
+        Print JSON.
+    """
+    from ..workflow.doctor import examine, healthy, printed
+
+    findings = examine()
+    print(printed(findings, json))
+    if not healthy(findings):
+        sys.exit(1)

@@ -1,0 +1,171 @@
+"""train, continue, resume: runs. Flags of methods are derived from their specs; nothing here names one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from ..files.errors import UserError
+from ..methods import SENTENCES, packaged_recipes
+from .shared import Runs, app, progress, run_at
+
+ABOUT_TRAINING = """
+
+    Parameters
+    ----------
+    photos
+        A folder of photos, one photo, or toybox:NAME for a subject of the embedded world.
+    class_noun
+        What the subject is, in a word that the base knows: dog, backpack. Known for toybox:NAME.
+    identifier
+        The word that will name the subject in prompts: a rare one, or the name of a new one.
+    base
+        toybox, a local folder in diffusers format, or a hub id, of any Stable Diffusion 1.x, 2.x or XL pipeline.
+    seed
+        Same recipe, seed, machine and thread count: same bytes.
+    resolution
+        Pixels that photos are trained at. Default: what the base was trained at.
+    threads
+        CPU threads. Default: what torch chooses.
+"""
+
+
+def _say_trained(path: Path) -> None:
+    print(f"trained: {path}")
+    print(f'next: likeness generate {path} "a {{}} on the beach" --seeds 0-3')
+
+
+def train_command(method: str) -> Any:
+    """The command of one method, with a flag for every field of its spec."""
+    from ..workflow.fitting import fit
+    from ..workflow.recipes import recipe_for
+    from ..workflow.stack import method_class
+
+    Spec = method_class(method).Spec
+
+    def command(
+        photos: str, /, *, class_noun: str | None = None, identifier: str = "sks", base: str = "toybox", seed: int = 0,
+        resolution: int | None = None, threads: int | None = None, runs: Runs = Path("runs"), options: Annotated[Any, Parameter(name="*")] = None,
+    ) -> None:  # fmt: skip
+        subject = {"photos": photos, "class_noun": class_noun, "identifier": identifier}
+        chosen = options.model_dump(include=options.model_fields_set) if options else {}
+        recipe = recipe_for(method, chosen, subject=subject, base=base, seed=seed, resolution=resolution, threads=threads)
+        run = fit(recipe, runs, progress())
+        _say_trained(run.path)
+
+    command.__annotations__["options"] = Annotated[Spec | None, Parameter(name="*")]
+    command.__doc__ = SENTENCES[method] + ABOUT_TRAINING
+    return command
+
+
+def recipe_command(name: str) -> Any:
+    """The command of a recipe that the package carries; its stages' options are changed in a copy of the file."""
+    from ..workflow.fitting import fit
+    from ..workflow.recipes import packaged_recipe, sentence_of
+
+    def command(
+        photos: str, /, *, class_noun: str | None = None, identifier: str = "sks", base: str = "toybox", seed: int = 0,
+        resolution: int | None = None, threads: int | None = None, runs: Runs = Path("runs"),
+    ) -> None:  # fmt: skip
+        subject = {"photos": photos, "class_noun": class_noun, "identifier": identifier}
+        recipe = packaged_recipe(name, subject=subject, base=base, seed=seed, resolution=resolution, threads=threads)
+        run = fit(recipe, runs, progress(), name=f"{Path(photos.removeprefix('toybox:')).stem}-{name}")
+        _say_trained(run.path)
+
+    command.__doc__ = sentence_of(packaged_recipes()[name]) + ABOUT_TRAINING
+    return command
+
+
+def continue_command(run_path: str) -> Any:
+    """`continue` with the flags of the method that the run ended with."""
+    from ..workflow.fitting import branch
+    from ..workflow.stack import method_class, stage_types
+
+    recipe = run_at(Path(run_path)).recipe(stage_types())
+    Spec = method_class(recipe.stages[-1].method).Spec
+
+    def command(run: Path, /, *, options: Annotated[Any, Parameter(name="*")] = None) -> None:
+        changes = options.model_dump(mode="json", include=options.model_fields_set) if options else {}
+        child = branch(run_at(run), changes, progress())
+        _say_trained(child.path)
+
+    command.__annotations__["options"] = Annotated[Spec | None, Parameter(name="*")]
+    command.__doc__ = """Go on from a run's last step with other options, as a child run; weights, optimizer and step are kept.
+
+    Parameters
+    ----------
+    run
+        Folder of the run to branch off.
+    """
+    return command
+
+
+@app.command
+def train(*, recipe: Path, runs: Runs = Path("runs")) -> None:
+    """Train a recipe; or `likeness train METHOD PHOTOS`, see `likeness train METHOD --help`.
+
+    Parameters
+    ----------
+    recipe
+        A TOML file such as the recipe.toml of any run: it reproduces the run.
+    """
+    from ..files.recipe import read_recipe
+    from ..workflow.fitting import fit
+    from ..workflow.stack import stage_types
+
+    run = fit(read_recipe(recipe, stage_types()), runs, progress())
+    _say_trained(run.path)
+
+
+@app.command
+def recipes(name: str | None = None, /) -> None:
+    """List the methods and recipes that can be trained, or print a recipe to copy and change.
+
+    Parameters
+    ----------
+    name
+        Of a recipe: prints its TOML.
+    """
+    from ..files.errors import did_you_mean
+    from ..workflow.recipes import sentence_of
+
+    known = packaged_recipes()
+    if name is None:
+        for method, sentence in SENTENCES.items():
+            print(f"{method:18} {sentence}")
+        for recipe, path in known.items():
+            print(f"{recipe:18} {sentence_of(path).partition(': ')[2]}")
+        print("next: likeness train METHOD PHOTOS --class-noun dog")
+    elif name in known:
+        print(known[name].read_text("utf-8"), end="")
+    else:
+        raise UserError(f"no recipe {name!r}: {did_you_mean(name, known)}. List them: likeness recipes")
+
+
+@app.command(name="continue")
+def continue_(run: Path, /) -> None:
+    """Go on from a run's last step with other options: `likeness continue RUN --prior-weight 0.5 --steps 1200`.
+
+    Parameters
+    ----------
+    run
+        Folder of the run to branch off. The flags are those of its method.
+    """
+    continue_command(str(run))(run)
+
+
+@app.command
+def resume(run: Path, /) -> None:
+    """Go on with a run that was stopped or killed; it ends as if it had never been.
+
+    Parameters
+    ----------
+    run
+        Folder of the run.
+    """
+    from ..workflow.fitting import resume as go_on
+
+    go_on(run_at(run), progress())
+    _say_trained(run)
