@@ -2,12 +2,15 @@
 
     python benchmarks/sd15_shape.py FOLDER [--resolution 256] [--steps 2]
 
-Builds the pipeline in FOLDER (3.4 GB in float32), trains two steps in bf16, is stopped, resumes for one more, and
+Builds the pipeline in FOLDER (3.4 GB in float32), trains in bf16, is stopped by a signal after two of three steps, resumes, and
 prints the peak memory and seconds of each step. Needs some 20 GiB of memory and 25 GB of disk.
 """
 
 import argparse
 import json
+import os
+import signal
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -16,9 +19,10 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from likeness.files.run_folder import RunFolder
 from likeness.toybox.models import build_tokenizer
-from likeness.workflow.fitting import branch, fit
+from likeness.workflow.fitting import fit, resume
 from likeness.workflow.progress import Progress
 from likeness.workflow.recipes import recipe_for
+from likeness.workflow.stopping import Stopped
 
 
 def build(folder: Path) -> None:
@@ -41,6 +45,27 @@ def build(folder: Path) -> None:
     ).save_pretrained(folder)  # fmt: skip
 
 
+class StopsAfter(Progress):
+    """A person who stops the training after some steps."""
+
+    def __init__(self, steps: int):
+        super().__init__()
+        self.steps = steps
+
+    @contextmanager
+    def task(self, title, total):
+        with super().task(title, total) as task:
+            shown = task._show
+
+            def show(task, note):
+                shown(task, note)
+                if title == "training" and task.done == self.steps:
+                    os.kill(os.getpid(), signal.SIGTERM)
+
+            task._show = show
+            yield task
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
@@ -50,12 +75,15 @@ def main() -> None:
     asked = parser.parse_args()
     if not (asked.folder / "base" / "model_index.json").exists():
         build(asked.folder / "base")
-    options = {"steps": asked.steps, "mixed_precision": "bf16", "prior_weight": 0.0, "gradient_checkpointing": True}
+    options = {"steps": asked.steps + 1, "mixed_precision": "bf16", "prior_weight": 0.0, "gradient_checkpointing": True}
     recipe = recipe_for("dreambooth", options, subject={"photos": asked.photos}, base=str(asked.folder / "base"), resolution=asked.resolution)
-    run = fit(recipe, asked.folder / "runs", Progress())
-    child = branch(RunFolder.open(run.path), {"steps": asked.steps + 1}, Progress())
-    lines = child.journal()
-    print(json.dumps({"steps": len(lines), "seconds": [round(line["seconds"], 1) for line in lines],
+    try:
+        fit(recipe, asked.folder / "runs", StopsAfter(asked.steps))
+    except Stopped as stopped:
+        print(stopped)
+    run = resume(RunFolder.open(max((asked.folder / "runs").iterdir(), key=lambda path: path.stat().st_mtime)), Progress())
+    lines = run.journal()
+    print(json.dumps({"status": run.record().status, "seconds": [round(line["seconds"], 1) for line in lines],
                       "peak GiB": round(max(line["peak_bytes"] for line in lines) / 2**30, 2),
                       "losses": [line["losses"] for line in lines]}, indent=1))  # fmt: skip
 
