@@ -8,7 +8,7 @@ demo: .venv/ready
 	$(BIN)/likeness demo
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 	$(BIN)/lint-imports
 	$(BIN)/ruff check .
 	$(BIN)/pyright
