@@ -37,7 +37,7 @@ PROMPTS = 10  # of the recontextualization prompts
 SEEDS = range(2)
 
 
-def prepare(subject: NamedSubject, method: str, options: dict, runs: Path, label: str) -> RunFolder:
+def prepare(subject: NamedSubject, method: str, options: dict, runs: Path, label: str, beside_base: bool) -> RunFolder:
     """A finished run of the subject with its pictures, and the base's of the same noise, told all that words can say."""
     known = sorted(runs.glob(f"{label}-{subject.name}-*"))
     if known and RunFolder.open(known[-1]).record().status == "finished":
@@ -48,7 +48,7 @@ def prepare(subject: NamedSubject, method: str, options: dict, runs: Path, label
         run = fit(recipe, runs, Silent(), name=f"{label}-{subject.name}")
     prompts = chosen(subject)
     generate(run, [p.template for p in prompts], SEEDS, Silent(), beside_base=False)
-    if any(p.labels["model"] == "base" for p in run.pictures()):
+    if not beside_base or any(p.labels["model"] == "base" for p in run.pictures()):
         return run
     base = Base.open("toybox")
     wanted = base.advice["sampling"]
@@ -75,6 +75,8 @@ def measure(subject: NamedSubject, run: RunFolder, judges: Judges, label: str) -
     sets: dict[str, tuple[list, list]] = {}
     for kind, name in (("personalized", "personalized"), ("base", "base, all words")):
         saved = [p for p in run.pictures() if p.labels["model"] == kind]
+        if not saved:
+            continue
         sets[name] = ([Image.open(p.path).convert("RGB") for p in saved], [p.labels["class_prompt"] for p in saved])
     sets["truth"] = true_pictures(subject.class_noun, subject.appearance, list(contexts), each=2)
     sets["another of the same words"] = true_pictures(subject.class_noun, distractors(subject, 1, same_words=True)[0], list(contexts), each=2)
@@ -127,6 +129,7 @@ def main() -> None:
     parser.add_argument("--label", default="balanced")
     parser.add_argument("--runs", type=Path, default=Path("runs/subjects"))
     parser.add_argument("--sheet", type=Path, help="where to write a sheet of photos, personalized pictures and the base's")
+    parser.add_argument("--no-base", action="store_true", help="leave out the base's pictures, which another label has")
     parser.add_argument("--draw-only", action="store_true", help="train and draw; score later with the same command")
     asked = parser.parse_args()
     options = {key: json.loads(value) for key, _, value in (o.partition("=") for o in asked.options)}
@@ -134,7 +137,7 @@ def main() -> None:
     runs = {}
     with Progress().task(f"{asked.label}: train and draw", len(wanted)) as task:
         for subject in wanted:
-            runs[subject.name] = prepare(subject, asked.method, options, asked.runs, asked.label)
+            runs[subject.name] = prepare(subject, asked.method, options, asked.runs, asked.label, not asked.no_base)
             task.advance(note=subject.name)
     if asked.sheet:
         sheet(wanted, runs).save(asked.sheet)
