@@ -62,9 +62,9 @@ class Stage(Options):
         default=5e-6, gt=0, le=1,
         description="Step size of AdamW after the warm-up. Default from DreamBooth on Stable Diffusion.",
     )  # fmt: skip
-    learning_rate_schedule: Literal["constant", "cosine", "linear"] = Field(
+    learning_rate_schedule: Literal["constant", "cosine", "linear", "plateau"] = Field(
         default="constant",
-        description="The learning rate after the warm-up: stays, or falls to 0 at the last step. Default from diffusers.",
+        description="The learning rate after the warm-up: stays, or falls to 0 at the last step; plateau stays and falls in the last quarter (arXiv 2404.06395). Default from diffusers.",
     )
     warmup_steps: int = Field(
         default=0, ge=0,

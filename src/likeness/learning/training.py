@@ -45,7 +45,7 @@ def make_optimizer(method: Method, stage: Stage) -> torch.optim.AdamW:
 
 
 def rate_share(stage: Stage, step: int) -> float:
-    """The share of the learning rate that step 1, 2, … uses: linear warm-up, then constant, cosine or linear to zero."""
+    """The share of the learning rate that step 1, 2, … uses: linear warm-up, then constant, cosine, linear, or a plateau and its end."""
     done = step - 1
     if done < stage.warmup_steps:
         return done / stage.warmup_steps
@@ -55,6 +55,8 @@ def rate_share(stage: Stage, step: int) -> float:
             return 0.5 * (1 + math.cos(math.pi * progress))
         case "linear":
             return 1 - progress
+        case "plateau":
+            return min(1.0, 4 * (1 - progress))
         case _:
             return 1.0
 
