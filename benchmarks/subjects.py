@@ -17,6 +17,7 @@ from PIL import Image
 from likeness.evaluation import metrics
 from likeness.evaluation.statistics import bootstrap
 from likeness.files.picture import Settings
+from likeness.files.prompts import said
 from likeness.files.run_folder import RunFolder
 from likeness.methods import packaged_recipes
 from likeness.model.base import Base
@@ -25,7 +26,7 @@ from likeness.report.grids import contact_sheet
 from likeness.toybox.check import named
 from likeness.workflow.evaluating import Judges, candidates_for, open_judges, true_pictures
 from likeness.workflow.fitting import fit
-from likeness.workflow.generating import generate, said
+from likeness.workflow.generating import generate
 from likeness.workflow.progress import Progress, Silent
 from likeness.workflow.recipes import packaged_recipe, recipe_for
 from likeness.world.captions import article

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from PIL import Image
 
+from likeness.files.prompts import said
 from likeness.files.run_folder import RunFolder
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
 from likeness.report.grids import contact_sheet
-from likeness.workflow.generating import said
 from likeness.world.drawing import draw
 from likeness.world.subjects import SUBJECTS, photos_of, prompts_for, seed_of
 

@@ -73,7 +73,7 @@ MISTAKES = [
     ((*TRAIN, "--steps", "1.5"), "--steps '1.5': must be a valid integer"),
     ((*TRAIN, "--steps"), "--steps requires an argument"),
     ((*TRAIN, "--steps", "3", "--checkpoints", "9"), "9 is no step of this stage"),
-    ((*TRAIN, "--mixed-precision", "fp8"), "must be 'no', 'bf16' or 'fp16'"),
+    ((*TRAIN, "--mixed-precision", "fp8"), "must be 'no' or 'bf16'"),
     ((*TRAIN, "--prompt", "a photo"), "must have {} where the subject belongs"),
     ((*TRAIN, "--seed", "-1"), "seed = -1"),
     ((*TRAIN, "--resolution", "7"), "must be a multiple of 8"),

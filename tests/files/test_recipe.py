@@ -84,7 +84,7 @@ def test_every_option_has_a_sentence():
             "steps = 'many' in stage 1 (dreambooth): must be a valid integer, unable to parse string as an integer",
         ),
         ("steps = true", "steps = True in stage 1 (dreambooth): must be a number"),
-        ('mixed_precision = "fp61"', "mixed_precision = 'fp61' in stage 1 (dreambooth): must be 'no', 'bf16' or 'fp16'"),
+        ('mixed_precision = "fp61"', "mixed_precision = 'fp61' in stage 1 (dreambooth): must be 'no' or 'bf16'"),
         ("checkpoints = [900]", "stage 1 (dreambooth): checkpoints: 900 is no step of this stage, they are 1 to 400"),
         ("warmup_steps = 401", "stage 1 (dreambooth): warmup_steps: 401 is more than all 400 steps"),
         ('checkpoints = ["a"]', "checkpoints.0 = 'a' in stage 1 (dreambooth): must be a valid integer"),

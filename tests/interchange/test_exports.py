@@ -244,3 +244,8 @@ def test_the_header_tells_alpha(trained):
     with safe_open(path, "pt") as file:
         told = json.loads(file.metadata()["lora_adapter_metadata"])
     assert told["unet.lora_alpha"] == 8.0 and told["unet.r"] == 4
+
+
+def test_dora_is_not_written_in_kohyas_layout(trained):
+    with pytest.raises(UserError, match="DoRA's magnitudes"):
+        export(trained({**LORA, "dora": True}), "kohya", Silent())

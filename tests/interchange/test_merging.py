@@ -10,7 +10,7 @@ from likeness.files.errors import UserError
 from likeness.files.recipe import recipe_from_dict
 from likeness.interchange.merging import merge
 from likeness.model.base import Base
-from likeness.workflow.fitting import fit
+from likeness.workflow.fitting import branch, fit, resume
 from likeness.workflow.generating import generate
 from likeness.workflow.merging import merge_runs
 from likeness.workflow.progress import Silent
@@ -71,3 +71,15 @@ def test_only_keys_and_values_can_be_merged(trained, tmp_path):
     for other in (trained("two", "cat", augmentation=False, trained="all"), trained("three", "cat", method="dreambooth")):
         with pytest.raises(UserError, match="can be merged"):
             merge_runs([kv, other], tmp_path / "merged", Silent())
+
+
+def test_a_merged_run_says_that_it_was_not_trained(trained, tmp_path):
+    runs = [trained("one", "dog", augmentation=False), trained("two", "cat", augmentation=False)]
+    merged, _ = merge_runs(runs, tmp_path / "merged", Silent())
+    for action in (lambda: resume(merged, Silent()), lambda: branch(merged, {"steps": 9}, Silent())):
+        with pytest.raises(UserError, match="was merged from"):
+            action()
+    with pytest.raises(UserError, match="of one subject each"):
+        merge_runs([merged, runs[0]], tmp_path / "merged", Silent())
+    with pytest.raises(UserError, match="two runs call theirs <one>"):
+        merge_runs([runs[0], runs[0]], tmp_path / "merged", Silent())

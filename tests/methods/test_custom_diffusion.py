@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from likeness.files.errors import UserError
 from likeness.files.recipe import recipe_from_dict
 from likeness.learning.denoising import Batch, Examples, noised, target
 from likeness.learning.method import Subject
@@ -115,3 +116,32 @@ def test_every_subject_of_a_joint_training_learns_its_word(tiny_folder, photo_fo
     (path,) = generate(run, ["a {} next to a {2}"], [0], Silent(), steps=1, beside_base=False)
     assert run.pictures()[0].settings.prompt == "a <one> dog next to a <two> cat" and path.is_file()
     assert run.pictures()[0].labels["class_prompt"] == "a dog next to a cat"
+
+
+def joint(tiny_folder, photo_folder, method: str, **options):
+    subjects = [{"photos": photo_folder, "class_noun": noun, "identifier": name} for noun, name in (("dog", "one"), ("cat", "two"))]
+    stage = {"method": method, "steps": 1, **options}
+    return recipe_from_dict({"base": str(tiny_folder), "subject": subjects[0], "others": subjects[1:], "stages": [stage]}, stage_types())
+
+
+def test_words_and_identifiers_agree(tiny_folder, photo_folder):
+    """Or prompts would say a word that nobody has taught."""
+    for words in (["<a>", "<b>"], ["<one>"], ["<one>", "<two>", "<three>"]):
+        with pytest.raises(UserError, match="called by their identifiers"):
+            joint(tiny_folder, photo_folder, "custom_diffusion", words=words)
+
+
+def test_one_word_is_not_taught_two_subjects(tiny_folder, photo_folder, tmp_path):
+    with pytest.raises(UserError, match="teaches one subject, and the recipe has 2"):
+        fit(joint(tiny_folder, photo_folder, "textual_inversion"), tmp_path, Silent())
+
+
+@pytest.mark.parametrize("method", ["textual_inversion", "custom_diffusion"])
+def test_a_caption_without_the_new_word_is_refused(method, tiny_folder, photo_folder, tmp_path):
+    for n in range(4):
+        Image.new("RGB", (32, 32), (n * 60, 9, 200 - n * 60)).save(tmp_path / f"{n}.png")
+        (tmp_path / f"{n}.txt").write_text("a dog in the snow")
+    stage = {"method": method, "steps": 1, "use_captions": True}
+    recipe = recipe_from_dict({"base": str(tiny_folder), "subject": {"photos": tmp_path, "class_noun": "dog"}, "stages": [stage]}, stage_types())
+    with pytest.raises(UserError, match="does not say <sks>"):
+        fit(recipe, tmp_path / "runs", Silent())

@@ -63,3 +63,8 @@ def test_a_fresh_optimizer_has_an_empty_state(tmp_path):
     save_file(optimizer_tensors(optimizer), tmp_path / "optimizer.safetensors")
     restore_optimizer(optimizer, load_file(tmp_path / "optimizer.safetensors"))
     assert optimizer_tensors(optimizer) == {}
+
+
+def test_a_plateau_falls_in_the_last_quarter():
+    stage = Stage(steps=8, learning_rate_schedule="plateau")
+    assert [rate_share(stage, step) for step in range(1, 9)] == [1.0] * 7 + [0.5]

@@ -41,3 +41,17 @@ def test_only_missing_cells_run(recipes, tmp_path):
 def test_an_unknown_recipe_is_named(tmp_path):
     with pytest.raises(UserError, match="did you mean"):
         compare(["dreambuth"], ["toybox:biscuit"], [0], tmp_path, Silent())
+
+
+@pytest.mark.parametrize(("content", "says"), [(None, "No such file"), ("stages = [", "not valid TOML"), ("base = 'toybox'", "has no stages")])
+def test_a_recipe_file_that_cannot_be_read_is_one_line(content, says, tmp_path):
+    if content is not None:
+        (tmp_path / "recipe.toml").write_text(content)
+    with pytest.raises(UserError, match=says):
+        compare([str(tmp_path / "recipe.toml")], ["toybox:biscuit"], [0], tmp_path, Silent())
+
+
+def test_another_base_needs_encoders_before_anything_is_trained(tiny_folder, tmp_path):
+    with pytest.raises(UserError, match="Name encoders"):
+        compare(["lora"], ["toybox:biscuit"], [0], tmp_path / "grid", Silent(), base=str(tiny_folder))
+    assert not (tmp_path / "grid").exists()

@@ -65,3 +65,17 @@ def test_two_words_of_the_same_name_are_told_apart(tiny_folder, photo_folder, tm
     runs = [fit(recipe, tmp_path, Silent()) for _ in range(2)]
     with pytest.raises(UserError, match="its word <sks> is another's already"):
         generate(runs[0], ["a {}"], [0], Silent(), steps=2, others=[(runs[1], 1.0)])
+
+
+def test_a_dora_is_not_added(trained):
+    """It sets the length of weights: at strength 0 it would still change every one."""
+    with pytest.raises(UserError, match="is a DoRA"):
+        generate(trained("lora"), ["a {}"], [0], Silent(), steps=2, others=[(trained("lora", "zwx", dora=True), 0.0)])
+
+
+def test_another_runs_subject_has_a_number(trained):
+    first, second = trained("lora"), trained("lora", "zwx")
+    generate(first, ["a {} next to a {2}"], [0], Silent(), steps=1, beside_base=False, others=[(second, 0.5)])
+    assert first.pictures()[0].settings.prompt == "a sks dog next to a zwx dog"
+    with pytest.raises(UserError, match=r"has \{2\}, and there is 1 subject"):
+        generate(first, ["a {} next to a {2}"], [0], Silent(), steps=1)

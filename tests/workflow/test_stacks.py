@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from likeness.files.errors import UserError
 from likeness.files.recipe import recipe_from_dict, stages_in
 from likeness.files.run_folder import RunFolder
 from likeness.methods import packaged_recipes
@@ -97,3 +98,53 @@ def test_a_packaged_recipe_takes_the_bases_advice():
     recipe = packaged_recipe("two_stage", {"photos": "toybox:biscuit"})
     advised = Base.open("toybox").advice["two_stage"]
     assert [stage.steps for stage in recipe.stages] == [table["steps"] for table in advised]  # type: ignore[attr-defined]
+
+
+def test_a_child_of_a_stack_is_resumed_after_a_kill(stacked, tmp_path, monkeypatch):
+    """Its newest state may lie in resume/ alone; the stages beneath are in the checkpoint that it began with."""
+    from likeness.workflow import fitting
+
+    parent = fit(stacked(ADJECTIVE, UNET), tmp_path / "parent", Silent())
+    kept = fitting.train
+
+    def killed(*arguments):
+        for trained in kept(*arguments):
+            if trained.step == 8:
+                raise KeyboardInterrupt
+            yield trained
+
+    monkeypatch.setattr(fitting, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        branch(parent, {"steps": 9, "save_every": 7}, Silent())
+    monkeypatch.setattr(fitting, "train", kept)
+    child = next(RunFolder.open(path) for path in (tmp_path / "parent").iterdir() if "continued" in path.name)
+    assert child.latest("resume").step == 9 and [c.step for c in child.checkpoints()] == [7]  # type: ignore[union-attr]
+    resume(child, Silent())
+    whole = fit(stacked(ADJECTIVE, {**UNET, "steps": 9}), tmp_path / "whole", Silent())
+    assert layers(child) == layers(whole)
+
+
+def test_class_pictures_of_a_stack_are_its_own(stacked, tmp_path, monkeypatch):
+    """A base with a LoRA in it draws other pictures than the base; neither may stand in the other's place."""
+    prior = {**UNET, "prior_weight": 1.0, "class_pictures": 2, "class_steps": 1}
+    monkeypatch.setenv("LIKENESS_CACHE", str(tmp_path / "cache"))
+    stack = fit(stacked(LORA, prior), tmp_path / "runs", Silent())
+    alone = fit(stacked(prior), tmp_path / "runs", Silent())
+    assert len(list((tmp_path / "cache" / "class-pictures").iterdir())) == 2
+    monkeypatch.setenv("LIKENESS_CACHE", str(tmp_path / "empty"))
+    again = [fit(stacked(*stages), tmp_path / "again", Silent()) for stages in ((prior,), (LORA, prior))]
+    assert layers(again[0]) == layers(alone) and layers(again[1]) == layers(stack)
+
+
+def test_a_word_keeps_its_length_under_later_stages(stacked, tmp_path):
+    custom = {"method": "custom_diffusion", "steps": 1, "prior_weight": 0.0, "augmentation": False}
+    run = fit(stacked({**WORD, "vectors": 3}, custom), tmp_path, Silent())
+    assert load_file(run.latest().path / "1-custom_diffusion.safetensors")["text_encoder.<sks>"].shape[0] == 3  # type: ignore[union-attr]
+    with pytest.raises(UserError, match="has taught <sks> as 3 vectors"):
+        fit(stacked({**WORD, "vectors": 3}, {**WORD, "vectors": 1}), tmp_path, Silent())
+
+
+def test_an_identifier_names_the_word_of_a_packaged_recipe():
+    subject = {"photos": "toybox:biscuit"}
+    words = [packaged_recipe("two_stage", about).stages[0].word for about in (subject, {**subject, "identifier": "zwx"})]  # type: ignore[attr-defined]
+    assert words == ["<rare>", "<zwx>"]

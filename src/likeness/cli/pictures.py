@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -130,7 +132,7 @@ def export(run: Path, /, *, to: str, checkpoint: int | None = None, base: str | 
 
 
 @app.command
-def compare(*recipes: str, subjects: str = "all", seeds: str = "0", runs: Runs = Path("runs/compare"), base: str = "toybox") -> None:
+def compare(*recipes: str, subjects: str = "all", seeds: str = "0", runs: Runs = Path("runs/compare"), base: str = "toybox", clip: str | None = None, dino: str | None = None) -> None:
     """Train, draw and score the grid of recipes, subjects and seeds; only missing cells run. Ends with one table.
 
     Parameters
@@ -143,13 +145,17 @@ def compare(*recipes: str, subjects: str = "all", seeds: str = "0", runs: Runs =
         Such as 0-2.
     base
         toybox, a local folder in diffusers format, or a hub id.
+    clip
+        CLIP encoder: folder or hub id. Default on the toybox: the embedded judge.
+    dino
+        DINO or DINOv2 encoder: folder or hub id. Default on the toybox: the embedded judge.
     """
     from ..workflow.comparing import compare as run_grid
     from ..workflow.comparing import table
     from ..world.subjects import OPEN_SUBJECTS
 
     chosen = [f"toybox:{s.name}" for s in OPEN_SUBJECTS] if subjects == "all" else subjects.split(",")
-    found = run_grid(recipes or (*METHODS, *packaged_recipes()), chosen, parse_seeds(seeds), runs, progress(), base)
+    found = run_grid(recipes or (*METHODS, *packaged_recipes()), chosen, parse_seeds(seeds), runs, progress(), base, clip, dino)
     print(table(found))
     print(f"figures of every cell: {runs / 'compare.json'}")
 
@@ -199,7 +205,8 @@ def merge(first: Path, second: Path, *more: Path, runs: Runs = Path("runs"), bas
 def _weighted(text: str) -> Any:
     """ "RUN:0.8" as a run and a strength; 1 where none is given."""
     path, colon, number = text.rpartition(":")
-    try:
-        return run_at(Path(path if colon else text)), float(number) if colon else 1.0
-    except ValueError:
-        raise UserError(f"--with {text!r}: must be a run's folder, or a folder and a strength such as RUN:0.8.") from None
+    with suppress(ValueError):
+        strength = float(number) if colon else 1.0
+        if math.isfinite(strength):
+            return run_at(Path(path if colon else text)), strength
+    raise UserError(f"--with {text!r}: must be a run's folder, or a folder and a strength such as RUN:0.8.")

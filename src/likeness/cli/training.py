@@ -66,10 +66,10 @@ def recipe_command(name: str) -> Any:
     from ..workflow.recipes import packaged_recipe, sentence_of
 
     def command(
-        photos: str, /, *, class_noun: str | None = None, identifier: str = "sks", base: str = "toybox", seed: int = 0,
+        photos: str, /, *, class_noun: str | None = None, identifier: str | None = None, base: str = "toybox", seed: int = 0,
         resolution: int | None = None, threads: int | None = None, runs: Runs = Path("runs"),
     ) -> None:  # fmt: skip
-        subject = {"photos": photos, "class_noun": class_noun, "identifier": identifier}
+        subject = {"photos": photos, "class_noun": class_noun, **({"identifier": identifier} if identifier else {})}
         recipe = packaged_recipe(name, subject=subject, base=base, seed=seed, resolution=resolution, threads=threads)
         run = fit(recipe, runs, progress(), name=f"{Path(photos.removeprefix('toybox:')).stem}-{name}")
         _say_trained(run.path)
@@ -140,6 +140,7 @@ def recipes(name: str | None = None, /) -> None:
         print("next: likeness train METHOD PHOTOS --class-noun dog")
     elif name in known:
         print(known[name].read_text("utf-8"), end="")
+        print('\n[subject]\nphotos = "PHOTOS"\nclass_noun = "dog"')
     else:
         raise UserError(f"no recipe {name!r}: {did_you_mean(name, known)}. List them: likeness recipes")
 

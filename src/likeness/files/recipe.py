@@ -86,9 +86,9 @@ class Stage(Options):
         default=1.0, gt=0,
         description="Gradients longer than this (L2 norm) are shortened to it. Default from diffusers.",
     )  # fmt: skip
-    mixed_precision: Literal["no", "bf16", "fp16"] = Field(
+    mixed_precision: Literal["no", "bf16"] = Field(
         default="no",
-        description="Number type inside the networks; losses and weights stay float32. Default: no, exact on every machine.",
+        description="Number type inside the networks; losses and weights stay float32. fp16 is left out: its gradients need scaling. Default: no, exact on every machine.",
     )
     checkpoints: tuple[int, ...] = Field(
         default=(),
@@ -102,6 +102,8 @@ class Stage(Options):
         default=(),
         description="Steps of this stage after which preview pictures are drawn; they change no weight. Default: none.",
     )
+
+    several: ClassVar[bool] = True  # whether it tells several subjects apart
 
     @classmethod
     def completed(cls, options: dict[str, Any], *subjects: dict[str, Any]) -> dict[str, Any]:
@@ -127,6 +129,8 @@ class Stage(Options):
 
     @model_validator(mode="after")
     def _within_the_stage(self) -> Stage:
+        if "steps" not in self.model_fields_set:  # a command line's options, to which the base's advice is still to come
+            return self
         if self.warmup_steps > self.steps:
             raise ValueError(f"warmup_steps: {self.warmup_steps} is more than all {self.steps} steps")
         for name, chosen in (("checkpoints", self.checkpoints), ("previews", self.previews)):
@@ -160,7 +164,7 @@ class Recipe(Options):
         default=None, ge=8, le=4096, multiple_of=8,
         description="Width and height in pixels that photos are trained at. Default: what the base was trained at.",
     )  # fmt: skip
-    subject: SubjectSpec
+    subject: SubjectSpec = Field(description="A table [subject] with photos and class_noun.")
     others: tuple[SubjectSpec, ...] = Field(default=(), description="Further subjects that are learned together with the first, each with its own identifier. Default: none.")
     stages: tuple[SerializeAsAny[Stage], ...] = Field(
         min_length=1, description="The stages, in order; each stands on those before it."
@@ -180,12 +184,7 @@ class Recipe(Options):
 
 def read_recipe(path: Path, stage_types: Mapping[str, type[Stage]]) -> Recipe:
     """Read a TOML recipe. Raises UserError."""
-    text = _text_of(path)
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        where = "" if "at line" in str(error) else f" (line {text.count(chr(10)) + 1})"
-        raise UserError(f"{path}: not valid TOML: {error}{where}") from error
+    content = _content_of(path)
     try:
         return recipe_from_dict(content, stage_types)
     except UserError as error:
@@ -193,8 +192,20 @@ def read_recipe(path: Path, stage_types: Mapping[str, type[Stage]]) -> Recipe:
 
 
 def stages_in(path: Path) -> list[dict[str, Any]]:
-    """The tables of the stages of a recipe without a subject."""
-    return tomllib.loads(path.read_text(encoding="utf-8"))["stages"]
+    """The tables of the stages of a recipe, with or without a subject. Raises UserError."""
+    stages = _content_of(path).get("stages")
+    if not isinstance(stages, list):
+        raise UserError(f"{path}: has no stages. Add a [[stages]] table with a method.")
+    return stages
+
+
+def _content_of(path: Path) -> dict[str, Any]:
+    text = _text_of(path)
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        where = "" if "at line" in str(error) else f" (line {text.count(chr(10)) + 1})"
+        raise UserError(f"{path}: not valid TOML: {error}{where}") from error
 
 
 def recipe_from_dict(content: Mapping[str, Any], stage_types: Mapping[str, type[Stage]]) -> Recipe:
@@ -250,7 +261,9 @@ def _stage(table: Any, number: int, stage_types: Mapping[str, type[Stage]], subj
     options = {name: value for name, value in table.items() if name != "method"}
     if subjects:
         options = stage_types[method].completed(options, *map(dict, subjects))
-    return _validated(stage_types[method], options, f"stage {number} ({method})")
+    place = f"stage {number} ({method})"
+    stage = _validated(stage_types[method], options, place)
+    return _validated(stage_types[method], stage.model_dump(), place)  # once more, with its defaults as if they had been typed
 
 
 def _validated(model: type[Model], content: Mapping[str, Any], place: str) -> Model:
@@ -264,7 +277,7 @@ def _explained(problem: Any, model: type[BaseModel], place: str) -> str:
     *outer, key = [str(part) for part in problem["loc"]] or [""]
     if outer and outer[0] == "subject":
         model, place, outer = SubjectSpec, "subject", outer[1:]
-    if outer and outer[0] == "others":
+    if len(outer) > 1 and outer[0] == "others":
         model, place, outer = SubjectSpec, f"the other subject {int(outer[1]) + 1}", outer[2:]
     if problem["type"] == "extra_forbidden":
         return f"unknown option {key!r} in {place}: {did_you_mean(key, model.model_fields)}"

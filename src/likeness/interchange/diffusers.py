@@ -50,7 +50,8 @@ def word_file(rows: Sequence[Tensor], word: str, path: Path) -> Path:
 
 
 def custom_diffusion_file(attention: dict[str, Tensor], folder: Path) -> Path:
-    """Trained cross-attention weights under the names of diffusers' script. Its loader needs `_pipeline` to heed them (diffusers#9320)."""
+    """Trained cross-attention weights under the names of diffusers' script. Its loader takes them without a word and draws without them
+    (diffusers#9320); put them into the attention's own weights, or export the pipeline."""
     tensors = {}
     for name, value in attention.items():
         place, _, layer = name.removeprefix("unet.").partition(".attn2.")

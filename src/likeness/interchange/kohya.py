@@ -15,15 +15,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..files.errors import UserError
 from ..model.adapters import LowRank
 from .diffusers import ecosystem_name
 from .writing import write_tensors
 
-PARTS = {"lora_A.weight": "lora_down.weight", "lora_B.weight": "lora_up.weight", "lora_magnitude_vector.weight": "dora_scale"}
+PARTS = {"lora_A.weight": "lora_down.weight", "lora_B.weight": "lora_up.weight"}
 
 
 def lora_file(adapters: Sequence[LowRank], path: Path, about: Mapping[str, Any]) -> Path:
     """<name>.safetensors. `about`: what the header says beside rank and alpha; nothing private belongs there."""
+    if adapters[0].config.use_dora:
+        raise UserError("kohya: DoRA's magnitudes are another number there than in PEFT, so what would be drawn is not what was trained. Use --to diffusers.")
     both = sum(adapter.prefix.startswith("text_encoder") for adapter in adapters) == 2
     tensors: dict[str, Tensor] = {}
     for adapter in adapters:

@@ -43,7 +43,7 @@ def class_pictures(
     Picture k has the seed (seed, k) and does not depend on how many are asked for. A black picture, as a safety checker
     leaves, is drawn again with another seed and never trained on; UserError if three in a row come out black.
     """
-    what = f"{base.hash}/{prompt}/DDIM/{steps}/{guidance_scale}/{seed}"
+    what = f"{base.hash}{base.beneath}/{prompt}/DDIM/{steps}/{guidance_scale}/{seed}"
     folder = cache_folder() / "class-pictures" / f"{safe_name(prompt)}-{hashlib.sha256(what.encode()).hexdigest()[:12]}"
     pictures: list[Image.Image | None] = [_whole(folder / f"{k:04d}.png") for k in range(count)]
     # Whole batches are drawn anew where one picture is missing: a picture's last bits depend on its batch.
@@ -70,7 +70,7 @@ def _batch(base: Base, prompt: str, first: int, steps: int, guidance_scale: floa
         pictures = list(sample(base, [prompt] * BATCH, seeds, steps, guidance_scale))
         if not any(is_black(picture) for picture in pictures):
             return list(zip(seeds, pictures))
-    raise UserError(f"class pictures: {base.name} draws black pictures for {prompt!r}. Use --mixed-precision no, or another --class-noun.")
+    raise UserError(f"class pictures: {base.name} draws black pictures for {prompt!r}. Use another --class-noun or --base.")
 
 
 def _whole(path: Path) -> Image.Image | None:

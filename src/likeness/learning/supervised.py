@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 from PIL import Image
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
 from ..files.errors import UserError
+from ..files.prompts import said
 from ..files.recipe import Stage
 from ..model.adapters import Adapter
 from ..model.base import Base, Conditioning
@@ -55,6 +56,12 @@ class TextEncoderStage(PriorStage):
 
     train_text_encoder: bool = Field(default=False, description="Train the text encoder too, in the way of the U-Net: higher fidelity, more memory.")
     text_encoder_learning_rate: float | None = Field(default=None, gt=0, le=1, description="Learning rate of the text encoder; none = that of the U-Net.")
+
+    @model_validator(mode="after")
+    def _rate_of_what_is_trained(self) -> TextEncoderStage:
+        if self.text_encoder_learning_rate and not self.train_text_encoder:
+            raise ValueError("text_encoder_learning_rate: the text encoder is not trained; add train_text_encoder")
+        return self
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ class Supervised(Method):
 
     def texts(self, name: str) -> Sequence[str]:
         """What a photo, or with the class noun a class picture, may be captioned."""
-        return (self.spec.prompt.replace("{}", name),)
+        return (said(self.spec.prompt, name),)
 
     def reaches_text(self) -> bool:
         """Whether gradients pass through the text encoders."""
@@ -132,11 +139,17 @@ class Supervised(Method):
     def _captions(self, subject: Subject) -> list[Sequence[str]]:
         """The texts of each photo of a subject."""
         called = self.called(subject.called or subject.class_noun, subject)
-        if not self.spec.use_captions:
-            return [self.texts(called)] * len(subject.photos)
-        if len(subject.captions) != len(subject.photos) or None in subject.captions:
-            raise UserError("use_captions: not every photo has a caption. Put the text of photo.jpg into photo.txt beside it, or list them in metadata.jsonl.")
-        return [(caption.replace("{}", called),) for caption in subject.captions if caption]
+        texts: list[Sequence[str]] = [self.texts(called)] * len(subject.photos)
+        if self.spec.use_captions:
+            if len(subject.captions) != len(subject.photos) or None in subject.captions:
+                raise UserError("use_captions: not every photo has a caption. Put the text of photo.jpg into photo.txt beside it, or list them in metadata.jsonl.")
+            texts = [(said(caption, called),) for caption in subject.captions if caption]
+        for text in {text for each in texts for text in each}:
+            if self.spec.new_words and called not in text:
+                raise UserError(f"caption {text!r}: does not say {called}, so the new word would learn nothing from it. Write {{}} where the subject belongs.")
+            if called in text and called.split()[0] in self.base.cut_off(text):
+                raise UserError(f"caption {text!r}: is longer than the text encoder reads, and {called} is cut off. Shorten it, or say {{}} earlier.")
+        return texts
 
     def _prior(self, subjects: Sequence[Subject], seed: int) -> Lesson | None:
         """The class pictures of all subjects."""

@@ -10,8 +10,9 @@ import math
 import resource
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -85,7 +86,7 @@ def train(method: Method, optimizer: torch.optim.Optimizer, stage: Stage, batche
         if failures == PATIENCE:
             raise Diverged(
                 f"step {step}: loss or gradient was not finite {PATIENCE} times in a row. The last checkpoint is intact. "
-                "Lower --learning-rate, or use --mixed-precision bf16 or no instead of fp16, and start again."
+                "Lower --learning-rate, or use --mixed-precision no, and start again."
             )
 
 
@@ -127,8 +128,7 @@ def _halved(micro_batches: list, step: int, problem: Exception) -> list:
 
 def _precision(mixed_precision: str, device: torch.device):
     """Half precision inside the networks alone; schedules, noise, targets and losses are float32."""
-    types = {"bf16": torch.bfloat16, "fp16": torch.float16}
-    return torch.autocast(device.type, dtype=types[mixed_precision]) if mixed_precision in types else nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16) if mixed_precision == "bf16" else nullcontext()
 
 
 def bf16_is_emulated(device: torch.device) -> bool:
@@ -139,8 +139,21 @@ def bf16_is_emulated(device: torch.device) -> bool:
     return has.get("architecture") == "x86_64" and not (has.get("avx512_bf16") or has.get("amx_bf16"))
 
 
+STATUS = Path("/proc/self/status")
+
+
 def peak_bytes() -> int:
-    """The most memory that this process has held: the GPU's if there is one, else resident memory."""
+    """The most memory that this process has held, since forget_peak() if it was called: the GPU's if there is one, else resident memory."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
+    if STATUS.exists():
+        return next(int(line.split()[1]) * 1024 for line in STATUS.read_text().splitlines() if line.startswith("VmHWM"))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def forget_peak() -> None:
+    """Let peak_bytes() begin anew, where the system can: on CUDA, and on Linux."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")

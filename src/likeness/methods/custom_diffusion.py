@@ -15,8 +15,9 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
+from ..files.errors import UserError
 from ..learning.denoising import Examples
-from ..learning.photos import order
+from ..learning.photos import LatentPictures, order
 from ..learning.supervised import Lesson, PriorStage, Supervised
 from ..model.adapters import NewWord, Weights
 from ..model.base import Base
@@ -30,6 +31,7 @@ class Spec(PriorStage):
     method: ClassVar[str] = "custom_diffusion"
     new_words: ClassVar[bool] = True
 
+    prompt: str = Field(default="photo of a {}", description="What the photos are captioned; {} becomes word and class noun, or the class noun alone. Source: the paper's code.")
     learning_rate: float = Field(default=4e-5, gt=0, le=1, description="Step size of AdamW after the warm-up. Default from diffusers' example: 1e-5 scaled by its batch of 2 photos and 2 class pictures.")
     steps: int = Field(default=500, ge=1, le=10_000_000, description="Optimizer steps of this stage. Default from the paper's 250 on two GPUs.")
     batch_size: int = Field(default=2, ge=1, le=4096, description="Photos in one forward pass; more needs more memory. Default from the paper's code.")
@@ -43,7 +45,11 @@ class Spec(PriorStage):
 
     @classmethod
     def completed(cls, options: dict[str, Any], *subjects: dict[str, Any]) -> dict[str, Any]:
-        return {"words": [word_of(str(subject.get("identifier", "sks"))) for subject in subjects], **options}
+        words = [word_of(str(subject.get("identifier", "sks"))) for subject in subjects]
+        given = options.get("words", words)
+        if len(given) != len(words) or (len(words) > 1 and list(given) != words):
+            raise UserError(f"custom_diffusion: words are {', '.join(given)}, but subjects are called by their identifiers: {', '.join(words)}. Leave words out.")
+        return {"words": words, **options}
 
 
 def word_of(identifier: str) -> str:
@@ -74,8 +80,9 @@ class CustomDiffusion(Supervised):
         return float(examples.latents.shape[1]) if self.spec.legacy_weight else 1.0
 
     def _photos(self, pictures: list[Image.Image], texts: Sequence[Sequence[str]]) -> Lesson:
-        lesson = self._lesson(pictures, texts)
-        return Augmented(lesson.pictures, lesson.texts) if self.spec.augmentation else lesson
+        if self.spec.augmentation:
+            return Augmented(LatentPictures(self.base, pictures, cached=False), texts)
+        return self._lesson(pictures, texts)
 
     def freeze(self, strength: float = 1.0) -> None:
         for hook in self.hooks:

@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from ..files.errors import UserError
+from ..files.prompts import said
 from ..learning.supervised import PhotoStage, Supervised
 from ..model.adapters import NewWord
 from ..model.base import Base
@@ -36,11 +38,13 @@ class Spec(PhotoStage):
 
     method: ClassVar[str] = "textual_inversion"
     new_words: ClassVar[bool] = True
+    several: ClassVar[bool] = False
 
     learning_rate: float = Field(default=2e-3, gt=0, le=1, description="Step size of AdamW after the warm-up. Default from diffusers' example: 5e-4 times its accumulation of 4.")
+    gradient_accumulation: int = Field(default=4, ge=1, le=4096, description="Forward passes averaged into one step: a larger batch in the same memory. Default from diffusers' example.")
     steps: int = Field(default=3000, ge=1, le=10_000_000, description="Optimizer steps of this stage. Default from diffusers' example.")
     word: str = Field(default="<sks>", description="The new word, in angle brackets. Default: the subject's identifier.")
-    initializer: str = Field(default="object", description="Words whose rows the new word begins with. Default: the class noun, as the paper advises.")
+    initializer: str = Field(default="object", description="Words whose rows the new word begins with, piece by piece. Default: the class noun, as the paper advises.")
     vectors: int = Field(default=1, ge=1, le=32, description="Rows that the word is long: more holds more of the subject and bends prompts more. Source: the paper's 1.")
     templates: Literal["prompt", "object", "style"] = Field(default="object", description="Captions in training: the prompt alone, or many phrasings for an object or a style. Source: the paper.")
     adjective: bool = Field(default=False, description="The word stands before the class noun instead of in its place (Zeng et al.).")
@@ -48,6 +52,8 @@ class Spec(PhotoStage):
     @classmethod
     def completed(cls, options: dict[str, Any], *subjects: dict[str, Any]) -> dict[str, Any]:
         noun, identifier = str(subjects[0].get("class_noun", "object")), str(subjects[0].get("identifier", "sks"))
+        if "prompt" in options:  # whoever gives one wants it said
+            options = {"templates": "prompt", **options}
         return {"word": f"<{identifier.strip('<>')}>", "initializer": noun.split()[-1] if noun.strip() else "object", **options}
 
 
@@ -57,12 +63,14 @@ class TextualInversion(Supervised):
 
     def __init__(self, spec: Spec, base: Base):
         self.spec, self.base = spec, base
+        if len(base.words.get(spec.word, range(spec.vectors))) != spec.vectors:
+            raise UserError(f"textual_inversion: a stage beneath has taught {spec.word} as {len(base.words[spec.word])} vectors. Give as many, or another word.")
         self.adapters = [NewWord(base, spec.word, spec.initializer, spec.vectors)]
 
     def texts(self, name: str) -> Sequence[str]:
         if self.spec.templates == "prompt":
             return super().texts(name)
-        return [template.replace("{}", name) for template in TEMPLATES[self.spec.templates]]
+        return [said(template, name) for template in TEMPLATES[self.spec.templates]]
 
     def reaches_text(self) -> bool:
         return True

@@ -34,7 +34,7 @@ class Adapter:
         """Inverse of weights(); raises UserError where one is missing or of another shape."""
         for name, parameter in self.chosen.items():
             if name not in weights or weights[name].shape != parameter.shape:
-                raise UserError(f"checkpoint: {name} is missing or of another shape, so it belongs to another base model. Give the base it was trained on.")
+                raise UserError(f"checkpoint: {name} is missing or of another shape, so it belongs to another base model or to other options (rank, targets, vectors, …). Give those it was trained with.")
             parameter.copy_(weights[name])
 
     def fold(self, strength: float = 1.0) -> None:
@@ -79,6 +79,8 @@ class LowRank(Adapter):
             layer.merge(safe_merge=True, adapter_names=[NAME])
             parent, _, child = path.rpartition(".")
             setattr(self.module.get_submodule(parent), child, layer.get_base_layer())
+        if hasattr(self.module, "peft_config"):
+            del self.module.peft_config  # or PEFT would warn of the next stage's
 
 
 class TrainingDropout(nn.Dropout):

@@ -58,6 +58,7 @@ class Base:
     def __init__(self, folder: Path, name: str, device: str = "cpu"):
         self.folder, self.name, self.device = folder, name, torch.device(device)
         self.hash = fingerprint(folder)
+        self.beneath = ""  # what finished stages have made part of it, as a digest: a base with a LoRA draws other class pictures
         self.words: dict[str, tuple[int, ...]] = {}  # new words and the ids of their rows, the same in every text encoder
         try:
             self.unet = _load(UNet2DConditionModel, folder / "unet")
@@ -132,8 +133,9 @@ class Base:
 
     def add_word(self, word: str, initializer: str, vectors: int) -> dict[str, torch.nn.Parameter]:
         """Rows of a new word, [vectors, width] for each text encoder. They begin as those of the initializer, or, where a stage beneath
-        has taught the word, as it left them."""
+        has taught the word, as it left them, however many they are."""
         tokens.check_word(word)
+        vectors = len(self.words.get(word, range(vectors)))
         rows = {}
         for (part, network), tokenizer in zip(self.text_encoders.items(), self.tokenizers):
             table = network.get_input_embeddings()

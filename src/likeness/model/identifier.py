@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -36,7 +36,7 @@ def candidates(tokenizer: CLIPTokenizer, count: int) -> list[str]:
 
 
 @torch.no_grad()
-def meanings(base: Base, words: Sequence[str], noun: str = "dog", noises: int = 4) -> dict[str, float]:
+def meanings(base: Base, words: Sequence[str], noun: str = "dog", noises: int = 4, told: Callable[[str], None] = lambda word: None) -> dict[str, float]:
     """How much each word says to a base: the change of what it predicts of "a photo of a WORD dog" against "a photo of a dog".
 
     Relative to the whole prediction (root of the mean square), over three timesteps and `noises` noises each. 0: nothing at all.
@@ -51,4 +51,9 @@ def meanings(base: Base, words: Sequence[str], noun: str = "dog", noises: int = 
         return base.predict(latents, timesteps, Conditioning.cat([base.condition([prompt])] * len(timesteps)))
 
     plain = predicted(f"a photo of a {noun}")
-    return {word: ((predicted(f"a photo of a {word} {noun}") - plain).square().mean() / plain.square().mean()).sqrt().item() for word in words}
+    found = {}
+    for word in words:
+        difference = predicted(f"a photo of a {word} {noun}") - plain
+        found[word] = (difference.square().mean() / plain.square().mean()).sqrt().item()
+        told(word)
+    return found

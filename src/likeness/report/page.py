@@ -127,7 +127,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     facts = {
         "Status": str(about.get("status", "")),
         "Base": Path(str(about["base"])).name if Path(str(about.get("base", ""))).is_absolute() else str(about.get("base", "")),
-        "Started": str(about.get("started", "")),
+        "Started": str(about.get("created", "")),
         "Steps": f"{last_step:.0f}" if last_step is not None else "",
         "Time": _duration(seconds) if seconds is not None else "",
         "Time per step": f"{sorted(run.step_seconds)[len(run.step_seconds) // 2]:.3g} s (median)" if run.step_seconds else "",

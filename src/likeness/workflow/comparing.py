@@ -5,6 +5,7 @@ A cell is an ordinary run: train, generate, evaluate. It is found again by its n
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,10 +20,11 @@ from ..files.errors import UserError, did_you_mean
 from ..files.picture import safe_name
 from ..files.recipe import Recipe, changed, recipe_from_dict, stages_in
 from ..files.run_folder import RunFolder
+from ..learning.training import forget_peak
 from ..methods import METHODS, packaged_recipes
 from ..world.subjects import prompts_for
 from .demo import NEW_SCENES
-from .evaluating import evaluate
+from .evaluating import evaluate, open_judges
 from .fitting import fit, resume
 from .generating import checkpoint_of, generate
 from .photos import toybox_subject
@@ -46,19 +48,21 @@ class Cell:
 
 
 def compare(
-    recipes: Sequence[str], subjects: Sequence[str], seeds: Sequence[int], parent: Path, progress: Progress, base: str = "toybox"
+    recipes: Sequence[str], subjects: Sequence[str], seeds: Sequence[int], parent: Path, progress: Progress, base: str = "toybox",
+    clip: str | None = None, dino: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Run the missing cells and write compare.json beside them: for each recipe what it costs and how it scores, over subjects and seeds.
 
     recipes   methods, packaged recipes, or TOML files with stages
     subjects  toybox:NAME, or FOLDER=class noun
     """
+    open_judges(base, clip, dino)  # or a grid on another base would end at its first score
     cells = [_cell(recipe, subject, seed, base) for recipe in recipes for subject in subjects for seed in seeds]
     with progress.task("cells", len(cells)) as task:
         lines = []
         for cell in cells:
             began = time.monotonic()
-            lines.append(_line(cell, _run(cell, parent)))
+            lines.append(_line(cell, _run(cell, parent, clip, dino)))
             task.advance(note=f"{cell.name}, {time.monotonic() - began:.0f} s")
     rows = [_row(recipe, [line for line in lines if line["recipe"] == _title(recipe)]) for recipe in recipes]
     found = {"base": base, "prompts": PROMPTS, "pictures": PICTURES, "cells": lines, "rows": rows}
@@ -86,19 +90,17 @@ def _cell(recipe: str, subject: str, seed: int, base: str) -> Cell:
     return Cell(safe_name(f"{_title(recipe)}-{Path(photos.removeprefix('toybox:')).stem}-{seed}"), _title(recipe), subject, seed, asked)
 
 
-def _run(cell: Cell, parent: Path) -> RunFolder:
+def _run(cell: Cell, parent: Path, clip: str | None, dino: str | None) -> RunFolder:
     """The cell's run, trained, drawn and scored as far as it is not."""
     run = _found(cell, parent)
+    forget_peak()
     if run is None:
         run = fit(cell.asked, parent, Silent(), name=cell.name)
     elif run.record().status != "finished":
         resume(run, Silent())
     if run.scores() is None:
-        began = time.monotonic()
-        drawn = generate(run, _prompts(cell), range(PICTURES), Silent(), beside_base=False)
-        if drawn:
-            run.update(picture_seconds=(time.monotonic() - began) / len(drawn))
-        evaluate(run, Silent())
+        generate(run, _prompts(cell), range(PICTURES), Silent(), beside_base=False)
+        evaluate(run, Silent(), clip, dino)
     return run
 
 
@@ -111,7 +113,7 @@ def _found(cell: Cell, parent: Path) -> RunFolder | None:
 
 
 def _prompts(cell: Cell) -> Sequence[str]:
-    if toybox_subject(cell.subject) is None:
+    if toybox_subject(cell.asked.subject.photos) is None:
         return NEW_SCENES
     return [p.template for p in prompts_for(cell.asked.subject.class_noun) if p.kind == "recontextualization"][:PROMPTS]
 
@@ -130,14 +132,7 @@ def _line(cell: Cell, run: RunFolder) -> dict[str, Any]:
 
 def _numbers(path: Path) -> int:
     with safe_open(path, "pt") as file:
-        return sum(_product(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
-
-
-def _product(shape: Sequence[int]) -> int:
-    total = 1
-    for side in shape:
-        total *= side
-    return total
+        return sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
 
 
 def _row(recipe: str, lines: list[dict[str, Any]]) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from typing import Any
 from ..evaluation.statistics import Estimate
 from ..files.errors import UserError
 from ..files.picture import safe_name, save_picture
+from ..files.prompts import said
 from ..report.page import METRICS, write_report
 from ..world.drawing import draw
 from ..world.subjects import photos_of, prompts_for, seed_of
 from .evaluating import evaluate
 from .fitting import fit
-from .generating import generate, said
+from .generating import generate
 from .photos import TOYBOX, toybox_subject
 from .progress import Progress
 from .recipes import recipe_for

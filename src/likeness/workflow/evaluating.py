@@ -20,12 +20,12 @@ from ..evaluation.encoders import CLIP, DINO, EncoderError, load_clip, load_dino
 from ..evaluation.statistics import Estimate, bootstrap, wilson
 from ..files.errors import UserError
 from ..files.picture import is_black
+from ..files.prompts import said
 from ..files.recipe import Recipe
 from ..files.run_folder import RunFolder, SavedPicture
 from ..world.drawing import draw
 from ..world.scene import Appearance
 from ..world.subjects import NamedSubject, distractors, photo_scenes, prompts_for, seed_of
-from .generating import said
 from .photos import toybox_subject
 from .progress import Progress
 from .stack import stage_types
@@ -59,7 +59,7 @@ def open_judges(base: str, clip: str | None = None, dino: str | None = None) -> 
 def evaluate(run: RunFolder, progress: Progress, clip: str | None = None, dino: str | None = None) -> dict[str, Any]:
     """Score the pictures of a run and write scores.json."""
     recipe = run.recipe(stage_types())
-    saved = run.pictures()
+    saved = [p for p in run.pictures() if " + " not in (p.settings.checkpoint or "")]  # those with other runs' LoRAs show something else
     if not any(p.labels.get("model") == "personalized" for p in saved):
         raise UserError(f"{run.path}: has no pictures to score. Draw some first: likeness generate {run.path}")
     judges = open_judges(recipe.base, clip, dino)
@@ -91,6 +91,8 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
     rows += _bounds(subject, saved, judges, references, candidates)
     go_on(4)
     remarks = [f"{blank} of {len(saved)} pictures are black."] if blank else []
+    if recipe.others:
+        remarks.append("Likeness is to the first of the run's subjects alone, also in pictures that were asked for others.")
     if subject is None:
         remarks.append("Floor and naming: not available for photographs, whose other individuals of the class are unknown.")
         if recipe.base == "toybox":

@@ -14,11 +14,12 @@ from ..files.errors import UserError, did_you_mean
 from ..files.picture import safe_name
 from ..files.run_folder import RunFolder
 from ..interchange import diffusers, kohya, peft
+from ..learning.method import Method
 from ..model.adapters import Adapter, LowRank, NewWord, Weights
 from ..model.base import Base
 from .generating import checkpoint_of
 from .progress import Progress
-from .stack import attach, check_same_base, method_class, put_beneath, read_card, read_tensors
+from .stack import check_same_base, open_layer, put_beneath, read_card
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Learned:
 
     base: Base
     card: dict[str, Any]
+    method: Method
     adapters: Sequence[Adapter]
     name: str
     about: dict[str, Any]
@@ -50,11 +52,9 @@ def export(run: RunFolder, tool: str, progress: Progress, step: int | None = Non
     base = Base.open(base_name or card["base"]["name"])
     check_same_base(card, base, checkpoint)
     below = put_beneath(base, checkpoint, len(card["stages"]) - 1)
-    last = card["stages"][-1]
-    method = attach(method_class(last["method"]).Spec.model_validate(last["spec"]), base, 0, len(below))
-    method.restore(read_tensors(checkpoint.path / last["file"]))
+    method = open_layer(base, checkpoint, len(below))
     adapters = [adapter for one in (*below, method) for adapter in getattr(one, "adapters", ()) if one is method or isinstance(adapter, NewWord)]
-    learned = Learned(base, card, adapters, safe_name(run.name), _about(run, card, base))
+    learned = Learned(base, card, method, adapters, safe_name(run.name), _about(run, card, base))
     folder = run.output(tool)
     written = TOOLS[tool](learned, folder)
     write_text(folder / "README.md", _model_card(run, learned, written))
@@ -68,8 +68,7 @@ def _to_diffusers(learned: Learned, folder: Path) -> list[Path]:
     if kinds <= {"lora", "textual_inversion"} and [entry["method"] for entry in learned.card["stages"][:-1]].count("lora") == 0:
         lora = [adapter for adapter in learned.adapters if isinstance(adapter, LowRank)]
         return [*([diffusers.lora_file(lora, folder)] if lora else []), *_words(learned, folder, diffusers.EMBEDDINGS)]
-    for adapter in learned.adapters:
-        adapter.fold()
+    learned.method.freeze()
     return [diffusers.pipeline_folder(learned.base, folder / "pipeline")]
 
 
@@ -84,10 +83,10 @@ def _words(learned: Learned, folder: Path, only: str | None = None) -> list[Path
 
 def _to_kohya(learned: Learned, folder: Path) -> list[Path]:
     """A1111 and ComfyUI read LoRAs in kohya's layout, and new words from a file that has the word's name."""
-    words = _words(learned, folder)
-    if words and all(entry["method"] == "textual_inversion" for entry in learned.card["stages"]):
-        return words
-    return [kohya.lora_file(learned.of_kind(LowRank, "kohya"), folder / f"{learned.name}.safetensors", learned.about), *words]
+    if all(entry["method"] == "textual_inversion" for entry in learned.card["stages"]):
+        return _words(learned, folder)
+    lora = kohya.lora_file(learned.of_kind(LowRank, "kohya"), folder / f"{learned.name}.safetensors", learned.about)
+    return [lora, *_words(learned, folder)]
 
 
 def _to_peft(learned: Learned, folder: Path) -> list[Path]:
@@ -138,9 +137,12 @@ def _model_card(run: RunFolder, learned: Learned, written: Sequence[Path]) -> st
         base_model=safe_name(Path(card["base"]["name"]).name) if Path(card["base"]["name"]).is_dir() else card["base"]["name"],
         library_name="diffusers", pipeline_tag="text-to-image", tags=tags, instance_prompt=f"a photo of a {card['subject']['called']}", widget=widget or None,
     )  # fmt: skip
+    subjects = [card["subject"], *card.get("others", [])]
+    nouns = " and ".join(f"a {subject['class_noun']}" for subject in subjects).capitalize()
+    said = " and ".join(f"`{subject['called']}`" for subject in subjects)
     files = "\n".join(f"- `{path.name}`" for path in written)
     return (
         f"---\n{about.to_yaml()}\n---\n\n# {learned.name}\n\n<Gallery />\n\n"
-        f"A {card['subject']['class_noun']}, learned by {' and then '.join(methods)}. Say `{card['subject']['called']}` in a prompt.\n\n{files}\n\n"
+        f"{nouns}, learned by {' and then '.join(methods)}. Say {said} in a prompt; A1111 and ComfyUI know a new word by its file's name.\n\n{files}\n\n"
         "Pictures made with it are synthetic; say so where you show them. Of a person: only with that person's consent.\n"
     )

@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from ..model.identifier import check_words
 from ..model.trajectory import sample
 from .photos import gather_all
 from .progress import Progress
-from .stack import attach, check_order, names_after, put_beneath, read_card, read_tensors, sampling_of, stage_types, write_layers
+from .stack import attach, check_order, digest_of, names_after, put_beneath, read_card, read_tensors, sampling_of, stage_types, write_layers
 from .stopping import Stopped, stop_request
 
 PREVIEW_PROMPTS = ("a photo of a {}", "a {} on the beach", "a {} in the snow", "a {} in the jungle")
@@ -48,8 +49,9 @@ def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = Non
     for line in remarks(photos):
         progress.say(f"photos: {line}")
     base = open_base(recipe)
-    if not recipe.stages[0].new_words and (remark := check_words(base.tokenizer, recipe.subject.identifier, recipe.subject.class_noun)):
-        progress.say(remark)
+    for subject in recipe.subjects:
+        if not recipe.stages[0].new_words and (remark := check_words(base.tokenizer, subject.identifier, subject.class_noun)):
+            progress.say(remark)
     if any(stage.mixed_precision == "bf16" for stage in recipe.stages) and bf16_is_emulated(base.device):
         progress.say("warning: this CPU has no bf16 instructions; --mixed-precision bf16 is many times slower than no")
     build_name = name or f"{Path(str(recipe.subject.photos).removeprefix('toybox:')).stem}-{recipe.stages[-1].method}"
@@ -65,6 +67,7 @@ def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = Non
 def resume(run: RunFolder, progress: Progress) -> RunFolder:
     """Go on from the newest sound state; the end is bit for bit that of a run which was never stopped."""
     recipe = run.recipe(stage_types())
+    _was_trained(run)
     last = newest_state(run)
     for line in [*run.survey("resume").skipped, *run.survey().skipped]:
         progress.say(f"warning: {line}")
@@ -81,6 +84,7 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) ->
 
     Weights, optimizer and step are the parent's; the lineage is recorded in run.json.
     """
+    _was_trained(parent)
     old = parent.recipe(stage_types())
     content = recipe_to_dict(old)
     content["stages"][-1].update(changes)
@@ -110,6 +114,11 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) ->
     with run.active():
         _train(run, recipe, base, progress)
     return run
+
+
+def _was_trained(run: RunFolder) -> None:
+    if merged := (run.record().lineage or {}).get("merged"):
+        raise UserError(f"{run.path}: was merged from {' and '.join(merged)}, not trained. Train those further and merge them again.")
 
 
 def open_base(recipe: Recipe, run: RunFolder | None = None) -> Base:
@@ -177,14 +186,19 @@ def _stages(run: RunFolder, recipe: Recipe, base: Base, progress: Progress, star
         if start < offset + stage.steps:
             if beneath and not methods:  # a run that goes on in a later stage
                 methods = put_beneath(base, beneath, n)
+            base.beneath = digest_of(beneath, n) if beneath else ""
             methods = _stage(run, upto, base, progress, offset, max(start - offset, 0), beneath, methods)
         offset += stage.steps
-        beneath = _finished(run, offset, start)
+        beneath = _finished(run, offset)
 
 
-def _finished(run: RunFolder, offset: int, start: int) -> Checkpoint:
-    """Where the layers of the stages that end at `offset` lie. A child run has them in the checkpoint that it begins with."""
-    return run.checkpoint(offset if any(kept.step == offset for kept in run.checkpoints()) else start)
+def _finished(run: RunFolder, offset: int) -> Checkpoint:
+    """Where the layers of the stages that end at `offset` lie: in that checkpoint, or a later one, as a child run begins with. Not in a resume state: those go."""
+    for kept in run.checkpoints():
+        with suppress(UserError):
+            if kept.step >= offset:
+                return run.checkpoint(kept.step)
+    raise UserError(f"{run.path}: no sound checkpoint holds the stages before step {offset}. Train it again: likeness train --recipe {run.path}/recipe.toml")
 
 
 def _stage(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +12,14 @@ from typing import Any
 from ..files.checkpoints import Checkpoint
 from ..files.errors import UserError
 from ..files.picture import Settings
+from ..files.prompts import said
 from ..files.run_folder import RunFolder
 from ..model.base import Base
 from ..model.trajectory import BATCH
 from ..sampling.plain import sample
 from .fitting import device_for
 from .progress import Progress
-from .stack import Personalized, check_same_base, put_beside, put_on, read_card
+from .stack import Personalized, check_beside, check_same_base, put_beside, put_on, read_card
 from .stopping import Stopped, stop_request
 
 MOST_STEPS, MOST_GUIDANCE = 1000, 100  # the bounds of class pictures too; schedules have 1000 steps
@@ -29,14 +32,6 @@ class Job:
     prompt: str
     class_prompt: str
     seed: int
-
-
-def said(template: str, name: str) -> str:
-    """A prompt template with a name in its hole; "a {}" becomes "an orange dog" where the name asks for it."""
-    before, _, after = template.partition("{}")
-    if before.endswith("a ") and name[:1] in "aeiou":
-        before = before[:-1] + "n "
-    return f"{before}{name}{after}"
 
 
 def jobs_for(templates: Sequence[str], subjects: Sequence[Mapping[str, str]], seeds: Sequence[int]) -> list[Job]:
@@ -57,6 +52,8 @@ def jobs_for(templates: Sequence[str], subjects: Sequence[Mapping[str, str]], se
 def _filled(template: str, names: Sequence[str]) -> str:
     for number, name in enumerate(names[1:], 2):
         template = template.replace(f"{{{number}}}", name)
+    if unknown := re.search(r"\{\d+\}", template):
+        raise UserError(f"prompt {template!r}: has {unknown[0]}, and there {'are' if len(names) > 1 else 'is'} {len(names)} subject{'s' * (len(names) > 1)}. Write {{}} for the first.")
     return said(template, names[0]) if "{}" in template else template
 
 
@@ -79,7 +76,10 @@ def generate(
     _check(wanted, seeds)
     base = Base.open(base_name or card["base"]["name"], device_for())
     check_same_base(card, base, checkpoint)
-    jobs = jobs_for(templates, [card["subject"], *card.get("others", [])], seeds)
+    for other, strength, _ in added:
+        check_beside(base, other, strength)
+    cards = [card, *(read_card(other) for other, _, _ in added)]
+    jobs = jobs_for(templates, [subject for each in cards for subject in (each["subject"], *each.get("others", []))], seeds)
 
     def settings(prompt: str, seed: int, mark: str | None) -> Settings:
         return Settings(
@@ -92,11 +92,11 @@ def generate(
         asked = [(settings(job.class_prompt, job.seed, None), job, "base", 0) for job in jobs]
         written += _draw(run, base, asked, progress, "base pictures")
     model = put_on(base, checkpoint)
-    _warn(base, jobs, model.called, progress)
     mark = f"{run.name}/{checkpoint.step}"
     for other, strength, name in added:
         progress.say(f"{name}: say {put_beside(base, other, strength)!r} for its subject")
         mark += f" + {name}/{other.step}:{strength:g}"
+    _warn(base, jobs, [model.called, *(each["subject"]["called"] for each in cards[1:]), *(s["called"] for s in card.get("others", []))], progress)
     asked = [(settings(job.prompt, job.seed, mark), job, "personalized", checkpoint.step) for job in jobs]
     return written + _draw(run, model, asked, progress, "pictures")
 
@@ -118,10 +118,10 @@ def _check(sampling: Mapping[str, Any], seeds: Sequence[int]) -> None:
         raise UserError(f"--seeds {outside[0]}: must be from 0 to 2^63 - 1.")
 
 
-def _warn(base: Base, jobs: Sequence[Job], called: str, progress: Progress) -> None:
+def _warn(base: Base, jobs: Sequence[Job], called: Sequence[str], progress: Progress) -> None:
     for prompt in dict.fromkeys(job.prompt for job in jobs):
-        if called not in prompt:
-            progress.say(f"warning: {prompt!r} does not say {called!r}, so it asks for no subject. Write {{}} where the subject belongs.")
+        if not any(name in prompt for name in called):
+            progress.say(f"warning: {prompt!r} does not say {called[0]!r}, so it asks for no subject. Write {{}} where the subject belongs.")
         if lost := base.cut_off(prompt):
             progress.say(f"warning: {prompt!r} is longer than the text encoder reads; this is cut off: {lost!r}")
 
@@ -136,11 +136,12 @@ def _draw(run: RunFolder, model: Base | Personalized, asked: list, progress: Pro
     drawn = sample(
         base, [a[0].prompt for a in asked], [a[0].seed for a in asked], first.steps, first.guidance_scale, first.negative_prompt
     )
-    paths = []
+    paths, began = [], time.monotonic()
     with stop_request() as stop, progress.task(title, len(asked)) as task:
         for picture, (settings, job, kind, step) in zip(drawn, asked):
             paths.append(run.add_picture(picture, settings, {"model": kind, "class_prompt": job.class_prompt, "checkpoint": step}))
             task.advance()
             if stop and len(paths) < len(asked) and len(paths) % BATCH == 0:  # what was computed together is kept together
                 raise Stopped(stop.number or 2, f"stopped by a signal after {len(paths)} of {len(asked)} {title}. The same command draws the rest.")
+    run.update(picture_seconds=round((time.monotonic() - began) / len(paths), 3))
     return paths

@@ -20,11 +20,8 @@ def identify(base_name: str, words: Sequence[str], noun: str, count: int, progre
         check_identifier(word)
     base = Base.open(base_name, device_for())
     tried = list(words or dict.fromkeys((*candidates(base.tokenizer, count), *KNOWN)))
-    found: dict[str, float] = {}
     with progress.task("words", len(tried)) as task:
-        for word in tried:
-            found |= meanings(base, [word], noun)
-            task.advance(note=word)
+        found = meanings(base, tried, noun, told=lambda word: task.advance(note=word))
     best = sorted(found, key=lambda word: found[word])
     shown = best if words else list(dict.fromkeys((*best[:SHOWN], *KNOWN)))
     lines = [f"{'word':12} {'pieces':24} change of the prediction against 'a photo of a {noun}'"]

@@ -36,15 +36,19 @@ def merge_runs(runs: Sequence[RunFolder], parent: Path, progress: Progress, base
     names = [name for name in method.weights() if name.startswith("unet.")]
     before = [base.unet.get_parameter(name.removeprefix("unet.")).detach().clone() for name in names]
     method.restore({**dict(zip(names, before)), **rows})
-    own = [_encoded(base, [subject_called, f"photo of a {subject_called}"], after=3) for subject_called in _called(recipe)]
+    own = [torch.cat([_encoded(base, [called]), _encoded(base, [f"photo of a {called}"], after="photo of a")]) for called in _called(recipe)]
     wanted = [torch.cat([encoded.double() @ tensors[name].to(encoded).double().T for encoded, tensors in zip(own, learned)]) for name in names]
     merged, residuals = merge(before, wanted, torch.cat(own), _encoded(base, _ordinary_captions()))
     method.restore({**dict(zip(names, merged)), **rows})
-    run = RunFolder.create(parent, "-and-".join(s.identifier for s in recipe.subjects), seed=recipe.seed, base=recipe.base, base_hash=base.hash)
+    lineage = {"merged": [run.name for run in runs]}
+    name = "-and-".join(s.identifier for s in recipe.subjects)
+    run = RunFolder.create(parent, name, seed=recipe.seed, base=recipe.base, base_hash=base.hash, lineage=lineage)
     run.write_recipe(recipe)
     run.write_photos([replace(photo, subject=n) for n, one in enumerate(runs) for photo in one.photos()])
     run.save_checkpoint(0, lambda folder: write_layers(folder, recipe, base, [method], 0, None))
     run.update(status="finished", pid=None)
+    if recipe.base != "toybox":
+        progress.say("ordinary words are those of the toybox's captions: what the merge does to others was not asked")
     progress.say(f"concepts' own keys and values: {residuals.concepts:.1e} off; ordinary words' moved by {residuals.ordinary:.1e} of their size")
     return run, residuals
 
@@ -53,13 +57,15 @@ def _joint_recipe(runs: Sequence[RunFolder]) -> Recipe:
     recipes = [run.recipe(stage_types()) for run in runs]
     for run, recipe in zip(runs, recipes):
         (stage, *more) = recipe.stages
-        if more or stage.method != "custom_diffusion" or getattr(stage, "trained", "") != "kv":
-            raise UserError(f"{run.path}: only runs of custom_diffusion alone, with trained = kv, can be merged. Train the subjects together instead.")
+        if recipe.others or more or stage.method != "custom_diffusion" or getattr(stage, "trained", "") != "kv":
+            raise UserError(f"{run.path}: only runs of custom_diffusion alone, of one subject each, with trained = kv, can be merged. Train the subjects together instead.")
+    words = [recipe.stages[0].words[0] for recipe in recipes]  # type: ignore[attr-defined]
+    if len(set(words)) < len(words):
+        raise UserError(f"merge: two runs call theirs {max(words, key=words.count)}. Train one of them with another --identifier.")
     content = recipe_to_dict(recipes[0])
-    content["others"] = [recipe_to_dict(recipe)["subject"] for recipe in recipes[1:]]
-    stages = [recipe.stages[0] for recipe in recipes]
-    for option in ("words", "initializers"):
-        content["stages"][0][option] = [value for stage in stages for value in getattr(stage, option)[: len(stage.words)]]  # type: ignore[attr-defined]
+    subjects = [recipe_to_dict(recipe)["subject"] | {"identifier": word.strip("<>")} for recipe, word in zip(recipes, words)]
+    content["subject"], content["others"] = subjects[0], subjects[1:]
+    content["stages"][0] |= {"words": words, "initializers": [recipe.stages[0].initializers[0] for recipe in recipes]}  # type: ignore[attr-defined]
     return recipe_from_dict(content, stage_types())
 
 
@@ -75,12 +81,11 @@ def _called(recipe: Recipe) -> list[str]:
 
 
 @torch.no_grad()
-def _encoded(base: Base, prompts: Sequence[str], after: int = 0) -> Tensor:
-    """Encodings of the prompts' tokens and their end, without start and padding; of a longer phrase what follows its first `after` words."""
-    rows = []
+def _encoded(base: Base, prompts: Sequence[str], after: str = "") -> Tensor:
+    """Encodings of the prompts' tokens and their end, without start and padding, and without the words that they begin with, `after`."""
+    rows, skipped = [], len(tokens.pieces(base.tokenizer, after)) if after else 0
     for prompt in prompts:
         length = len(tokens.read(base.tokenizer, prompt, base.words))
-        skipped = after if after and len(prompt.split()) > after else 0
         rows.append(base.condition([prompt]).states[0, 1 + skipped : length + 2])
     return torch.cat(rows)
 

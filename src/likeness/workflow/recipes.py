@@ -22,6 +22,8 @@ def recipe_for(method: str, chosen: Mapping[str, Any], subject: Mapping[str, Any
 def packaged_recipe(name: str, subject: Mapping[str, Any], base: str = "toybox", **rest: Any) -> Recipe:
     """A recipe that the package carries, for one's own subject. The base's advice for it has a table for each stage."""
     stages = stages_in(packaged_recipes()[name])
+    if "identifier" in subject:  # whoever names the subject has the word called so
+        stages = [{key: value for key, value in stage.items() if key != "word"} for stage in stages]
     advised = advice(find_base(base)).get(name, [{}] * len(stages))
     return _recipe([{**stage, **better} for stage, better in zip(stages, advised, strict=True)], subject, base, rest)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from ..files.atomic import sha256_of
 from ..files.checkpoints import Checkpoint
 from ..files.errors import UserError, did_you_mean
 from ..files.recipe import Recipe, Stage
@@ -52,7 +54,9 @@ class Personalized:
 
 
 def check_order(recipe: Recipe) -> None:
-    """Refuse a stage that may not stand on the one before it, before anything is trained."""
+    """Refuse a stage that may not stand on the one before it, or has one name for several subjects, before anything is trained."""
+    if recipe.others and (alone := [stage.method for stage in recipe.stages if not stage.several]):
+        raise UserError(f"{alone[0]}: teaches one subject, and the recipe has {len(recipe.subjects)}. Train them apart, or use custom_diffusion.")
     for below, stage in zip(recipe.stages, recipe.stages[1:]):
         follows = method_class(stage.method).follows
         if follows is not None and below.method not in follows:
@@ -69,13 +73,18 @@ def attach(stage: Stage, base: Base, seed: int, number: int) -> Method:
 def put_beneath(base: Base, checkpoint: Checkpoint, count: int | None = None) -> list[Method]:
     """Make the first `count` layers of a checkpoint, or all, part of the base."""
     methods = []
-    for entry in read_card(checkpoint)["stages"][:count]:
-        stage = method_class(entry["method"]).Spec.model_validate(entry["spec"])
-        method = attach(stage, base, 0, len(methods))
-        method.restore(read_tensors(checkpoint.path / entry["file"]))
-        method.freeze()
-        methods.append(method)
+    for n, _ in enumerate(read_card(checkpoint)["stages"][:count]):
+        methods.append(open_layer(base, checkpoint, n))
+        methods[-1].freeze()
     return methods
+
+
+def open_layer(base: Base, checkpoint: Checkpoint, number: int) -> Method:
+    """Layer `number` of a checkpoint, attached and restored, on a base that has those beneath it."""
+    entry = read_card(checkpoint)["stages"][number]
+    method = attach(method_class(entry["method"]).Spec.model_validate(entry["spec"]), base, 0, number)
+    method.restore(read_tensors(checkpoint.path / entry["file"]))
+    return method
 
 
 def sampling_of(base: Base, methods: list[Method]) -> dict[str, Any]:
@@ -85,18 +94,32 @@ def sampling_of(base: Base, methods: list[Method]) -> dict[str, Any]:
     return wanted
 
 
-def put_beside(base: Base, checkpoint: Checkpoint, strength: float) -> str:
-    """Add another run's LoRA, so strong, and its new words; what its subject is called. UserError for what cannot be added."""
+def digest_of(checkpoint: Checkpoint, count: int) -> str:
+    """What names the first `count` layers of a checkpoint."""
+    files = [checkpoint.path / entry["file"] for entry in read_card(checkpoint)["stages"][:count]]
+    return hashlib.sha256("".join(map(sha256_of, files)).encode()).hexdigest()[:16]
+
+
+def check_beside(base: Base, checkpoint: Checkpoint, strength: float) -> None:
+    """Refuse what put_beside cannot add; raises UserError."""
     card = read_card(checkpoint)
-    check_same_base(card, base, checkpoint)
+    if card["base"]["hash"] != base.hash:
+        raise UserError(f"{checkpoint.path}: was trained on another base than the run that it is added to. Train the two on the same.")
     kinds = [entry["method"] for entry in card["stages"]]
     if not set(kinds) <= {"lora", "textual_inversion"} or kinds.count("lora") != 1:
         raise UserError(f"{checkpoint.path}: is {' on '.join(reversed(kinds))}. --with adds the additions of one LoRA, with or without a new word beneath it.")
+    if any(entry["spec"].get("dora") for entry in card["stages"]):
+        raise UserError(f"{checkpoint.path}: is a DoRA, which sets the length of weights and adds nothing. Draw it by itself, or train a plain LoRA.")
     if shared := [word for entry in card["stages"] if (word := entry["spec"].get("word")) in base.words]:
         raise UserError(f"{checkpoint.path}: its word {shared[0]} is another's already. Train one of the two with another --identifier.")
+
+
+def put_beside(base: Base, checkpoint: Checkpoint, strength: float) -> str:
+    """Add another run's LoRA, so strong, and its new words; what its subject is called."""
+    check_beside(base, checkpoint, strength)
+    card = read_card(checkpoint)
     for n, entry in enumerate(card["stages"]):
-        method = attach(method_class(entry["method"]).Spec.model_validate(entry["spec"]), base, 0, n)
-        method.restore(read_tensors(checkpoint.path / entry["file"]))
+        method = open_layer(base, checkpoint, n)
         method.freeze(strength) if entry["method"] == "lora" else method.freeze()  # type: ignore[call-arg]
     return card["subject"]["called"]
 
