@@ -137,7 +137,7 @@ def test_the_prior_is_learned_from_class_pictures(method, attach):
         attached.base.vae.quant_conv.weight[4:] = 0
         attached.base.vae.quant_conv.bias[4:] = -30
     stage = attached.stage
-    drawn = class_pictures(attached.base, "a photo of a dog", stage.class_pictures, stage.class_steps, stage.class_guidance_scale, seed=0)
+    drawn = class_pictures(attached.base, stage.prompt.replace("{}", "dog"), stage.class_pictures, stage.class_steps, stage.class_guidance_scale, seed=0)
     batch = attached.batches(1)[0][0]
     for examples, pictures in ((batch.photos, attached.subject.photos), (batch.prior, drawn)):
         means = attached.base.moments(pictures)[0]

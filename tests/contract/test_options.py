@@ -78,7 +78,7 @@ def test_uncached_keeps_no_moments(method, attach):
         pytest.skip("caches nothing")
     calls = {True: 0, False: 0}
     for cached in calls:
-        attached = attach(method, cache_latents=cached, batch_size=1)
+        attached = attach(method, cache_latents=cached, batch_size=1, gradient_accumulation=1)
         attached.batches(1)  # class pictures, if any, are there from here on
 
         def count(*_, cached=cached):
