@@ -43,9 +43,10 @@ def one_thread():
     torch.set_num_threads(1)
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("LIKENESS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """Of the session, so that fixtures of a module have it too: pictures of an earlier session, whose vocabulary may order ties otherwise, are none of ours."""
+    os.environ["LIKENESS_CACHE"] = str(tmp_path_factory.getbasetemp() / "cache")
 
 
 def build_tiny_sdxl(folder: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -64,7 +65,8 @@ def test_every_picture_tells_what_draws_it_again(quick_recipe, tiny_folder, cach
         if told.checkpoint:
             put_on(base, run.checkpoint(int(told.checkpoint.rpartition("/")[2])))
         again = next(sample(base, [told.prompt], [told.seed], told.steps, told.guidance_scale, told.negative_prompt))
-        assert again.tobytes() == Image.open(path).tobytes(), path
+        apart = np.abs(np.asarray(again, np.int16) - np.asarray(Image.open(path), np.int16)).max()
+        assert apart <= 1, path  # of 255: a picture's last bits depend on those drawn beside it
 
 
 def test_what_was_drawn_is_not_drawn_again(quick_recipe, tmp_path):
