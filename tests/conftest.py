@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 import socket
@@ -12,8 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-
-importlib.import_module("likeness")  # before torch computes anything: it tells MKL to be reproducible
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is first imported, here and in every process that a test starts
