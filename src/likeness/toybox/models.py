@@ -31,7 +31,7 @@ TEXT_LENGTH = 40  # tokens
 ADVICE = {  # what suits this base, written beside it as likeness.json
     "sampling": {"steps": 25, "guidance_scale": 4.0},
     "dreambooth": {
-        "steps": 300, "learning_rate": 2e-4, "batch_size": 4, "prior_weight": 0.0, "class_pictures": 48, "class_steps": 25,
+        "steps": 400, "learning_rate": 2e-4, "learning_rate_schedule": "plateau", "batch_size": 4, "prior_weight": 0.0, "class_pictures": 48, "class_steps": 25,
         "class_guidance_scale": 4.0,
     },
     "lora": {"steps": 300, "learning_rate": 2e-3, "batch_size": 4, "rank": 8},
