@@ -30,12 +30,26 @@ def test_only_missing_cells_run(recipes, tmp_path):
     assert second["cells"][0] == first["cells"][0] and len(list((tmp_path / "grid").glob("*/run.json"))) == 2
     assert all(path.stat().st_mtime_ns == moment for path, moment in journals.items())
     assert second["rows"][1]["parameters"] == 3 * 192 and second["rows"][0]["bytes"] > second["rows"][1]["bytes"]
+    cell = second["cells"][0]
+    assert cell["ceiling"]["placed"] == 1 and cell["ceiling"]["named"] > cell["floor"]["named"] and 0 <= cell["scores"]["placed"] <= 1
     said = table(second)
     assert "small" in said and "word less small, DINO" in said
     assert json.loads((tmp_path / "grid" / "compare.json").read_text())["rows"][0]["recipe"] == "small"
     (tmp_path / "small.toml").write_text(LORA.format(steps=2))
     compare(recipes[:1], ["toybox:biscuit"], [0], tmp_path / "grid", Silent())
     assert len(list((tmp_path / "grid").glob("small-*/run.json"))) == 2
+
+
+def test_a_method_may_have_options(monkeypatch, tmp_path):
+    cells = []
+    monkeypatch.setattr(comparing, "_run", lambda cell, *_: cells.append(cell))
+    monkeypatch.setattr(comparing, "_line", lambda cell, run: {"recipe": cell.recipe, "scores": {}, "subject": "", "seed": 0} | dict.fromkeys(comparing.COSTS))
+    compare(["lora:rank=2,alpha=4", "custom_diffusion:trained=all"], ["toybox:biscuit"], [0], tmp_path, Silent())
+    lora, custom = (cell.asked.stages[0] for cell in cells)
+    assert (lora.rank, lora.alpha, custom.trained) == (2, 4.0, "all") and cells[0].name.startswith("lora-rank-2")
+    for wrong, says in (("lora:rank", "is no option"), ("lora:ranc=2", "unknown option"), ("lora:rank=many", "rank")):
+        with pytest.raises(UserError, match=says):
+            compare([wrong], ["toybox:biscuit"], [0], tmp_path, Silent())
 
 
 def test_an_unknown_recipe_is_named(tmp_path):

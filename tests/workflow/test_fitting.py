@@ -11,8 +11,10 @@ from PIL import Image
 
 from likeness.files.errors import UserError
 from likeness.files.picture import read_settings, save_picture
+from likeness.methods.dreambooth import DreamBooth
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
+from likeness.report.reading import read_run
 from likeness.workflow.fitting import branch, fit
 from likeness.workflow.generating import generate
 from likeness.workflow.progress import Silent
@@ -91,3 +93,32 @@ def test_a_child_of_a_paused_run_may_be_shorter_than_it(quick_recipe, paused, tm
     assert [line["step"] for line in child.journal()] == [1, 2, 3, 4]
     changed = child.record().lineage["changed"]  # type: ignore[index]
     assert changed["stages.0.prior_weight"] == [1.0, 0.5] and changed["stages.0.checkpoints"] == [[5], []]
+
+
+def test_real_pictures_of_the_class_take_the_place_of_drawn_ones(quick_recipe, cache, tmp_path):
+    """With their captions, and for resuming, branching and the page as for photos."""
+    others = tmp_path / "dogs"
+    others.mkdir()
+    for n in range(3):
+        Image.fromarray(np.random.default_rng(n).integers(0, 255, (16, 16, 3), np.uint8)).save(others / f"{n}.png")
+    (others / "0.txt").write_text("a photo of a sleeping dog")
+    recipe = quick_recipe(batch_size=3)
+    given = recipe.model_copy(update={"subject": recipe.subject.model_copy(update={"class_photos": others})})
+    batches: list = []
+    with pytest.MonkeyPatch.context() as patch:
+        learned = DreamBooth.loss
+        patch.setattr(DreamBooth, "loss", lambda self, batch: batches.append(batch) or learned(self, batch))
+        run = fit(given, tmp_path / "runs", Silent())
+    assert set(batches[0].prior.prompts) == {"a photo of a sleeping dog", "a photo of a dog"}
+    assert not list(cache.rglob("*.png"))
+    assert len(run.photos(of_class=True)) == 3 and len(read_run(run.path).photos) == len(run.photos())
+    shutil.rmtree(others)
+    child = branch(run, {"steps": 4}, Silent())
+    assert len(child.journal()) == 4 and len(child.photos(of_class=True)) == 3
+
+
+def test_class_photos_that_nothing_learns_from_are_refused(quick_recipe, photo_folder, tmp_path):
+    recipe = quick_recipe(prior_weight=0.0)
+    given = recipe.model_copy(update={"subject": recipe.subject.model_copy(update={"class_photos": photo_folder})})
+    with pytest.raises(UserError, match="--prior-weight 1"):
+        fit(given, tmp_path / "runs", Silent())

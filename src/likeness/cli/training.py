@@ -30,6 +30,9 @@ ABOUT_TRAINING = """
     threads
         CPU threads. Default: what torch chooses.
 """
+ABOUT_THE_CLASS = """    class_photos
+        Folder of real pictures of the class for prior preservation, captioned by the texts beside them. Default: the base draws its own.
+"""
 
 
 def _say_trained(path: Path) -> None:
@@ -46,17 +49,18 @@ def train_command(method: str) -> Any:
     Spec = method_class(method).Spec
 
     def command(
-        photos: str, /, *, class_noun: str | None = None, identifier: str = "sks", base: str = "toybox", seed: int = 0,
-        resolution: int | None = None, threads: int | None = None, runs: Runs = Path("runs"), options: Annotated[Any, Parameter(name="*")] = None,
+        photos: str, /, *, class_noun: str | None = None, identifier: str = "sks", class_photos: Path | None = None, base: str = "toybox",
+        seed: int = 0, resolution: int | None = None, threads: int | None = None, runs: Runs = Path("runs"),
+        options: Annotated[Any, Parameter(name="*")] = None,
     ) -> None:  # fmt: skip
-        subject = {"photos": photos, "class_noun": class_noun, "identifier": identifier}
+        subject = {"photos": photos, "class_noun": class_noun, "identifier": identifier, "class_photos": class_photos}
         chosen = options.model_dump(include=options.model_fields_set) if options else {}
         recipe = recipe_for(method, chosen, subject=subject, base=base, seed=seed, resolution=resolution, threads=threads)
         run = fit(recipe, runs, progress())
         _say_trained(run.path)
 
     command.__annotations__["options"] = Annotated[Spec | None, Parameter(name="*")]
-    command.__doc__ = SENTENCES[method] + ABOUT_TRAINING
+    command.__doc__ = SENTENCES[method] + ABOUT_TRAINING + ABOUT_THE_CLASS
     return command
 
 

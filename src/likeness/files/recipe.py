@@ -149,6 +149,10 @@ class SubjectSpec(Options):
         default="sks", min_length=1,
         description="The word that names the subject in prompts. Default from the DreamBooth repositories.",
     )  # fmt: skip
+    class_photos: Path | None = Field(
+        default=None,
+        description="Folder of real pictures of the class for prior preservation, captioned by the texts that lie beside them. Default: the base draws its own.",
+    )
 
 
 class Recipe(Options):

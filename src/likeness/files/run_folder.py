@@ -114,30 +114,33 @@ class RunFolder:
 
     def write_photos(self, photos: Sequence[Photo]) -> None:
         """Keep what was offered and copies of what is used: the run no longer needs the originals."""
-        lines, count = [], 0
-        for photo in photos:
+        lines = []
+        for number, photo in enumerate(photos):
             line = {key: value for key, value in vars(photo).items() if key != "image"}
             if photo.image is not None:
-                line["picture"] = f"{count:02d}.png"
-                save_picture(photo.image, self.path / "photos" / line["picture"], generated=False)
-                count += 1
+                line["picture"] = f"{number:02d}.png"
+                save_picture(photo.image, self._folder_of(photo.of_class) / line["picture"], generated=False)
             lines.append(line)
         write_lines(self.path / "photos.jsonl", lines)
 
-    def photos(self) -> list[Photo]:
-        """Every photo that was offered, those in use with their picture."""
-        return [self._photo(line) for line in read_lines(self.path / "photos.jsonl")]
+    def photos(self, of_class: bool = False) -> list[Photo]:
+        """Every photo of the subjects that was offered, or of their classes; those in use with their picture."""
+        lines = read_lines(self.path / "photos.jsonl")
+        return [self._photo(line) for line in lines if line.get("of_class", False) == of_class]
 
     def _photo(self, line: dict[str, Any]) -> Photo:
         picture = line.pop("picture", None)
         line["mended"] = tuple(line["mended"])
         if picture is None:
             return Photo(**line)
-        path = self.path / "photos" / Path(picture).name
+        path = self._folder_of(line.get("of_class", False)) / Path(picture).name
         try:
             return Photo(**line, image=Image.open(path).convert("RGB"))
         except (OSError, SyntaxError) as error:
             raise UserError(f"{path}: this copy of {line['name']} cannot be read. Restore it, or start a new run.") from error
+
+    def _folder_of(self, of_class: bool) -> Path:
+        return self.path / ("class-photos" if of_class else "photos")
 
     # journal.jsonl
 

@@ -42,6 +42,7 @@ class Photo:
     image: Image.Image | None = field(default=None, compare=False, repr=False)  # RGB, resolution x resolution
     caption: str | None = None  # the text that lies beside it
     subject: int = 0  # which of a recipe's subjects it shows
+    of_class: bool = False  # shows others of its class, for prior preservation
 
 
 def prepare_photos(source: Path, resolution: int) -> list[Photo]:
@@ -60,7 +61,7 @@ def prepare_photos(source: Path, resolution: int) -> list[Photo]:
 
 def remarks(photos: Sequence[Photo]) -> list[str]:
     """What the user should know: few photos, mended ones, rejected ones. One line each."""
-    used = sum(photo.used for photo in photos)
+    used = sum(photo.used for photo in photos if not photo.of_class)
     few = [f"only {used} photo{'s' * (used > 1)}: 3 to 6 from different sides teach a subject better"] if used < FEW else []
     mended = [f"{photo.name}: {', '.join(photo.mended)}" for photo in photos if photo.used and photo.mended]
     rejected = [f"{photo.name} is not used: it {photo.reason}" for photo in photos if not photo.used]

@@ -25,6 +25,8 @@ class Subject:
     identifier: str
     called: str = ""  # so far, by the stages beneath; empty: the class noun
     captions: Sequence[str | None] = ()  # of each photo, where there is one
+    class_photos: Sequence[Image.Image] = ()  # real pictures of the class, in place of drawn ones
+    class_captions: Sequence[str | None] = ()  # of each of them, where there is one
 
 
 def chance(*what: object) -> int:

@@ -159,6 +159,10 @@ class Supervised(Method):
         pictures, texts = [], []
         for subject in subjects:
             of_class = self.texts(subject.class_noun)
+            if subject.class_photos:
+                pictures += subject.class_photos
+                texts += [(caption,) if caption else of_class for caption in subject.class_captions]
+                continue
             drawn = class_pictures(self.base, of_class[0], spec.class_pictures, spec.class_steps, spec.class_guidance_scale, seed, self.progress)
             size = subject.photos[0].size
             pictures += [picture.resize(size, Image.Resampling.LANCZOS) for picture in drawn]

@@ -30,6 +30,7 @@ METRICS = {
     "clip_t_class": "Follows the prompt (CLIP-T, class noun)",
     "diversity": "Sameness within a prompt (lower is more varied)",
     "named": "Named among ten others of the same words (share)",
+    "placed": "In the asked place (share)",
     "drift": "Drift from the base (lower is closer)",
     "f1": "F1 of likeness and prompt",
 }

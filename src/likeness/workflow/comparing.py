@@ -5,6 +5,7 @@ A cell is an ordinary run: train, generate, evaluate. It is found again by its n
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Sequence
@@ -33,7 +34,9 @@ from .recipes import packaged_recipe, recipe_for
 from .stack import stage_types
 
 PROMPTS, PICTURES = 10, 2  # of the benchmark's recontextualization prompts, and pictures of each
-SCORES = {"named": "named", "dino": "DINO", "clip_t_class": "CLIP-T", "diversity": "sameness"}
+SCORES = {"named": "named", "dino": "DINO", "placed": "placed", "clip_t_class": "CLIP-T", "diversity": "sameness"}
+
+COSTS = ("parameters", "bytes", "train_seconds", "picture_seconds", "peak_bytes")
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def compare(
 ) -> dict[str, Any]:  # fmt: skip
     """Run the missing cells and write compare.json beside them: for each recipe what it costs and how it scores, over subjects and seeds.
 
-    recipes   methods, packaged recipes, or TOML files with stages
+    recipes   methods, with options if wanted (lora:rank=2,alpha=4), packaged recipes, or TOML files with stages
     subjects  toybox:NAME, or FOLDER=class noun
     """
     open_judges(base, clip, dino)  # or a grid on another base would end at its first score
@@ -83,11 +86,25 @@ def _cell(recipe: str, subject: str, seed: int, base: str) -> Cell:
         asked = recipe_from_dict({"base": base, "seed": seed, "subject": about, "stages": stages_in(Path(recipe))}, stage_types())
     elif recipe in packaged_recipes():
         asked = packaged_recipe(recipe, about, base, seed=seed)
-    elif recipe in METHODS:
-        asked = recipe_for(recipe, {}, about, base, seed=seed)
+    elif (method := recipe.partition(":")[0]) in METHODS:
+        asked = recipe_for(method, _options(recipe), about, base, seed=seed)
     else:
         raise UserError(f"no recipe {recipe!r}: {did_you_mean(recipe, [*METHODS, *packaged_recipes()])}, or give a TOML file.")
     return Cell(safe_name(f"{_title(recipe)}-{Path(photos.removeprefix('toybox:')).stem}-{seed}"), _title(recipe), subject, seed, asked)
+
+
+def _options(recipe: str) -> dict[str, Any]:
+    """ "lora:rank=2,alpha=4" -> {"rank": 2, "alpha": 4}"""
+    options = {}
+    for part in filter(None, recipe.partition(":")[2].split(",")):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise UserError(f"{recipe}: {part!r} is no option; write it as lora:rank=2,alpha=4.")
+        try:
+            options[name.strip().replace("-", "_")] = json.loads(value)
+        except ValueError:
+            options[name.strip().replace("-", "_")] = value
+    return options
 
 
 def _run(cell: Cell, parent: Path, clip: str | None, dino: str | None) -> RunFolder:
@@ -121,13 +138,18 @@ def _prompts(cell: Cell) -> Sequence[str]:
 def _line(cell: Cell, run: RunFolder) -> dict[str, Any]:
     """What a cell cost and what its pictures scored."""
     record: dict[str, Any] = run.record().model_dump()
-    scores = next(row["scores"] for row in (run.scores() or {})["rows"] if row["name"] == "personalized")
+    rows = {row["name"].partition(":")[0]: row["scores"] for row in (run.scores() or {})["rows"]}
     layers = sorted(checkpoint_of(run).path.glob("*.safetensors"))
     return {
         "recipe": cell.recipe, "subject": cell.subject, "seed": cell.seed, "parameters": sum(map(_numbers, layers)),
         "bytes": sum(path.stat().st_size for path in layers), "train_seconds": record["seconds"], "picture_seconds": record.get("picture_seconds"),
-        "peak_bytes": record["peak_bytes"], "scores": {name: scores[name]["value"] for name in SCORES if name in scores},
+        "peak_bytes": record["peak_bytes"], "scores": _values(rows["personalized"]),
+        "floor": _values(rows.get("floor", {})), "ceiling": _values(rows.get("ceiling", {})),
     }  # fmt: skip
+
+
+def _values(scores: dict[str, Any]) -> dict[str, float]:
+    return {name: scores[name]["value"] for name in SCORES if name in scores}
 
 
 def _numbers(path: Path) -> int:
@@ -139,7 +161,7 @@ def _row(recipe: str, lines: list[dict[str, Any]]) -> dict[str, Any]:
     """Means over a recipe's cells; intervals over subjects."""
     people = [line["subject"] for line in lines]
     row: dict[str, Any] = {"recipe": _title(recipe), "cells": len(lines), "subjects": len(set(people))}
-    for what in ("parameters", "bytes", "train_seconds", "picture_seconds", "peak_bytes"):
+    for what in COSTS:
         known = [line[what] for line in lines if line[what] is not None]
         row[what] = sum(known) / len(known) if known else None
     for score in SCORES:

@@ -23,7 +23,10 @@ from ..files.picture import is_black
 from ..files.prompts import said
 from ..files.recipe import Recipe
 from ..files.run_folder import RunFolder, SavedPicture
+from ..world.captions import article
+from ..world.contexts import CONTEXTS
 from ..world.drawing import draw
+from ..world.random_scenes import NAMED_CONTEXTS
 from ..world.scene import Appearance
 from ..world.subjects import NamedSubject, distractors, photo_scenes, prompts_for, seed_of
 from .photos import toybox_subject
@@ -56,6 +59,32 @@ def open_judges(base: str, clip: str | None = None, dino: str | None = None) -> 
         raise UserError(str(problem)) from None
 
 
+@dataclass(frozen=True)
+class WorldScores:
+    """What can be asked of pictures of a toybox subject, since the world knows who it is and what each prompt shows."""
+
+    subject: NamedSubject
+    candidates: list[np.ndarray]  # from candidates_for
+    clip: CLIP
+
+    def __call__(self, seen: np.ndarray, shown: np.ndarray, prompts: list[str]) -> dict[str, Estimate]:
+        """Shares of pictures in which the subject is named among others, and in which the asked place is recognized.
+
+        seen, shown  vectors of DINO and CLIP, [n, d]; prompts: with the class noun
+        """
+        named = metrics.identify(seen, self.candidates) == 0
+        noun = self.subject.class_noun
+        places = {said(p.template, noun): p.context for p in prompts_for(noun) if p.kind == "recontextualization"}
+        asked = [n for n, prompt in enumerate(prompts) if prompt in places]
+        found = {"named": wilson(int(named.sum()), len(named))}
+        if asked:
+            words = self.clip.texts([f"{article(noun)} {CONTEXTS[place].words}" for place in NAMED_CONTEXTS])
+            likest = (shown[asked] @ words.T).argmax(axis=1)
+            right = sum(NAMED_CONTEXTS[place] == places[prompts[n]] for n, place in zip(asked, likest))
+            found["placed"] = wilson(right, len(asked))
+        return found
+
+
 def evaluate(run: RunFolder, progress: Progress, clip: str | None = None, dino: str | None = None) -> dict[str, Any]:
     """Score the pictures of a run and write scores.json."""
     recipe = run.recipe(stage_types())
@@ -78,7 +107,7 @@ def evaluate(run: RunFolder, progress: Progress, clip: str | None = None, dino: 
 def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Judges, go_on: Callable[[int], None]) -> dict[str, Any]:
     references = judges.dino.pictures([p.image for p in run.photos() if p.image and p.subject == 0])
     subject = toybox_subject(recipe.subject.photos)
-    candidates = candidates_for(subject, judges, references) if subject else None
+    world = WorldScores(subject, candidates_for(subject, judges, references), judges.clip) if subject else None
     last = max(p.labels.get("checkpoint", 0) for p in saved)
     rows, blank = [], 0
     for kind in ("personalized", "base"):
@@ -86,9 +115,9 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
         if chosen:
             images = [Image.open(p.path).convert("RGB") for p in chosen]
             blank += sum(is_black(image) for image in images)
-            rows.append({"name": kind, "scores": _scores(chosen, images, judges, references, candidates)})
+            rows.append({"name": kind, "scores": _scores(chosen, images, judges, references, world)})
         go_on(1 if kind == "personalized" else 2)
-    rows += _bounds(subject, saved, judges, references, candidates)
+    rows += _bounds(world, saved, judges, references)
     go_on(4)
     remarks = [f"{blank} of {len(saved)} pictures are black."] if blank else []
     if recipe.others:
@@ -112,7 +141,7 @@ def _photographed(appearance: Appearance, seed: int) -> list[Image.Image]:
 
 
 def _scores(
-    saved: list[SavedPicture], images: list[Image.Image], judges: Judges, references: np.ndarray, candidates: list[np.ndarray] | None
+    saved: list[SavedPicture], images: list[Image.Image], judges: Judges, references: np.ndarray, world: WorldScores | None
 ) -> dict[str, Any]:  # fmt: skip
     prompts = [p.labels["class_prompt"] for p in saved]
     seen, shown = judges.dino.pictures(images), judges.clip.pictures(images)
@@ -123,9 +152,8 @@ def _scores(
     }
     if sameness := _sameness(seen, prompts):
         scores["diversity"] = bootstrap(sameness)
-    if candidates:
-        named = metrics.identify(seen, candidates) == 0
-        scores["named"] = wilson(int(named.sum()), len(named))
+    if world:
+        scores |= world(seen, shown, prompts)
     return {name: asdict(estimate) for name, estimate in scores.items()}
 
 
@@ -137,16 +165,14 @@ def _sameness(vectors: np.ndarray, prompts: list[str]) -> list[float]:
     return [metrics.diversity(vectors[r]) for r in rows.values() if len(r) > 1]
 
 
-def _bounds(
-    subject: NamedSubject | None, saved: list[SavedPicture], judges: Judges, references: np.ndarray, candidates: list[np.ndarray] | None
-) -> list[dict[str, Any]]:  # fmt: skip
+def _bounds(world: WorldScores | None, saved: list[SavedPicture], judges: Judges, references: np.ndarray) -> list[dict[str, Any]]:
     """Floor and ceiling rows, as far as they can be had."""
-    if subject is None:
+    if world is None:
         if len(references) < 2:
             return []
         each = [float(metrics.subject_similarity_mean(references[n : n + 1], np.delete(references, n, 0))[0]) for n in range(len(references))]
         return [{"name": "ceiling: each photo against the others", "scores": {"dino": asdict(bootstrap(each))}}]
-    rows = []
+    rows, subject = [], world.subject
     bounds = {
         "floor: another of whom the same words are true": distractors(subject, 1, same_words=True)[0],
         "ceiling: the true subject in the asked scenes": subject.appearance,
@@ -159,9 +185,7 @@ def _bounds(
             "clip_t_class": bootstrap(metrics.prompt_similarity(shown, judges.clip.texts(prompts)), prompts),
             "diversity": bootstrap(_sameness(seen, prompts)),
         }
-        if candidates:
-            named = metrics.identify(seen, candidates) == 0
-            scores["named"] = wilson(int(named.sum()), len(named))
+        scores |= world(seen, shown, prompts)
         rows.append({"name": name, "scores": {k: asdict(v) for k, v in scores.items()}})
     return rows
 

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from ..files.checkpoints import Checkpoint
 from ..files.errors import UserError
 from ..files.picture import Settings
-from ..files.recipe import Recipe, changed, recipe_from_dict, recipe_to_dict
+from ..files.recipe import Recipe, SubjectSpec, changed, recipe_from_dict, recipe_to_dict
 from ..files.run_folder import RunFolder
 from ..files.subject import check_identifier, remarks
 from ..learning.method import Method, Subject, chance
@@ -103,7 +103,7 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) ->
         parent.path.parent, f"{parent.name.rsplit('-', 2)[0]}-continued", seed=recipe.seed, base=recipe.base, base_hash=base.hash, lineage=lineage
     )  # fmt: skip
     run.write_recipe(recipe)
-    run.write_photos(parent.photos())
+    run.write_photos([*parent.photos(), *parent.photos(of_class=True)])
     for line in parent.journal():
         if line["step"] <= last:
             run.append_journal(line)
@@ -209,14 +209,7 @@ def _stage(
     called = names_after(recipe, below)
     method = attach(stage, base, recipe.seed, len(below))
     methods = [*below, method]
-    photos = [p for p in run.photos() if p.image]
-    subjects = [
-        Subject(
-            [p.image for p in photos if p.image and p.subject == n], subject.class_noun, subject.identifier, called[n],
-            [p.caption for p in photos if p.subject == n],
-        )
-        for n, subject in enumerate(recipe.subjects)
-    ]  # fmt: skip
+    subjects = [_subject(run, n, asked, called[n]) for n, asked in enumerate(recipe.subjects)]
     with stop_request() as stop:
         with progress.task("class pictures", 1) as task:
 
@@ -245,6 +238,14 @@ def _stage(
                     raise Stopped(stop.number or 2, message)
     method.freeze()
     return methods
+
+
+def _subject(run: RunFolder, number: int, asked: SubjectSpec, called: str) -> Subject:
+    photos, of_class = ([photo for photo in run.photos(of_class) if photo.image and photo.subject == number] for of_class in (False, True))
+    return Subject(
+        [photo.image for photo in photos if photo.image], asked.class_noun, asked.identifier, called, [photo.caption for photo in photos],
+        [photo.image for photo in of_class if photo.image], [photo.caption for photo in of_class],
+    )  # fmt: skip
 
 
 def _journal_line(trained: Trained, offset: int) -> dict[str, Any]:

@@ -33,9 +33,16 @@ def resolution_for(recipe: Recipe) -> int:
 
 
 def gather_all(recipe: Recipe) -> list[Photo]:
-    """The photos of all subjects of a recipe."""
+    """The photos of all subjects of a recipe, each followed by those of its class if a folder of them is given."""
     resolution = resolution_for(recipe)
-    return [replace(photo, subject=n) for n, subject in enumerate(recipe.subjects) for photo in gather(subject.photos, resolution)]
+    photos = []
+    for n, subject in enumerate(recipe.subjects):
+        photos += [replace(photo, subject=n) for photo in gather(subject.photos, resolution)]
+        if subject.class_photos:
+            if not any(getattr(stage, "prior_weight", 0) for stage in recipe.stages):
+                raise UserError(f"class_photos {subject.class_photos}: nothing learns from them, since prior_weight is 0 or the method has none. Add --prior-weight 1, or leave them out.")
+            photos += [replace(photo, subject=n, of_class=True) for photo in gather(subject.class_photos, resolution)]
+    return photos
 
 
 def gather(source: Path | str, resolution: int) -> list[Photo]:
