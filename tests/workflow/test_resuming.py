@@ -15,11 +15,13 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file
 
 from likeness.files.errors import UserError
+from likeness.files.recipe import recipe_from_dict
 from likeness.files.run_folder import RunFolder
 from likeness.learning.training import Diverged
 from likeness.workflow.fitting import branch, fit, resume
 from likeness.workflow.generating import generate
 from likeness.workflow.progress import Progress, Silent
+from likeness.workflow.stack import stage_types
 
 STEPS = {"steps": 6, "checkpoints": (1, 3)}
 
@@ -111,6 +113,37 @@ def test_a_finished_run_is_not_resumed(quick_recipe, tmp_path):
     run = fit(quick_recipe(), tmp_path, Silent())
     with pytest.raises(UserError, match="is finished. To train further: likeness continue"):
         resume(run, Silent())
+
+
+def test_a_recipe_changed_by_hand_is_refused_with_what_differs(quick_recipe, paused, tmp_path, whole):
+    """T21. How far to train may change; what the saved steps rest on may not."""
+    run = paused(quick_recipe(**STEPS), tmp_path, 5)
+    recipe = run.path / "recipe.toml"
+    before = recipe.read_text()
+    recipe.write_text(before.replace("learning_rate = 0.001", "learning_rate = 0.01"))
+    with pytest.raises(UserError, match=r"learning_rate \(0.001 -> 0.01\) were changed in recipe.toml"):
+        resume(run, Silent())
+    recipe.write_text(before.replace('method = "dreambooth"', 'method = "lora"').replace("train_text_encoder = false\n", ""))
+    with pytest.raises(UserError, match="a stage is lora now and was trained as dreambooth"):
+        resume(run, Silent())
+    recipe.write_text(before.replace("steps = 6", "steps = 7"))
+    resume(run, Silent())
+    assert run.journal()[-1]["step"] == 7 and run.record().status == "finished"
+
+
+@pytest.mark.parametrize(("stage", "changes", "says"), [
+    ({"method": "lora"}, {"rank": 8}, r"rank \(4 -> 8\) say what is trained"),
+    ({"method": "textual_inversion", "gradient_accumulation": 1}, {"vectors": 2}, r"vectors \(1 -> 2\)"),
+    ({"method": "custom_diffusion", "prior_weight": 0.0}, {"trained": "all"}, r"trained \(kv -> all\)"),
+])  # fmt: skip
+def test_a_child_run_may_not_change_what_is_trained(stage, changes, says, tiny_folder, photo_folder, tmp_path):
+    subject = {"photos": photo_folder, "class_noun": "dog"}
+    recipe = recipe_from_dict({"base": str(tiny_folder), "subject": subject, "stages": [{"steps": 1, **stage}]}, stage_types())
+    run = fit(recipe, tmp_path, Silent())
+    with pytest.raises(UserError, match=says):
+        branch(run, {"steps": 2, **changes}, Silent())
+    assert len(list(tmp_path.glob("*/run.json"))) == 1
+    assert len(branch(run, {"steps": 2}, Silent()).journal()) == 2
 
 
 @contextmanager

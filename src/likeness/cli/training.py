@@ -29,6 +29,8 @@ ABOUT_TRAINING = """
         Pixels that photos are trained at. Default: what the base was trained at.
     threads
         CPU threads. Default: what torch chooses.
+    force
+        Begin also where memory or disk cannot be enough.
 """
 ABOUT_THE_CLASS = """    class_photos
         Folder of real pictures of the class for prior preservation, captioned by the texts beside them. Default: the base draws its own.
@@ -50,13 +52,13 @@ def train_command(method: str) -> Any:
 
     def command(
         photos: str, /, *, class_noun: str | None = None, identifier: str = "sks", class_photos: Path | None = None, base: str = "toybox",
-        seed: int = 0, resolution: int | None = None, threads: int | None = None, runs: Runs = Path("runs"),
+        seed: int = 0, resolution: int | None = None, threads: int | None = None, runs: Runs = Path("runs"), force: bool = False,
         options: Annotated[Any, Parameter(name="*")] = None,
     ) -> None:  # fmt: skip
         subject = {"photos": photos, "class_noun": class_noun, "identifier": identifier, "class_photos": class_photos}
         chosen = options.model_dump(include=options.model_fields_set) if options else {}
         recipe = recipe_for(method, chosen, subject=subject, base=base, seed=seed, resolution=resolution, threads=threads)
-        run = fit(recipe, runs, progress())
+        run = fit(recipe, runs, progress(), force=force)
         _say_trained(run.path)
 
     command.__annotations__["options"] = Annotated[Spec | None, Parameter(name="*")]
@@ -71,11 +73,11 @@ def recipe_command(name: str) -> Any:
 
     def command(
         photos: str, /, *, class_noun: str | None = None, identifier: str | None = None, base: str = "toybox", seed: int = 0,
-        resolution: int | None = None, threads: int | None = None, runs: Runs = Path("runs"),
+        resolution: int | None = None, threads: int | None = None, runs: Runs = Path("runs"), force: bool = False,
     ) -> None:  # fmt: skip
         subject = {"photos": photos, "class_noun": class_noun, **({"identifier": identifier} if identifier else {})}
         recipe = packaged_recipe(name, subject=subject, base=base, seed=seed, resolution=resolution, threads=threads)
-        run = fit(recipe, runs, progress(), name=f"{Path(photos.removeprefix('toybox:')).stem}-{name}")
+        run = fit(recipe, runs, progress(), name=f"{Path(photos.removeprefix('toybox:')).stem}-{name}", force=force)
         _say_trained(run.path)
 
     command.__doc__ = sentence_of(packaged_recipes()[name]) + ABOUT_TRAINING
@@ -107,19 +109,21 @@ def continue_command(run_path: str) -> Any:
 
 
 @app.command
-def train(*, recipe: Path, runs: Runs = Path("runs")) -> None:
+def train(*, recipe: Path, runs: Runs = Path("runs"), force: bool = False) -> None:
     """Train a recipe; or `likeness train METHOD PHOTOS`, see `likeness train METHOD --help`.
 
     Parameters
     ----------
     recipe
         A TOML file such as the recipe.toml of any run: it reproduces the run.
+    force
+        Begin also where memory or disk cannot be enough.
     """
     from ..files.recipe import read_recipe
     from ..workflow.fitting import fit
     from ..workflow.stack import stage_types
 
-    run = fit(read_recipe(recipe, stage_types()), runs, progress())
+    run = fit(read_recipe(recipe, stage_types()), runs, progress(), force=force)
     _say_trained(run.path)
 
 

@@ -52,6 +52,7 @@ class Stage(Options):
     """One training stage: the options that the one training loop reads. A method's own options are added in a subclass."""
 
     method: ClassVar[str]
+    decides: ClassVar[tuple[str, ...]] = ()  # options that say what is trained: they stay as they are where a run goes on
     new_words: ClassVar[bool] = False  # whether it gives subjects words of their own, so that the identifier is not read as ordinary text
 
     steps: int = Field(
@@ -109,6 +110,10 @@ class Stage(Options):
     def completed(cls, options: dict[str, Any], *subjects: dict[str, Any]) -> dict[str, Any]:
         """The options of a recipe's stage, with what follows from its subjects where that was left open."""
         return options
+
+    def trained_numbers(self, unet: int, text: int) -> int:
+        """About how many numbers it trains, of those that U-Net and text encoders have; 0: few beside them."""
+        return 0
 
     @property
     def checkpoint_steps(self) -> tuple[int, ...]:

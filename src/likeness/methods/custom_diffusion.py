@@ -29,6 +29,7 @@ class Spec(PriorStage):
     """Options of Custom Diffusion."""
 
     method: ClassVar[str] = "custom_diffusion"
+    decides: ClassVar[tuple[str, ...]] = ("trained", "words", "initializers")
     new_words: ClassVar[bool] = True
 
     prompt: str = Field(default="photo of a {}", description="What the photos are captioned; {} becomes word and class noun, or the class noun alone. Source: the paper's code.")

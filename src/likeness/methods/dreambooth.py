@@ -17,7 +17,10 @@ class Spec(TextEncoderStage):
     """Options of DreamBooth."""
 
     method: ClassVar[str] = "dreambooth"
+    decides: ClassVar[tuple[str, ...]] = ("train_text_encoder",)
 
+    def trained_numbers(self, unet: int, text: int) -> int:
+        return unet + (text if self.train_text_encoder else 0)
 
 
 class DreamBooth(Supervised):

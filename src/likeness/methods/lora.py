@@ -31,6 +31,7 @@ class Spec(TextEncoderStage):
     """Options of LoRA."""
 
     method: ClassVar[str] = "lora"
+    decides: ClassVar[tuple[str, ...]] = ("train_text_encoder", "rank", "alpha", "targets", "rank_stabilized", "dora")
 
     learning_rate: float = Field(default=1e-4, gt=0, le=1, description="Step size of AdamW after the warm-up. Default from diffusers' DreamBooth-LoRA example.")
     steps: int = Field(default=500, ge=1, le=10_000_000, description="Optimizer steps of this stage. Default from diffusers' DreamBooth-LoRA example.")

@@ -37,6 +37,7 @@ class Spec(PhotoStage):
     """Options of Textual Inversion."""
 
     method: ClassVar[str] = "textual_inversion"
+    decides: ClassVar[tuple[str, ...]] = ("word", "initializer", "vectors", "adjective")
     new_words: ClassVar[bool] = True
     several: ClassVar[bool] = False
 

@@ -7,7 +7,6 @@ import importlib.util
 import json as json_format
 import os
 import platform
-import shutil
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -73,15 +72,17 @@ def _device() -> Finding:
 
 
 def _memory() -> Finding:
-    try:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    except (AttributeError, ValueError, OSError):
+    from .preflight import GIB, free_memory
+
+    if (free := free_memory()) is None:
         return Finding("memory", None, "cannot be read on this system")
-    return Finding("memory", free > 2, f"{free:.1f} GiB free; the toybox needs 2")
+    return Finding("memory", free > 2 * GIB, f"{free / GIB:.1f} GiB free; the toybox needs 2")
 
 
 def _disk() -> Finding:
-    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    from .preflight import GIB, free_disk
+
+    free = free_disk(Path.cwd()) / GIB
     return Finding("disk", free > 2, f"{free:.1f} GiB free here; a toybox run needs 0.3")
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -19,16 +19,18 @@ from safetensors.torch import save_file
 from ..files.checkpoints import Checkpoint
 from ..files.errors import UserError
 from ..files.picture import Settings
-from ..files.recipe import Recipe, SubjectSpec, changed, recipe_from_dict, recipe_to_dict
+from ..files.recipe import Recipe, Stage, SubjectSpec, changed, recipe_from_dict, recipe_to_dict
 from ..files.run_folder import RunFolder
 from ..files.subject import check_identifier, remarks
 from ..learning.method import Method, Subject, chance
 from ..learning.optimizer_state import optimizer_tensors, restore_optimizer
 from ..learning.training import Trained, bf16_is_emulated, make_optimizer, peak_bytes, train
 from ..model.base import Base
+from ..model.folder import find_base
 from ..model.identifier import check_words
 from ..model.trajectory import sample
 from .photos import gather_all
+from .preflight import check_room
 from .progress import Progress
 from .stack import attach, check_order, digest_of, names_after, put_beneath, read_card, read_tensors, sampling_of, stage_types, write_layers
 from .stopping import Stopped, stop_request
@@ -40,14 +42,22 @@ def device_for() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = None) -> RunFolder:
-    """Train a recipe from its first step in a new run folder. Photos are read and checked before any model is loaded."""
+MAY_CHANGE = ("steps", "checkpoints", "save_every", "previews")  # of the stages that are left, when a run is resumed
+
+
+def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = None, force: bool = False) -> RunFolder:
+    """Train a recipe from its first step in a new run folder. Photos, memory and disk are checked before any model is loaded.
+
+    force  also where memory or disk cannot be enough
+    """
     for subject in recipe.subjects:
         check_identifier(subject.identifier)
     check_order(recipe)
     photos = gather_all(recipe)
     for line in remarks(photos):
         progress.say(f"photos: {line}")
+    if not force:
+        check_room(recipe, find_base(recipe.base), parent)
     base = open_base(recipe)
     for subject in recipe.subjects:
         if not recipe.stages[0].new_words and (remark := check_words(base.tokenizer, subject.identifier, subject.class_noun)):
@@ -73,6 +83,7 @@ def resume(run: RunFolder, progress: Progress) -> RunFolder:
         progress.say(f"warning: {line}")
     if run.record().status == "finished" and last == _steps(recipe):
         raise UserError(f"{run.path}: is finished. To train further: likeness continue {run.path} --steps N")
+    _check_same_recipe(run, recipe, last)
     base = open_base(recipe, run)
     with run.active():
         _train(run, recipe, base, progress)
@@ -94,6 +105,7 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) ->
     for kept in {"checkpoints", "previews"} - set(changes):  # the parent's, as far as the child has such steps
         content["stages"][-1][kept] = [s for s in content["stages"][-1][kept] if s <= content["stages"][-1]["steps"]]
     recipe = recipe_from_dict(content, stage_types())
+    _refuse_changes(parent, old.stages[-1], recipe.stages[-1], recipe.stages[-1].decides, "say what is trained, so weights and optimizer would not fit. Train it anew")
     if last >= _steps(recipe):
         more = f"likeness continue {parent.path} --steps {old.stages[-1].steps + last}"
         raise UserError(f"{parent.path}: has done {last} steps already. Say how many in all: {more}")
@@ -114,6 +126,23 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) ->
     with run.active():
         _train(run, recipe, base, progress)
     return run
+
+
+def _check_same_recipe(run: RunFolder, recipe: Recipe, last: int) -> None:
+    """Refuse to resume where recipe.toml was changed by hand in what the saved steps rest on."""
+    trained = read_card(_layers_at(run, last))["stages"] if last else []
+    for stage, entry in zip(recipe.stages, trained):
+        before = type(stage).model_validate(entry["spec"]) if stage.method == entry["method"] else None
+        if before is None:
+            raise UserError(f"{run.path}/recipe.toml: a stage is {stage.method} now and was trained as {entry['method']}. Put it back, or train anew.")
+        names = set(type(stage).model_fields) - set(MAY_CHANGE if entry is trained[-1] else ("previews",))
+        _refuse_changes(run, before, stage, names, "were changed in recipe.toml after training began. Put them back, or branch off: likeness continue RUN")
+
+
+def _refuse_changes(run: RunFolder, old: Stage, new: Stage, names: Iterable[str], why: str) -> None:
+    differ = [f"{name} ({getattr(old, name)} -> {getattr(new, name)})" for name in sorted(names) if getattr(old, name) != getattr(new, name)]
+    if differ:
+        raise UserError(f"{run.path}: {', '.join(differ)} {why}.")
 
 
 def _was_trained(run: RunFolder) -> None:

@@ -1,0 +1,70 @@
+"""Whether a recipe can fit in memory and on the disk at all, from file headers alone: asked before anything is loaded.
+
+Lower bounds: activations, pictures and what else runs on the machine come on top. So a refusal is certain, and a pass is no promise.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from ..files.errors import UserError
+from ..files.recipe import Recipe
+from ..files.run_folder import KEPT_RESUME_STATES
+from ..model.folder import classes_of, networks, weight_files
+
+NUMBER = 4  # bytes: weights, gradients and optimizer are float32
+GIB = 2**30
+
+
+def check_room(recipe: Recipe, base: Path, parent: Path) -> None:
+    """Refuse what cannot fit, with the numbers; raises UserError. base: its folder; parent: where the run's folder will be."""
+    sizes = {part: sum(_numbers(path) for path in weight_files(base, part)) for part in networks(classes_of(base))}
+    text = sum(count for part, count in sizes.items() if part.startswith("text_encoder"))
+    trained = [stage.trained_numbers(sizes["unet"], text) for stage in recipe.stages]
+    networks_bytes, learning = NUMBER * sum(sizes.values()), 3 * NUMBER * max(trained)
+    kept = sum(NUMBER * sum(trained[: n + 1]) * len(stage.checkpoint_steps) for n, stage in enumerate(recipe.stages))
+    states = (KEPT_RESUME_STATES + 1) * 3 * NUMBER * max(trained)  # one more than stay: the old ones go when the new one is whole
+    _refuse("memory", free_memory(), networks_bytes + learning, f"networks {_gib(networks_bytes)}, gradients and optimizer {_gib(learning)}", "Train less of it (likeness train lora), close other programs")
+    _refuse("disk", free_disk(parent), kept + states, f"checkpoints {_gib(kept)}, states to resume from {_gib(states)}", "Ask for fewer --checkpoints, give --runs on another disk")
+
+
+def free_memory() -> int | None:
+    """Bytes that a new process can have: the GPU's if there is one. None where the system does not tell."""
+    if torch.cuda.is_available():
+        return torch.cuda.mem_get_info()[0]
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        return next((int(line.split()[1]) * 1024 for line in meminfo.read_text().splitlines() if line.startswith("MemAvailable")), None)
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def free_disk(folder: Path) -> int:
+    """Bytes free where a folder is, or will be made."""
+    known = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(known).free
+
+
+def _refuse(what: str, free: int | None, needed: int, made_of: str, advice: str) -> None:
+    if free is not None and needed > free:
+        raise UserError(f"{what}: this recipe needs at least {_gib(needed)} ({made_of}), and {_gib(free)} are free. {advice}, or try all the same with --force.")
+
+
+def _numbers(path: Path) -> int:
+    try:
+        with safe_open(path, "pt") as file:
+            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    except (SafetensorError, OSError):
+        return 0  # said where it is loaded
+
+
+def _gib(count: int) -> str:
+    return f"{count / GIB:.1f} GiB" if count >= GIB / 10 else f"{count / 2**20:.0f} MiB"
