@@ -131,6 +131,32 @@ def export(run: Path, /, *, to: str, checkpoint: int | None = None, base: str | 
     print(f"next: read {opened.output(to) / 'README.md'}")
 
 
+@app.command(name="import")
+def import_(
+    path: Path, /, *, class_noun: str | None = None, identifier: str | None = None, photos: Path | None = None, base: str = "toybox",
+    runs: Runs = Path("runs"),
+) -> None:  # fmt: skip
+    """Take in what another tool has trained, as a run: a LoRA (diffusers, kohya, PEFT), a new word, Custom Diffusion's weights.
+
+    Parameters
+    ----------
+    path
+        A .safetensors file, or a folder of such.
+    class_noun
+        What the subject is: dog, backpack. Default: what the file's trigger phrase says.
+    identifier
+        The word that names it in prompts. Default: the file's trigger phrase or new word.
+    photos
+        Photos of the subject, if its pictures are to be scored.
+    base
+        The base that it was trained on: toybox, a local folder in diffusers format, or a hub id.
+    """
+    from ..workflow.importing import import_files
+
+    run = import_files(path, runs, progress(), base, class_noun, identifier, photos)
+    print(f'next: likeness generate {run.path} "a {{}} on the beach" --seeds 0-3')
+
+
 @app.command
 def compare(*recipes: str, subjects: str = "all", seeds: str = "0", runs: Runs = Path("runs/compare"), base: str = "toybox", clip: str | None = None, dino: str | None = None) -> None:
     """Train, draw and score the grid of recipes, subjects and seeds; only missing cells run. Ends with one table.

@@ -91,6 +91,8 @@ def evaluate(run: RunFolder, progress: Progress, clip: str | None = None, dino: 
     saved = [p for p in run.pictures() if " + " not in (p.settings.checkpoint or "")]  # those with other runs' LoRAs show something else
     if not any(p.labels.get("model") == "personalized" for p in saved):
         raise UserError(f"{run.path}: has no pictures to score. Draw some first: likeness generate {run.path}")
+    if not any(p.image for p in run.photos()):
+        raise UserError(f"{run.path}: has no photos to compare with. Import it with them: likeness import FILE --photos FOLDER")
     judges = open_judges(recipe.base, clip, dino)
     with stop_request() as stop, progress.task("rows of scores", 4) as task:
 

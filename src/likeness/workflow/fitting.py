@@ -146,8 +146,11 @@ def _refuse_changes(run: RunFolder, old: Stage, new: Stage, names: Iterable[str]
 
 
 def _was_trained(run: RunFolder) -> None:
-    if merged := (run.record().lineage or {}).get("merged"):
+    lineage = run.record().lineage or {}
+    if merged := lineage.get("merged"):
         raise UserError(f"{run.path}: was merged from {' and '.join(merged)}, not trained. Train those further and merge them again.")
+    if imported := lineage.get("imported"):
+        raise UserError(f"{run.path}: was imported from {imported} and has no state to go on from. Train anew, or on it as a pipeline: likeness export {run.path} --to diffusers")
 
 
 def open_base(recipe: Recipe, run: RunFolder | None = None) -> Base:

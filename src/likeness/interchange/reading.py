@@ -1,0 +1,228 @@
+"""Files of other tools, taken in: LoRAs in the layouts of diffusers, kohya's scripts and PEFT, new words, Custom Diffusion's weights.
+
+Layers are matched by their names on the base itself, and a layer that the base does not have is an error: tools that skip unknown names
+draw pictures that were never trained (ComfyUI#1144). Pickles are refused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.loaders.lora_conversion_utils import _maybe_map_sgm_blocks_to_diffusers
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from ..files.errors import UserError
+from ..model.base import Base
+from ..model.folder import PICKLES
+from .diffusers import CUSTOM_DIFFUSION, LORA, ecosystem_name
+
+CUSTOM = "_custom_diffusion"
+ENDINGS = {  # of a layer's tensors, in the layouts that are known
+    "lora_A.weight": "A", "lora_down.weight": "A", "lora.down.weight": "A", "lora_linear_layer.down.weight": "A",
+    "lora_B.weight": "B", "lora_up.weight": "B", "lora.up.weight": "B", "lora_linear_layer.up.weight": "B",
+    "lora_magnitude_vector": "magnitude", "lora_magnitude_vector.weight": "magnitude", "alpha": "alpha",
+}  # fmt: skip
+KOHYA = {"lora_unet_": "unet", "lora_te_": "text_encoder", "lora_te1_": "text_encoder", "lora_te2_": "text_encoder_2"}
+
+FIRST_NAMES = {"input_blocks": "down_blocks", "middle_block": "mid_block", "output_blocks": "up_blocks"}
+
+
+@dataclass(frozen=True)
+class File:
+    """A safetensors file: its tensors and what its header says."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+    header: dict[str, str] = field(default_factory=dict)
+
+
+def read_file(path: Path) -> File:
+    if path.suffix in PICKLES:
+        raise UserError(f"{path}: is a pickle, which could run code when it is opened. Convert it to safetensors and import that.")
+    try:
+        with safe_open(path, "pt") as file:
+            return File(path, {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, OSError) as problem:
+        raise UserError(f"{path}: cannot be read as safetensors ({problem}). Get the file again.") from None
+
+
+def files_at(path: Path) -> list[Path]:
+    """The weight files of an export: the path itself, or those in a folder."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UserError(f"{path}: no such file or folder. Give a .safetensors file, or a folder of them.")
+    if (path / "model_index.json").exists():
+        raise UserError(f"{path}: is a whole pipeline. It needs no import: give it as --base.")
+    found = sorted(p for p in path.rglob("*.safetensors") if not p.name.startswith("."))
+    if not found:
+        pickled = [p.name for p in path.rglob("*") if p.suffix in PICKLES]
+        why = f"only {pickled[0]}, a pickle that could run code" if pickled else "no .safetensors file"
+        raise UserError(f"{path}: has {why}. Convert it to safetensors and import that.")
+    return found
+
+
+def kind_of(file: File) -> str:
+    """lora | word | custom_diffusion; UserError for anything else."""
+    if any(_layer(name) for name in file.tensors):
+        return "lora"
+    if file.path.name == CUSTOM_DIFFUSION or any(CUSTOM in name for name in file.tensors):
+        return "custom_diffusion"
+    if file.tensors and all(value.ndim in (1, 2) for value in file.tensors.values()) and len(file.tensors) <= 2:
+        return "word"
+    raise UserError(f"{file.path}: holds neither a LoRA, nor a new word, nor Custom Diffusion's weights, by the names of its tensors.")
+
+
+def _layer(name: str) -> tuple[str, str] | None:
+    """ "unet.x.lora_A.weight" -> ("unet.x", "A"); None where the name is of no LoRA."""
+    return next(((name.removesuffix(f".{ending}"), part) for ending, part in ENDINGS.items() if name.endswith(f".{ending}")), None)
+
+
+@dataclass(frozen=True)
+class ReadLoRA:
+    """Of each layer, by our name for it ("unet.<module>"): A, B, what B·A is multiplied by, and DoRA's magnitude if there is one."""
+
+    layers: dict[str, dict[str, Tensor]]
+    scales: dict[str, tuple[int, float]]  # rank, scale
+    dora: bool
+
+    def weights(self, wanted: Mapping[str, Tensor], rank: int) -> dict[str, Tensor]:
+        """As a method calls them, every scale multiplied into B; a layer that the file does not have adds nothing.
+
+        wanted  what a method with `rank` and alpha = rank trains: names and shapes
+        """
+        found = {}
+        for name, shape in wanted.items():
+            layer, part = _layer(name) or (name, "")
+            given = self.layers.get(layer)
+            value = torch.zeros_like(shape)
+            if given is not None and part in given:
+                tensor = given[part].float() * (self.scales[layer][1] if part == "B" else 1)
+                value[tuple(slice(side) for side in tensor.shape)] = tensor  # A has fewer rows, B fewer columns, where the rank is lower
+            elif part == "magnitude":
+                raise UserError(f"{layer}: has no DoRA magnitude, and others have. Convert it to a plain LoRA first.")
+            found[name] = value
+        return found
+
+
+def read_lora(files: Iterable[File], base: Base) -> ReadLoRA:
+    """The layers of LoRA files, matched with the base's; UserError on a layer that it does not have."""
+    layers: dict[str, dict[str, Tensor]] = defaultdict(dict)
+    settings: dict[str, Any] = {}
+    for file in files:
+        tensors, told = _diffusers_names(file, base), _settings(file)
+        settings |= told
+        for name, value in tensors.items():
+            layer, part = _layer(name) or (name, "")
+            if not part:
+                raise UserError(f"{file.path}: {name} is of no LoRA that likeness knows (LoKr, LoHa and others are not read).")
+            layers[layer][part] = value
+    _check_layers(layers, base)
+    scales = {}
+    for layer, parts in layers.items():
+        network, rank = layer.partition(".")[0], parts["A"].shape[0]
+        alpha = float(parts["alpha"]) if "alpha" in parts else settings.get(f"{network}.lora_alpha", rank)
+        scales[layer] = rank, alpha / (math.sqrt(rank) if settings.get(f"{network}.use_rslora") else rank)
+    dora = any("magnitude" in parts for parts in layers.values())
+    return ReadLoRA(dict(layers), scales, dora)
+
+
+def _settings(file: File) -> dict[str, Any]:
+    """What a header, or PEFT's adapter_config.json beside the file, says of alpha."""
+    config = file.path.parent / "adapter_config.json"
+    try:
+        if "lora_adapter_metadata" in file.header:
+            told = json.loads(file.header["lora_adapter_metadata"])
+        elif config.exists():
+            told = {f"{_network_of(file.path)}.{key}": value for key, value in json.loads(config.read_text("utf-8")).items()}
+        else:
+            return {}
+    except (ValueError, AttributeError) as problem:
+        raise UserError(f"{file.path}: what it says of its alpha cannot be read ({problem}). Export it again.") from None
+    if patterns := [key for key, value in told.items() if key.endswith("_pattern") and value and not key.endswith("exclude_pattern")]:
+        raise UserError(f"{file.path}: gives layers alphas or ranks of their own ({patterns[0]}), which likeness does not read. Export it in kohya's layout.")
+    return told
+
+
+def _network_of(path: Path) -> str:
+    return path.parent.name if path.parent.name.startswith("text_encoder") else "unet"
+
+
+def _diffusers_names(file: File, base: Base) -> dict[str, Tensor]:
+    """Every tensor under "<network>.<module>.<ending>", whichever tool named it."""
+    if any(name.startswith("base_model.model.") for name in file.tensors):
+        return {name.replace("base_model.model", _network_of(file.path), 1): value for name, value in file.tensors.items()}
+    if not any(name.startswith(tuple(KOHYA)) for name in file.tensors):
+        return {_of_this_transformers(name, base): value for name, value in file.tensors.items()}
+    tensors = _maybe_map_sgm_blocks_to_diffusers(dict(file.tensors), base.unet.config)  # SDXL's blocks, if numbered as in its first publication
+    if dora := [name for name in tensors if name.endswith("dora_scale")]:
+        raise UserError(f"{file.path}: is a DoRA ({dora[0]}), whose magnitudes are another number in this layout. Export it for diffusers.")
+    modules = {}
+    for prefix, network in KOHYA.items():
+        if network == "unet" or network in base.text_encoders:
+            module = base.unet if network == "unet" else base.text_encoders[network]
+            for path, _ in module.named_modules():
+                modules[prefix + ecosystem_name(f"{network}.{path}").partition(".")[2].replace(".", "_")] = f"{network}.{path}"
+    named = {}
+    for name, value in tensors.items():
+        layer, _, ending = name.partition(".")
+        for theirs, ours in FIRST_NAMES.items():
+            layer = layer.replace(theirs, ours)
+        if layer not in modules:
+            raise UserError(f"{file.path}: {layer} is no layer of {base.name}, so the LoRA is of another kind of base. Give its own with --base.")
+        named[f"{modules[layer]}.{ending}"] = value
+    return named
+
+
+def _of_this_transformers(name: str, base: Base) -> str:
+    """Without `text_model` where the installed transformers no longer says it."""
+    part, _, path = name.partition(".")
+    inner = path.removeprefix("text_model.")
+    return f"{part}.{inner}" if part in base.text_encoders and hasattr(base.text_encoders[part], inner.partition(".")[0]) else name
+
+
+def _check_layers(layers: Mapping[str, Mapping[str, Tensor]], base: Base) -> None:
+    networks: dict[str, Any] = {"unet": base.unet, **base.text_encoders}
+    for layer, parts in layers.items():
+        network, _, path = layer.partition(".")
+        module = dict(networks[network].named_modules()).get(path) if network in networks else None
+        if module is None or "A" not in parts or "B" not in parts:
+            why = "is no layer of the base" if module is None else "lacks one of its two matrices"
+            raise UserError(f"LoRA: {layer} {why} {base.name}. Give the base that it was trained on with --base.")
+        weight = module.weight
+        if parts["A"].shape[1] != weight.shape[1] or parts["B"].shape[0] != weight.shape[0]:
+            raise UserError(f"LoRA: {layer} is of another size than in {base.name}, so it was trained on another base. Give that with --base.")
+
+
+def read_word(file: File, base: Base) -> tuple[str, dict[str, Tensor]]:
+    """The word and its rows, "<text encoder>.<word>": [vectors, width], as likeness calls them."""
+    parts = list(base.text_encoders)
+    keys = list(file.tensors)
+    if set(keys) == {"clip_l", "clip_g"}:
+        rows, word = [file.tensors["clip_l"], file.tensors["clip_g"]], file.path.stem
+    elif len(keys) == 1:
+        rows, word = [file.tensors[keys[0]]], file.path.stem if keys[0] == "emb_params" else keys[0]
+    else:
+        raise UserError(f"{file.path}: holds {len(keys)} tensors, and a new word is one, or clip_l and clip_g. Give a file of a single word.")
+    rows = [row[None] if row.ndim == 1 else row for row in rows]
+    widths = [network.get_input_embeddings().weight.shape[1] for network in base.text_encoders.values()]
+    if [row.shape[1] for row in rows] != widths:
+        raise UserError(f"{file.path}: is {', '.join(str(r.shape[1]) for r in rows)} wide, and the text encoder of {base.name} {', '.join(map(str, widths))}. Give its own base with --base.")
+    word = f"<{word.strip('<>').replace(' ', '-')}>"
+    return word, {f"{part}.{word}": row.float() for part, row in zip(parts, rows)}
+
+
+def read_custom_diffusion(file: File) -> dict[str, Tensor]:
+    """Cross-attention weights as likeness calls them, from the names of diffusers' script."""
+    return {f"unet.{name.replace('processor.', '').replace(CUSTOM, '')}": value for name, value in file.tensors.items()}
+
+
+__all__ = ["CUSTOM_DIFFUSION", "LORA", "File", "ReadLoRA", "files_at", "kind_of", "read_custom_diffusion", "read_file", "read_lora", "read_word"]

@@ -1,0 +1,106 @@
+"""A run of what another tool has trained: it is drawn, combined, scored and exported like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..files.errors import UserError
+from ..files.recipe import Recipe, recipe_from_dict
+from ..files.run_folder import RunFolder
+from ..interchange import reading
+from ..interchange.reading import File, ReadLoRA
+from ..methods.lora import IN_TEXT, TARGETS
+from ..model.base import Base
+from .photos import gather_all
+from .progress import Progress
+from .stack import attach, stage_types, write_layers
+
+Layer = tuple[dict[str, Any], dict[str, Tensor] | ReadLoRA]  # a stage's options, and its weights
+
+
+def import_files(
+    path: Path, parent: Path, progress: Progress, base_name: str = "toybox", class_noun: str | None = None, identifier: str | None = None,
+    photos: Path | None = None,
+) -> RunFolder:  # fmt: skip
+    """A run folder with a LoRA, new words, or Custom Diffusion's weights from files of other tools.
+
+    photos  of the subject, if it is to be scored
+    """
+    files = [reading.read_file(one) for one in reading.files_at(path)]
+    kinds = [reading.kind_of(file) for file in files]
+    noun, name = _subject(files, class_noun, identifier)
+    base = Base.open(base_name)
+    layers = _layers(files, kinds, base)
+    words = [options["word"] for options, _ in layers if "word" in options]
+    subject = {"photos": photos or path, "class_noun": noun, "identifier": name or (words[0].strip("<>") if words else "sks")}
+    recipe = recipe_from_dict({"base": base_name, "subject": subject, "stages": [options for options, _ in layers]}, stage_types())
+    taken = gather_all(recipe) if photos else []
+    run = RunFolder.create(parent, path.stem, seed=0, base=base_name, base_hash=base.hash, lineage={"imported": path.name})
+    run.write_recipe(recipe)
+    run.write_photos(taken)
+    _keep(run, recipe, base, layers)
+    run.update(status="finished", pid=None)
+    progress.say(f"run: {run.path}")
+    for file, kind in zip(files, kinds):
+        progress.say(f"{file.path.name}: {kind.replace('_', ' ')}")
+    return run
+
+
+def _keep(run: RunFolder, recipe: Recipe, base: Base, layers: Sequence[Layer]) -> None:
+    """The layers, each on those beneath it, in one checkpoint."""
+    methods, beneath = [], None
+    for n, (stage, (_, weights)) in enumerate(zip(recipe.stages, layers)):
+        upto = recipe.model_copy(update={"stages": recipe.stages[: n + 1]})
+        method = attach(stage, base, 0, n)
+        method.restore(weights.weights(method.weights(), stage.rank) if isinstance(weights, ReadLoRA) else weights)  # type: ignore[attr-defined]
+        methods.append(method)
+        beneath = run.save_checkpoint(n, lambda folder: write_layers(folder, upto, base, methods, n, beneath))  # noqa: B023
+        method.freeze()
+
+
+def _subject(files: Sequence[File], class_noun: str | None, identifier: str | None) -> tuple[str, str | None]:
+    """Class noun and identifier: as given, or from a trigger phrase of two words in a header ("sks dog")."""
+    phrases = [file.header.get("modelspec.trigger_phrase", "").split() for file in files]
+    told = next((phrase for phrase in phrases if len(phrase) == 2), [None, None])
+    if not (noun := class_noun or told[1]):
+        raise UserError("import: the files do not say what they show. Say it with --class-noun, in a word that the base knows: dog, backpack, style.")
+    return noun, identifier or told[0]
+
+
+def _layers(files: Sequence[File], kinds: Sequence[str], base: Base) -> list[Layer]:
+    of_kind = {kind: [file for file, one in zip(files, kinds) if one == kind] for kind in dict.fromkeys(kinds)}
+    words = [reading.read_word(file, base) for file in of_kind.get("word", [])]
+    rows = {name: value for _, each in words for name, value in each.items()}
+    if custom := of_kind.get("custom_diffusion"):
+        if len(custom) > 1 or "lora" in of_kind or len(words) != 1:
+            raise UserError("import: Custom Diffusion is one file of weights and one of its word in a folder of their own.")
+        weights = reading.read_custom_diffusion(custom[0])
+        trained = "all" if any(".to_q." in name for name in weights) else "kv"
+        return [({"method": "custom_diffusion", "trained": trained, "words": [words[0][0]], "steps": 1}, weights | rows)]
+    layers: list[Layer] = []
+    for word, each in words:
+        vectors = len(next(iter(each.values())))
+        layers.append(({"method": "textual_inversion", "word": word, "vectors": vectors, "steps": 1}, each))
+    if lora := of_kind.get("lora"):
+        read = reading.read_lora(lora, base)
+        layers.append((_lora_options(read), read))
+    return layers
+
+
+def _lora_options(read: ReadLoRA) -> dict[str, Any]:
+    ends = {name.partition(".")[2] for name in read.layers if name.startswith("unet.")}
+    targets = next((t for t, parts in TARGETS.items() if all(any(end == p or end.endswith(f".{p}") for p in parts) for end in ends)), None)
+    if targets is None:
+        odd = next(end for end in sorted(ends) if not any(end.endswith(f".{p}") for p in TARGETS["everything"]))
+        raise UserError(f"LoRA: has an addition to {odd}, which likeness does not train. Merge it into a pipeline with diffusers, and use that as --base.")
+    in_text = [name for name in read.layers if not name.startswith("unet.")]
+    if odd := [name for name in in_text if not name.endswith(tuple(IN_TEXT))]:
+        raise UserError(f"LoRA: has an addition to {odd[0]}, and likeness reads those to a text encoder's attention alone. Train it anew without.")
+    rank = max(rank for rank, _ in read.scales.values())
+    if read.dora and {r for r, _ in read.scales.values()} != {rank}:
+        raise UserError("LoRA: is a DoRA whose layers have several ranks, which likeness does not read.")
+    return {"method": "lora", "rank": rank, "targets": targets, "train_text_encoder": bool(in_text), "dora": read.dora, "steps": 1}

@@ -1,0 +1,169 @@
+"""What another tool has trained draws here what it drew there: our own exports of every layout, taken in again, draw the same pictures."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from likeness.files.errors import UserError
+from likeness.files.recipe import recipe_from_dict
+from likeness.files.run_folder import RunFolder
+from likeness.interchange import reading
+from likeness.model.base import Base
+from likeness.model.trajectory import initial_latents, walk
+from likeness.workflow.evaluating import evaluate
+from likeness.workflow.exporting import export
+from likeness.workflow.fitting import branch, fit
+from likeness.workflow.generating import generate
+from likeness.workflow.importing import import_files
+from likeness.workflow.progress import Silent
+from likeness.workflow.stack import put_on, stage_types
+
+LORA = {"method": "lora", "steps": 3, "learning_rate": 1e-2, "rank": 4, "alpha": 8.0}
+WORD = {"method": "textual_inversion", "steps": 3, "learning_rate": 0.5, "vectors": 3}
+CUSTOM = {"method": "custom_diffusion", "steps": 3, "learning_rate": 5e-2, "prior_weight": 0.0, "augmentation": False}
+CASES = {
+    "diffusers": ("diffusers", [LORA]), "rank-stabilized": ("diffusers", [{**LORA, "rank_stabilized": True}]), "DoRA": ("diffusers", [{**LORA, "dora": True}]),
+    "text encoders": ("diffusers", [{**LORA, "train_text_encoder": True}]), "convolutions": ("diffusers", [{**LORA, "targets": "everything"}]),
+    "kohya": ("kohya", [LORA]), "kohya, text encoders": ("kohya", [{**LORA, "train_text_encoder": True, "rank_stabilized": True}]),
+    "kohya, convolutions": ("kohya", [{**LORA, "targets": "everything"}]), "peft": ("peft", [{**LORA, "train_text_encoder": True}]),
+    "word": ("diffusers", [WORD]), "word for A1111": ("a1111", [WORD]), "word and LoRA": ("diffusers", [WORD, LORA]),
+    "custom diffusion": ("custom-diffusion", [CUSTOM]), "all of custom diffusion": ("custom-diffusion", [{**CUSTOM, "trained": "all"}]),
+}  # fmt: skip
+
+
+@pytest.fixture
+def trained(tiny_folders, photo_folder, tmp_path):
+    def run(*stages: dict, family: str = "epsilon") -> RunFolder:
+        subject = {"photos": photo_folder, "class_noun": "dog"}
+        recipe = recipe_from_dict({"base": str(tiny_folders[family]), "subject": subject, "stages": list(stages)}, stage_types())
+        return fit(recipe, tmp_path / "runs", Silent(), name="here")
+
+    return run
+
+
+def drawn(run: RunFolder) -> torch.Tensor:
+    base = Base.open(str(run.recipe(stage_types()).base))
+    prompt = f"a photo of a {put_on(base, run.latest()).called}"  # type: ignore[arg-type]
+    latents = initial_latents(base, [7])
+    with torch.no_grad():
+        for step in walk(base, latents, base.condition([prompt]), base.condition([""]), 3, 5.0):
+            latents = step.latents
+    return latents
+
+
+def taken(path: Path, run: RunFolder, tmp_path: Path, **options) -> RunFolder:
+    return import_files(path, tmp_path / "imported", Silent(), str(run.recipe(stage_types()).base), **{"class_noun": "dog", **options})
+
+
+@pytest.mark.parametrize("family", ["epsilon", "sdxl"])
+@pytest.mark.parametrize("case", CASES)
+def test_our_own_exports_come_back(case, family, trained, tmp_path):
+    tool, stages = CASES[case]
+    run = trained(*stages, family=family)
+    folder = export(run, tool, Silent())[0].parent
+    if family == "sdxl" and tool == "diffusers" and "word" in case:  # clip_l and clip_g do not say the word: the file's name does
+        (folder / "learned_embeds.safetensors").rename(folder / "sks.safetensors")
+    again = taken(folder, run, tmp_path)
+    torch.testing.assert_close(drawn(again), drawn(run), atol=1e-5, rtol=1e-5)
+    assert again.record().lineage == {"imported": tool} and again.record().status == "finished"
+
+
+def test_layers_of_several_ranks_and_alphas(trained, tmp_path):
+    """As kohya's scripts allow: each adds alpha/rank times its own product, and a layer that is missing adds nothing."""
+    run = trained(LORA)
+    (path,) = export(run, "kohya", Silent())
+    tensors = load_file(path)
+    layers = sorted({name.partition(".")[0] for name in tensors})
+    small, gone = layers[0], layers[1]
+    tensors[f"{small}.lora_down.weight"] = tensors[f"{small}.lora_down.weight"][:2].contiguous()
+    tensors[f"{small}.lora_up.weight"] = tensors[f"{small}.lora_up.weight"][:, :2].contiguous()
+    tensors[f"{small}.alpha"] = torch.tensor(3.0)
+    save_file({name: value for name, value in tensors.items() if not name.startswith(gone)}, path)
+    base = Base.open(str(run.recipe(stage_types()).base))
+    before = {name: value.clone() for name, value in base.unet.state_dict().items()}
+    put_on(base, taken(path, run, tmp_path).latest())  # type: ignore[arg-type]
+    changes = {f"lora_unet_{name.removesuffix('.weight').replace('.', '_')}": base.unet.state_dict()[name] - before[name] for name in before}
+    torch.testing.assert_close(changes[small], 1.5 * tensors[f"{small}.lora_up.weight"] @ tensors[f"{small}.lora_down.weight"], atol=1e-6, rtol=1e-4)
+    other = layers[2]
+    torch.testing.assert_close(changes[other], 2.0 * tensors[f"{other}.lora_up.weight"] @ tensors[f"{other}.lora_down.weight"], atol=1e-6, rtol=1e-4)
+    assert not changes[gone].any()
+
+
+def test_sdxls_first_names(trained, tmp_path):
+    """kohya's scripts name SDXL's blocks as its first publication did."""
+    run = trained(LORA, family="sdxl")
+    (path,) = export(run, "kohya", Silent())
+    per_block = Base.open(str(run.recipe(stage_types()).base)).unet.config.layers_per_block + 1
+    renamed = {}
+    for name, value in load_file(path).items():
+        parts = name.split("_")
+        if parts[2] == "mid":  # lora_unet_mid_block_attentions_0_…
+            renamed["_".join(["lora_unet_middle_block_1", *parts[6:]])] = value
+        else:  # lora_unet_down_blocks_1_attentions_0_…
+            block, layer, down = int(parts[4]), int(parts[6]), parts[2] == "down"
+            number = block * per_block + layer + (1 if down else 0)
+            renamed["_".join([f"lora_unet_{'input' if down else 'output'}_blocks_{number}_1", *parts[7:]])] = value
+    save_file(renamed, path)
+    torch.testing.assert_close(drawn(taken(path, run, tmp_path)), drawn(run), atol=1e-5, rtol=1e-5)
+
+
+def test_the_trigger_phrase_names_the_subject(trained, tmp_path):
+    run = trained(LORA)
+    (path,) = export(run, "kohya", Silent())
+    subject = taken(path, run, tmp_path, class_noun=None).recipe(stage_types()).subject
+    assert (subject.identifier, subject.class_noun) == ("sks", "dog")
+
+
+def test_an_imported_run_is_a_run(trained, photo_folder, tmp_path):
+    run = trained(LORA)
+    (path,) = export(run, "diffusers", Silent())
+    again = taken(path, run, tmp_path, photos=photo_folder)
+    assert len(again.photos()) == 4
+    assert len(generate(again, ["a {} on the beach"], [0], Silent(), steps=2, others=[(trained(LORA), 0.5)])) == 2
+    assert export(again, "kohya", Silent())[0].is_file()
+    with pytest.raises(UserError, match="was imported from"):
+        branch(again, {"steps": 9}, Silent())
+    bare = taken(path, run, tmp_path)
+    generate(bare, ["a {}"], [0], Silent(), steps=2, beside_base=False)
+    with pytest.raises(UserError, match="--photos"):
+        evaluate(bare, Silent())
+
+
+def test_what_cannot_be_read_is_one_line(trained, tiny_folders, tmp_path):
+    run = trained(LORA)
+    (path,) = export(run, "diffusers", Silent())
+    (tmp_path / "evil.pt").write_bytes(pickle.dumps({}))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "junk.safetensors").write_bytes(b"junk")
+    save_file({"model.weight": torch.zeros(2, 2, 2)}, tmp_path / "other.safetensors")
+    save_file({"lora_unet_nowhere.lora_down.weight": torch.zeros(2, 2), "lora_unet_nowhere.lora_up.weight": torch.zeros(2, 2)}, tmp_path / "foreign.safetensors")
+    wide = {"<sks>": torch.zeros(1, 999)}
+    save_file(wide, tmp_path / "wide.safetensors")
+    for source, says in (
+        (tmp_path / "evil.pt", "is a pickle"), (tmp_path / "empty", "no .safetensors file"), (tmp_path / "nowhere", "no such file"),
+        (tmp_path / "junk.safetensors", "cannot be read"), (tmp_path / "other.safetensors", "holds neither"), (tmp_path / "foreign.safetensors", "is no layer of"),
+        (tmp_path / "wide.safetensors", "999 wide"), (tiny_folders["epsilon"], "give it as --base"),
+    ):  # fmt: skip
+        with pytest.raises(UserError, match=says):
+            taken(source, run, tmp_path)
+    with pytest.raises(UserError, match="--class-noun"):
+        taken(path, run, tmp_path, class_noun=None)
+    with pytest.raises(UserError, match=r"another (kind of )?base|no layer of the base|of another size"):
+        import_files(path, tmp_path / "imported", Silent(), str(tiny_folders["sdxl"]), "dog")
+    assert not list((tmp_path / "imported").glob("*"))
+
+
+def test_alphas_of_single_layers_in_a_header_are_refused(trained, tmp_path):
+    """Rather than drawn with another strength."""
+    run = trained(LORA)
+    (path,) = export(run, "diffusers", Silent())
+    told = {"unet.lora_alpha": 8, "unet.alpha_pattern": {"down_blocks.0": 2}}
+    save_file(load_file(path), path, {"format": "pt", "lora_adapter_metadata": json.dumps(told)})
+    with pytest.raises(UserError, match="alpha_pattern"):
+        reading.read_lora([reading.read_file(path)], Base.open(str(run.recipe(stage_types()).base)))
