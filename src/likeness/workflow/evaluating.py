@@ -29,9 +29,11 @@ from ..world.drawing import draw
 from ..world.random_scenes import NAMED_CONTEXTS
 from ..world.scene import Appearance
 from ..world.subjects import NamedSubject, distractors, photo_scenes, prompts_for, seed_of
+from .generating import checkpoint_of
+from .pairs import pair_rows
 from .photos import toybox_subject
 from .progress import Progress
-from .stack import stage_types
+from .stack import read_card, stage_types
 from .stopping import Stopped, stop_request
 
 JUDGES = Path(__file__).parent.parent / "toybox" / "judges"
@@ -111,24 +113,49 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
     subject = toybox_subject(recipe.subject.photos)
     world = WorldScores(subject, candidates_for(subject, judges, references), judges.clip) if subject else None
     last = max(p.labels.get("checkpoint", 0) for p in saved)
+    together = _together(run, recipe, saved)
+    alone = [p for p in saved if p not in together] or saved
     rows, blank = [], 0
     for kind in ("personalized", "base"):
-        chosen = [p for p in saved if p.labels.get("model") == kind and p.labels.get("checkpoint", 0) in (0, last)]
+        chosen = [p for p in alone if p.labels.get("model") == kind and p.labels.get("checkpoint", 0) in (0, last)]
         if chosen:
             images = [Image.open(p.path).convert("RGB") for p in chosen]
             blank += sum(is_black(image) for image in images)
             rows.append({"name": kind, "scores": _scores(chosen, images, judges, references, world)})
         go_on(1 if kind == "personalized" else 2)
-    rows += _bounds(world, saved, judges, references)
+    rows += _bounds(world, alone, judges, references)
+    if together:
+        rows += _pairs(run, recipe, [p for p in together if p.labels.get("checkpoint", 0) in (0, last)], judges)
     go_on(4)
     remarks = [f"{blank} of {len(saved)} pictures are black."] if blank else []
     if recipe.others:
-        remarks.append("Likeness is to the first of the run's subjects alone, also in pictures that were asked for others.")
+        remarks.append("Likeness is to the first of the run's subjects alone, also in pictures that were asked for another by itself.")
     if subject is None:
         remarks.append("Floor and naming: not available for photographs, whose other individuals of the class are unknown.")
         if recipe.base == "toybox":
             remarks.append("The embedded judges know drawn scenes alone: of photographs their cosines are a hint, no measurement.")
     return {"encoders": {"clip": judges.clip.name, "dino": judges.dino.name}, "rows": rows, "remarks": remarks}
+
+
+def _together(run: RunFolder, recipe: Recipe, saved: list[SavedPicture]) -> list[SavedPicture]:
+    """The pictures that were asked for both of two toybox subjects, personalized ones and the base's of the same class prompts."""
+    if len(recipe.subjects) != 2 or not all(toybox_subject(one.photos) for one in recipe.subjects):
+        return []
+    card = read_card(checkpoint_of(run))
+    names = [card["subject"]["called"], *(other["called"] for other in card["others"])]
+    asked = {p.labels["class_prompt"] for p in saved if all(name in p.settings.prompt for name in names)}
+    return [p for p in saved if p.labels["class_prompt"] in asked]
+
+
+def _pairs(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Judges) -> list[dict[str, Any]]:
+    first, second = (toybox_subject(one.photos) for one in recipe.subjects)
+    assert first and second
+    candidates = []
+    for n, subject in enumerate((first, second)):
+        photos = judges.dino.pictures([p.image for p in run.photos() if p.image and p.subject == n])
+        candidates.append(candidates_for(subject, judges, photos))
+    images = {kind: [Image.open(p.path).convert("RGB") for p in saved if p.labels.get("model") == kind] for kind in ("personalized", "base")}
+    return pair_rows(images, [p.labels["class_prompt"] for p in saved], (first, second), candidates, judges.dino)
 
 
 def candidates_for(subject: NamedSubject, judges: Judges, references: np.ndarray) -> list[np.ndarray]:

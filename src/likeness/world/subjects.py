@@ -110,6 +110,14 @@ def photos_of(subject: NamedSubject) -> list[Scene]:
     return photo_scenes(subject.appearance, 4 + seed % 3, seed)
 
 
+def pair_scene(first: Appearance, second: Appearance, context: str, seed: int) -> Scene:
+    """Two individuals side by side, either of them on the left."""
+    rng = np.random.default_rng(seed)
+    xs = (0.28, 0.72) if rng.random() < 0.5 else (0.72, 0.28)
+    placed = tuple(random_placement(rng, one, x + rng.uniform(-0.03, 0.03), rng.uniform(0.42, 0.5)) for one, x in zip((first, second), xs))
+    return Scene(placed, context, seed=int(rng.integers(2**31)), **random_light(rng))
+
+
 @dataclass(frozen=True)
 class ToyPrompt:
     """A prompt with a hole for the subject's name, and what is true in its picture."""

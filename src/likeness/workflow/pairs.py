@@ -1,0 +1,70 @@
+"""Pictures of two toybox subjects together: are both there, and is each itself?
+
+Two objects stand side by side, so in each half of a picture the judge is asked who it is: either subject, or one of ten others of whom the same words
+are true. Truth and floor are asked in the same way: both subjects as the world draws them, and two others of the same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..evaluation import metrics
+from ..evaluation.encoders import DINO
+from ..evaluation.statistics import wilson
+from ..world.contexts import CONTEXTS
+from ..world.drawing import draw
+from ..world.random_scenes import PLAIN_CONTEXT
+from ..world.scene import Appearance
+from ..world.subjects import NamedSubject, distractors, pair_scene, seed_of
+
+SIDE, TOP = 0.6, 0.3  # of the square that is looked at in each half, and where it begins: shares of the picture
+TRUE_PICTURES = 4  # of each prompt
+
+
+def pair_rows(
+    images: dict[str, list[Image.Image]], prompts: Sequence[str], subjects: tuple[NamedSubject, NamedSubject], candidates: Sequence[list[np.ndarray]], dino: DINO
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Rows of scores: the images of each kind, then floor and ceiling for the prompts' places.
+
+    candidates  of each subject: vectors of its photos, then those of others; see candidates_for
+    """
+    first, second = subjects
+    others = [distractors(subject, 1, same_words=True)[0] for subject in subjects]
+    asked = sorted(set(prompts))
+    sets = {f"{kind}, both subjects": pictures for kind, pictures in images.items()}
+    sets["floor: two others of the same words"] = _drawn(others[0], others[1], asked)
+    sets["ceiling: both true subjects"] = _drawn(first.appearance, second.appearance, asked)
+    return [{"name": name, "scores": _scores(pictures, candidates, dino)} for name, pictures in sets.items() if pictures]
+
+
+def present(pictures: Sequence[Image.Image], candidates: Sequence[list[np.ndarray]], dino: DINO) -> np.ndarray:
+    """Which half shows which subject: [pictures, halves, subjects], true where it is likelier than all others of its class."""
+    seen = dino.pictures([half for picture in pictures for half in halves(picture)])
+    return np.stack([metrics.identify(seen, each) == 0 for each in candidates], axis=-1).reshape(len(pictures), 2, len(candidates))
+
+
+def halves(picture: Image.Image) -> tuple[Image.Image, Image.Image]:
+    side, top = round(SIDE * picture.width), round(TOP * picture.height)
+    places = ((0, top), (picture.width - side, top))
+    left, right = (picture.crop((x, y, x + side, y + side)).resize(picture.size, Image.Resampling.BICUBIC) for x, y in places)
+    return left, right
+
+
+def _scores(pictures: Sequence[Image.Image], candidates: Sequence[list[np.ndarray]], dino: DINO) -> dict[str, Any]:
+    found = present(pictures, candidates, dino)
+    both = (found[:, 0, 0] & found[:, 1, 1]) | (found[:, 0, 1] & found[:, 1, 0])
+    counts = {"both": both, "first": found[:, :, 0].any(1), "second": found[:, :, 1].any(1)}
+    return {name: asdict(wilson(int(yes.sum()), len(yes))) for name, yes in counts.items()}
+
+
+def _drawn(first: Appearance, second: Appearance, prompts: Sequence[str]) -> list[Image.Image]:
+    pictures = []
+    for prompt in prompts:
+        place = next((name for name, context in CONTEXTS.items() if context.words in prompt), PLAIN_CONTEXT)
+        pictures += [draw(pair_scene(first, second, place, seed_of(f"pair/{prompt}/{n}")), 64) for n in range(TRUE_PICTURES)]
+    return pictures
