@@ -1,15 +1,18 @@
-"""Seconds of one training step beside the bare loop: U-Net forward, backward and AdamW on ready tensors.
+"""Seconds of one training step of each method beside the bare loop: forward, backward and AdamW of the same parameters on ready tensors.
 
-    python benchmarks/step.py [--base toybox] [--batch 4] [--rounds 40]
+    python benchmarks/step.py [--methods dreambooth,lora] [--base toybox] [--batch 4] [--rounds 40] [--out FILE]
 
-All three run in one process on the same parameters, batch and precision, in turn (a round of each, many times), so
-that a busy machine slows all of them; the ratio is of medians.
+The three run in one process on parameters, batch and precision that are alike, in turn (a step of each, many times), so that a busy machine slows all
+of them; the ratio is of medians. Where gradients pass the text encoder, the bare loop encodes its prompts too. Uncached: photos and prompts are
+encoded at every step, as training scripts do that keep nothing.
 """
 
 import argparse
 import json
 import statistics
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,60 +21,75 @@ from PIL import Image
 from likeness.learning.denoising import noised, target
 from likeness.learning.method import Subject
 from likeness.learning.training import make_optimizer, train
-from likeness.methods.dreambooth import DreamBooth, Spec
+from likeness.methods import METHODS
 from likeness.model.base import Base
+from likeness.workflow.stack import method_class
+
+WARM_UP = 3
+FIXED = {"steps": 10_000_000, "learning_rate": 1e-9, "gradient_accumulation": 1, "prior_weight": 0.0, "augmentation": False}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--base", default="toybox")
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=40)
-    asked = parser.parse_args()
-    base = Base.open(asked.base, "cuda" if torch.cuda.is_available() else "cpu")
-    size = base.resolution
-    photos = [Image.fromarray(np.random.default_rng(n).integers(0, 256, (size, size, 3), dtype=np.uint8)) for n in range(5)]
-    subject = Subject(photos, "dog", "sks")
-    options = {"steps": 10_000_000, "batch_size": asked.batch, "learning_rate": 1e-9, "prior_weight": 0.0}
-
-    def loop(cached: bool):
-        spec = Spec(**options, cache_latents=cached)
-        method = DreamBooth(spec, base)
-        optimizer = make_optimizer(method, spec)
-        return method, optimizer, train(method, optimizer, spec, method.batches([subject], 0, 0), 0, 0)
-
-    method, optimizer, cached = loop(True)
-    _, _, uncached = loop(False)
-    batch = next(method.batches([subject], 0, 0))[0].photos
-    ready = noised(base, batch), target(base, batch), batch.timesteps, base.condition(batch.prompts)
-    parameters = list(base.unet.parameters())
-
-    def bare() -> None:
-        seen, wanted, timesteps, conditioning = ready
-        (base.predict(seen, timesteps, conditioning) - wanted).square().mean().backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-
-    steps = {"bare": bare, "likeness": lambda: next(cached), "likeness, uncached": lambda: next(uncached)}
-    for step in steps.values():
-        for _ in range(3):
-            step()
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(asked.rounds):
-        for name, step in steps.items():
+def measure(name: str, base_name: str, batch_size: int, rounds: int) -> dict:
+    cached, bare = steps_of(name, base_name, batch_size, True)
+    uncached, _ = steps_of(name, base_name, batch_size, False)
+    steps = {"bare": bare, "likeness": cached, "likeness, uncached": uncached}
+    seconds: dict[str, list[float]] = {key: [] for key in steps}
+    for _ in range(WARM_UP + rounds):
+        for key, step in steps.items():
             began = time.perf_counter()
             step()
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
-            seconds[name].append(time.perf_counter() - began)
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    result = {"base": asked.base, "batch": asked.batch, "threads": torch.get_num_threads(), "seconds": medians}
-    for name in ("likeness", "likeness, uncached"):
-        ratios = sorted(a / b for a, b in zip(seconds[name], seconds["bare"]))
-        result[f"ratio {name}"] = medians[name] / medians["bare"]
-        result[f"ratio {name}, quartiles of rounds"] = [ratios[len(ratios) // 4], ratios[3 * len(ratios) // 4]]
-    print(json.dumps(result, indent=1))
+            seconds[key].append(time.perf_counter() - began)
+    taken = {key: values[WARM_UP:] for key, values in seconds.items()}
+    medians = {key: statistics.median(values) for key, values in taken.items()}
+    result = {"method": name, "base": base_name, "batch": batch_size, "threads": torch.get_num_threads(), "seconds": medians}
+    for key in ("likeness", "likeness, uncached"):
+        ratios = sorted(a / b for a, b in zip(taken[key], taken["bare"]))
+        result[f"ratio {key}"] = medians[key] / medians["bare"]
+        result[f"ratio {key}, quartiles of rounds"] = [ratios[len(ratios) // 4], ratios[3 * len(ratios) // 4]]
+    return result
+
+
+def steps_of(name: str, base_name: str, batch_size: int, cache: bool) -> tuple[Callable[[], None], Callable[[], None]]:
+    """One step of the method, and one of the bare loop on the same parameters."""
+    base = Base.open(base_name, "cuda" if torch.cuda.is_available() else "cpu")
+    size = base.resolution
+    photos = [Image.fromarray(np.random.default_rng(n).integers(0, 256, (size, size, 3), dtype=np.uint8)) for n in range(5)]
+    kind = method_class(name)
+    asked = kind.Spec.completed({**FIXED, "batch_size": batch_size, "cache_latents": cache}, {"class_noun": "dog", "identifier": "sks"})
+    spec = kind.Spec.model_validate({key: value for key, value in asked.items() if key in kind.Spec.model_fields})
+    method = kind(spec, base)
+    optimizer = make_optimizer(method, spec)
+    subject = Subject(photos, "dog", "sks")
+    trained = train(method, optimizer, spec, method.batches([subject], 0, 0), 0, 0)
+    batch = next(method.batches([subject], 0, 0))[0].photos
+    ready = noised(base, batch), target(base, batch), batch.timesteps
+    told = None if method.changes(batch.prompts[0]) else base.condition(batch.prompts)
+    parameters = [parameter for group in method.parameter_groups() for parameter in group["params"]]
+
+    def bare() -> None:
+        seen, wanted, timesteps = ready
+        (base.predict(seen, timesteps, told or base.condition(batch.prompts)) - wanted).square().mean().backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return lambda: next(trained), bare
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--base", default="toybox")
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--out", type=Path)
+    asked = parser.parse_args()
+    found = [measure(name, asked.base, asked.batch, asked.rounds) for name in asked.methods.split(",")]
+    print(json.dumps(found, indent=1))
+    if asked.out:
+        asked.out.write_text(json.dumps({"methods": found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,179 @@
+"""Write docs/results.md from the figures in benchmarks/results/*.json.
+
+    python benchmarks/results.py
+
+Each file there is what another command printed or wrote; which one is said beside its table. A better base costs a rerun of those
+whose cells are missing, and this.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from likeness.evaluation.statistics import Comparison, Estimate, bootstrap, paired_difference
+
+HERE = Path(__file__).parent
+FIGURES = HERE / "results"
+PAGE = HERE.parent / "docs" / "results.md"
+SCORES = {
+    "named": "named", "dino": "DINO", "placed": "placed", "clip_t_class": "CLIP-T", "diversity": "sameness",
+}  # fmt: skip
+BEGINNING = """# Results
+
+This page is written by `python benchmarks/results.py` from the figures in `benchmarks/results/`; change it there.
+
+Every number is of the toybox: a small base and judges of our own on drawn scenes of 64 pixels. What holds here is a hint for Stable Diffusion and no
+measurement of it. Intervals are 95 %, over subjects (bootstrap with Student's widening), in brackets.
+
+- **named**: share of pictures in which the identity judge picks the subject among ten others of its class of whom the same words are true.
+- **DINO**: mean cosine of the identity judge between a picture and the subject's photos. **placed**: share in which the text–image judge finds the asked place
+  among all places. **CLIP-T**: cosine of picture and prompt, with the class noun. **sameness**: mean cosine between the pictures of one prompt; lower is more varied.
+- floor: another individual of whom the same words are true, drawn by the world in the asked places. ceiling: the subject itself.
+"""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`more` scores higher than `less` in `score`, somebody says."""
+
+    says: str
+    more: str
+    less: str
+    score: str
+    holds: bool = True  # False: the claim is that there is no such gain
+
+
+CLAIMS = (
+    Claim("Textual Inversion: four vectors hold more of a subject than one (a student's comparison on Stable Diffusion 1.5, DINO .687 against .628)",
+          "textual_inversion:vectors=4", "textual_inversion:vectors=1", "dino"),
+    Claim("… and eight hold no more than four (DINO .690 against .687)", "textual_inversion:vectors=8", "textual_inversion:vectors=4", "dino", holds=False),
+    Claim("LoRA: rank 16 follows prompts worse than rank 4 (the same comparison, CLIP-T .183 against .249)", "lora:rank=4", "lora:rank=16", "clip_t_class"),
+    Claim("Custom Diffusion: keys and values alone hold more of a subject than the whole cross-attention (the same, DINO .081 against .005)",
+          "custom_diffusion:trained=kv", "custom_diffusion:trained=all", "dino"),
+    Claim("DreamBooth: prior preservation with λ = 1 costs identity", "dreambooth", "dreambooth:prior_weight=1", "dino"),
+    Claim("Two stages hold more of a subject than DreamBooth (Zeng et al., DINO .629 against .540 on Stable Diffusion 2.1)", "two_stage", "dreambooth", "dino"),
+)  # fmt: skip
+
+
+def main() -> None:
+    parts = [BEGINNING]
+    for name, write in SECTIONS.items():
+        path = FIGURES / f"{name}.json"
+        if path.exists():
+            parts.append("\n".join(write(json.loads(path.read_text("utf-8")))))
+    PAGE.write_text("\n".join(parts) + "\n", encoding="utf-8")
+    print(f"wrote {PAGE}")
+
+
+def grid(found: dict) -> Iterator[str]:
+    """compare.json of the methods' grid."""
+    cells = found["cells"]
+    subjects = list(dict.fromkeys(cell["subject"].removeprefix("toybox:") for cell in cells))
+    recipes = list(dict.fromkeys(cell["recipe"] for cell in cells))
+    yield f"## The methods side by side\n\n`{found['command']}`, {found['machine']}. {found['note']}\n"
+    yield f"{len(recipes)} recipes with the toybox's advice, {len(subjects)} subjects ({', '.join(subjects)}), {found['prompts']} new scenes, {found['pictures']} pictures of each.\n"
+    yield table(["recipe", "trained", "stored", "train s", "s/picture", *SCORES.values()], [
+        *(["*floor*", "", "", "", "", *bounds(cells, "floor")], ["*ceiling*", "", "", "", "", *bounds(cells, "ceiling")]),
+        *(row(recipe, [cell for cell in cells if cell["recipe"] == recipe]) for recipe in recipes),
+    ])  # fmt: skip
+    yield f"\nSeconds are of one thread beside another such process. Mean over {len({c['seed'] for c in cells})} training seed(s); {len(cells)} trainings in all.\n"
+    yield "## What others found, on the toybox\n"
+    yield "Paired on subjects: each difference is of the two recipes on the same subject, prompts and noise.\n"
+    yield table(["claim", "difference here", "verdict"], [tested(claim, cells) for claim in CLAIMS if {claim.more, claim.less} <= set(recipes)])
+    yield from cheaper(cells)
+
+
+def row(recipe: str, cells: list[dict]) -> list[str]:
+    mean = {key: sum(cell[key] for cell in cells) / len(cells) for key in ("parameters", "bytes", "train_seconds", "picture_seconds")}
+    stored = f"{mean['bytes'] / 2**20:.1f} MiB" if mean["bytes"] > 2**19 else f"{mean['bytes'] / 2**10:.0f} KiB"
+    return [f"`{recipe}`", f"{mean['parameters']:,.0f}", stored, f"{mean['train_seconds']:.0f}", f"{mean['picture_seconds']:.2f}", *estimates(cells, "scores")]
+
+
+def estimates(cells: list[dict], key: str) -> list[str]:
+    subjects = [cell["subject"] for cell in cells]
+    return [short(bootstrap([cell[key][score] for cell in cells], subjects)) for score in SCORES]
+
+
+def bounds(cells: list[dict], key: str) -> list[str]:
+    """Of each subject once: floor and ceiling do not depend on the recipe."""
+    return estimates(list({cell["subject"]: cell for cell in cells}.values()), key)
+
+
+def compared(cells: list[dict], more: str, less: str, score: str) -> Comparison:
+    by = {(cell["recipe"], cell["subject"], cell["seed"]): cell["scores"][score] for cell in cells}
+    shared = [key for key in {(c["subject"], c["seed"]): None for c in cells} if (more, *key) in by and (less, *key) in by]
+    values = ([by[(recipe, *key)] for key in shared] for recipe in (more, less))
+    return paired_difference(*values, groups=[subject for subject, _ in shared])
+
+
+def tested(claim: Claim, cells: list[dict]) -> list[str]:
+    difference = compared(cells, claim.more, claim.less, claim.score).difference
+    if difference.low is None or difference.high is None:
+        verdict = "open: one subject only"
+    elif difference.low > 0:
+        verdict = "**confirmed**" if claim.holds else "**refuted**: there is a gain"
+    elif difference.high < 0:
+        verdict = "**refuted**: it is the other way round" if claim.holds else "**confirmed**: it is lower"
+    else:
+        verdict = "open: the interval holds 0" if claim.holds else "not contradicted: no gain is seen"
+    return [f"{claim.says}", f"{SCORES[claim.score]} {short(difference, signed=True)}", verdict]
+
+
+def cheaper(cells: list[dict]) -> Iterator[str]:
+    spent = {r: [c["train_seconds"] for c in cells if c["recipe"] == r] for r in ("two_stage", "dreambooth")}
+    if all(spent.values()):
+        two, one = (sum(values) / len(values) for values in spent.values())
+        yield f"\nTwo stages took {two:.0f} s of training, DreamBooth {one:.0f} s.\n"
+
+
+def steps(found: dict) -> Iterator[str]:
+    """What benchmarks/step.py prints, for each method."""
+    yield f"## A training step beside the bare loop\n\n`{found['command']}`, {found['machine']}. {found['note']}\n"
+    yield table(["method", "bare s", "likeness / bare", "quartiles", "uncached / bare", "quartiles"], [
+        [f"`{m['method']}`", f"{m['seconds']['bare']:.4f}", *(cell for name in ("likeness", "likeness, uncached") for cell in (
+            f"{m[f'ratio {name}']:.3f}", "–".join(f"{q:.3f}" for q in m[f"ratio {name}, quartiles of rounds"])))]
+        for m in found["methods"]
+    ])  # fmt: skip
+
+
+def pairs(found: dict) -> Iterator[str]:
+    """Scores of runs with two subjects."""
+    yield f"\n## Two subjects in one picture\n\n`{found['command']}`, {found['machine']}. {found['note']}\n"
+    kinds = list(dict.fromkeys(line["kind"] for line in found["lines"]))
+    names = ("both", "first", "second")
+    rows = []
+    for kind in kinds:
+        lines = [line for line in found["lines"] if line["kind"] == kind]
+        rows.append([kind, *(short(bootstrap([line[name] for line in lines], [line["pair"] for line in lines])) for name in names)])
+    yield table(["pictures", "both named", "first named", "second named"], rows)
+
+
+def style(found: dict) -> Iterator[str]:
+    """Scores of style LoRAs."""
+    yield f"\n## A style\n\n`{found['command']}`, {found['machine']}. {found['note']}\n"
+    yield table(["pictures", "in the style", "placed"], [[line["kind"], *(share(line[name]) for name in ("styled", "placed"))] for line in found["lines"]])
+
+
+def share(estimate: dict) -> str:
+    return short(Estimate(**estimate))
+
+
+def short(estimate: Estimate, signed: bool = False) -> str:
+    """.830 [.693, .938]"""
+
+    def number(value: float) -> str:
+        return f"{value:+.3f}" if signed else f"{value:.3f}".replace("0.", ".", 1)
+
+    return number(estimate.value) if estimate.low is None or estimate.high is None else f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+SECTIONS = {"grid": grid, "steps": steps, "pairs": pairs, "style": style}
+
+if __name__ == "__main__":
+    main()
