@@ -44,6 +44,11 @@ class Photo:
     subject: int = 0  # which of a recipe's subjects it shows
     of_class: bool = False  # shows others of its class, for prior preservation
 
+    def frame(self, resolution: int) -> tuple[int, int, int, int]:
+        """The file's height and width, and where the square begins (top, left) in the photo scaled to `resolution`: what SDXL is told of a picture."""
+        _, left, top = _scaled(self.width, self.height, resolution)
+        return self.height, self.width, top, left
+
 
 def prepare_photos(source: Path, resolution: int) -> list[Photo]:
     """Read a folder of photos, by name, or one photo. Raises UserError if none can be used."""
@@ -114,13 +119,18 @@ def _printable(name: str) -> str:
 
 def _square(image: Image.Image, resolution: int) -> Image.Image:
     """Short side to `resolution`, then the middle. A fresh picture: nothing of the file's metadata comes along."""
-    scale = resolution / min(image.size)
-    width, height = (max(resolution, round(side * scale)) for side in image.size)
-    left, top = (width - resolution) // 2, (height - resolution) // 2
-    resized = image.resize((width, height), Image.Resampling.LANCZOS)
+    size, left, top = _scaled(*image.size, resolution)
+    resized = image.resize(size, Image.Resampling.LANCZOS)
     square = resized.crop((left, top, left + resolution, top + resolution))
     square.info = {}
     return square
+
+
+def _scaled(width: int, height: int, resolution: int) -> tuple[tuple[int, int], int, int]:
+    """Width and height once the short side is `resolution`, and the left and top of the square in their middle."""
+    scale = resolution / min(width, height)
+    wide, high = (max(resolution, round(side * scale)) for side in (width, height))
+    return (wide, high), (wide - resolution) // 2, (high - resolution) // 2
 
 
 def _each_once(photos: list[Photo]) -> list[Photo]:

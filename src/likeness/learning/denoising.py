@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -23,6 +24,7 @@ class Examples:
     timesteps       [b], int64
     prompts         b texts
     mask            [b, 1, h, w], ones where the loss counts; None: everywhere
+    frames          [b, 4], what was cut of each picture, see model.base.Conditioning; None: nothing
     """
 
     latents: Tensor
@@ -30,13 +32,14 @@ class Examples:
     timesteps: Tensor
     prompts: tuple[str, ...]
     mask: Tensor | None = None
+    frames: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.latents)
 
     def __getitem__(self, rows: slice) -> Examples:
-        mask = None if self.mask is None else self.mask[rows]
-        return Examples(self.latents[rows], self.noise[rows], self.timesteps[rows], self.prompts[rows], mask)
+        mask, frames = (None if column is None else column[rows] for column in (self.mask, self.frames))
+        return Examples(self.latents[rows], self.noise[rows], self.timesteps[rows], self.prompts[rows], mask, frames)
 
     @staticmethod
     def with_noise(base: Base, latents: Tensor, prompts: tuple[str, ...], generator: torch.Generator, mask: Tensor | None = None) -> Examples:
@@ -126,6 +129,7 @@ def denoising_losses(
     seen = torch.cat([noised(base, part) for part in everything])
     wanted = torch.cat([target(base, part) for part in everything])
     timesteps = torch.cat([part.timesteps for part in everything])
+    conditioning = replace(conditioning, frames=_frames(base, everything))
     squares = (base.predict(seen, timesteps, conditioning).float() - wanted).square()
     error = torch.cat([_means(part, part_of) for part, part_of in zip(everything, squares.split([len(part) for part in everything]))])
     if min_snr_gamma is not None:
@@ -135,6 +139,14 @@ def denoising_losses(
     if batch.prior:
         losses["prior"] = batch.share * prior_weight * error[n:].mean()
     return losses
+
+
+def _frames(base: Base, parts: Sequence[Examples]) -> Tensor | None:
+    """What was cut of all pictures, in order; None where all are whole."""
+    if all(part.frames is None for part in parts):
+        return None
+    height, width = (side * base.pixels_per_latent for side in parts[0].latents.shape[-2:])
+    return torch.cat([torch.tensor([[height, width, 0, 0]] * len(part)) if part.frames is None else part.frames for part in parts])
 
 
 def _means(examples: Examples, squares: Tensor) -> Tensor:

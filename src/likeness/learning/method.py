@@ -27,6 +27,8 @@ class Subject:
     captions: Sequence[str | None] = ()  # of each photo, where there is one
     class_photos: Sequence[Image.Image] = ()  # real pictures of the class, in place of drawn ones
     class_captions: Sequence[str | None] = ()  # of each of them, where there is one
+    frames: Sequence[tuple[int, int, int, int]] = ()  # of each photo, see files.subject.Photo.frame; empty: they are whole
+    class_frames: Sequence[tuple[int, int, int, int]] = ()
 
 
 def chance(*what: object) -> int:

@@ -6,7 +6,7 @@ A subclass says what is trained. Photos and class pictures are rows of one batch
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -66,16 +66,18 @@ class TextEncoderStage(PriorStage):
 
 @dataclass(frozen=True)
 class Lesson:
-    """Pictures and the texts that each may be captioned with."""
+    """Pictures, the texts that each may be captioned with, and what was cut of each: frames [n, 4], None where they are whole."""
 
     pictures: LatentPictures
     texts: Sequence[Sequence[str]]
+    frames: Tensor | None = None
 
     def examples(self, base: Base, micro: int, size: int, generator: torch.Generator, *what: object) -> Examples:
         """The pictures of micro-batch number `micro`, each with one of its texts, noise and timestep."""
         rows = order(len(self.pictures), micro * size, size, *what)
         latents = self.pictures.draw(rows, generator)
-        return Examples.with_noise(base, latents, tuple(_one_of(self.texts[row], generator) for row in rows), generator)
+        examples = Examples.with_noise(base, latents, tuple(_one_of(self.texts[row], generator) for row in rows), generator)
+        return examples if self.frames is None else replace(examples, frames=self.frames[rows])
 
 
 def _one_of(texts: Sequence[str], generator: torch.Generator) -> str:
@@ -123,18 +125,20 @@ class Supervised(Method):
         if self.spec.gradient_checkpointing:
             self.base.spare_memory(self.reaches_text())
         self._encoded: dict[str, Conditioning] = {}
-        photos = self._photos([p for s in subjects for p in s.photos], [texts for s in subjects for texts in self._captions(s)])
+        photos = self._photos(
+            [p for s in subjects for p in s.photos], [texts for s in subjects for texts in self._captions(s)], [f for s in subjects for f in s.frames]
+        )  # fmt: skip
         return self._endless(photos, self._prior(subjects, seed), start, seed)
 
-    def _photos(self, pictures: list[Image.Image], texts: Sequence[Sequence[str]]) -> Lesson:
-        return self._lesson(pictures, texts)
+    def _photos(self, pictures: list[Image.Image], texts: Sequence[Sequence[str]], frames: Sequence[tuple[int, int, int, int]]) -> Lesson:
+        return self._lesson(pictures, texts, frames)
 
     def photo_weight(self, examples: Examples) -> float:
         """What the photos' loss is multiplied by."""
         return 1.0
 
-    def _lesson(self, pictures: list[Image.Image], texts: Sequence[Sequence[str]]) -> Lesson:
-        return Lesson(LatentPictures(self.base, pictures, self.spec.cache_latents), texts)
+    def _lesson(self, pictures: list[Image.Image], texts: Sequence[Sequence[str]], frames: Sequence[tuple[int, int, int, int]]) -> Lesson:
+        return Lesson(LatentPictures(self.base, pictures, self.spec.cache_latents), texts, torch.tensor(frames) if frames else None)
 
     def _captions(self, subject: Subject) -> list[Sequence[str]]:
         """The texts of each photo of a subject."""
@@ -156,18 +160,20 @@ class Supervised(Method):
         spec = self.spec
         if not isinstance(spec, PriorStage) or not spec.prior_weight:
             return None
-        pictures, texts = [], []
+        pictures, texts, frames = [], [], []
         for subject in subjects:
             of_class = self.texts(subject.class_noun)
             if subject.class_photos:
                 pictures += subject.class_photos
                 texts += [(caption,) if caption else of_class for caption in subject.class_captions]
+                frames += subject.class_frames
                 continue
             drawn = class_pictures(self.base, of_class[0], spec.class_pictures, spec.class_steps, spec.class_guidance_scale, seed, self.progress)
             size = subject.photos[0].size
             pictures += [picture.resize(size, Image.Resampling.LANCZOS) for picture in drawn]
             texts += [of_class] * len(drawn)
-        return self._lesson(pictures, texts)
+            frames += [(size[1], size[0], 0, 0)] * len(drawn)
+        return self._lesson(pictures, texts, frames)
 
     def _endless(self, photos: Lesson, prior: Lesson | None, start: int, seed: int) -> Iterator[list[Batch]]:
         parts, size = self.spec.gradient_accumulation, self.spec.batch_size

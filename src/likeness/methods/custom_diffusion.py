@@ -80,10 +80,10 @@ class CustomDiffusion(Supervised):
     def photo_weight(self, examples: Examples) -> float:
         return float(examples.latents.shape[1]) if self.spec.legacy_weight else 1.0
 
-    def _photos(self, pictures: list[Image.Image], texts: Sequence[Sequence[str]]) -> Lesson:
-        if self.spec.augmentation:
+    def _photos(self, pictures: list[Image.Image], texts: Sequence[Sequence[str]], frames: Sequence[tuple[int, int, int, int]]) -> Lesson:
+        if self.spec.augmentation:  # how close a photo is, is then said in words
             return Augmented(LatentPictures(self.base, pictures, cached=False), texts)
-        return self._lesson(pictures, texts)
+        return self._lesson(pictures, texts, frames)
 
     def freeze(self, strength: float = 1.0) -> None:
         for hook in self.hooks:

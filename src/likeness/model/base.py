@@ -33,16 +33,19 @@ class Conditioning:
 
     states  [b, tokens, width]
     pooled  [b, width] where the family has it: one vector for a whole prompt
+    frames  [b, 4]: height and width of the picture's file, and the top and left of what is seen of it; None: whole pictures
     """
 
     states: Tensor
     pooled: Tensor | None = None
+    frames: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.states)
 
     def __getitem__(self, rows: Any) -> Conditioning:
-        return Conditioning(self.states[rows], None if self.pooled is None else self.pooled[rows])
+        columns = (getattr(self, field.name) for field in fields(Conditioning))
+        return Conditioning(*(None if column is None else column[rows] for column in columns))  # type: ignore[arg-type]
 
     @staticmethod
     def cat(parts: Sequence[Conditioning]) -> Conditioning:

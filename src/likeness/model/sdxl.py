@@ -33,8 +33,9 @@ class SDXL(Base):
         return Conditioning(states * said[:, None, None], outputs[1].text_embeds * said[:, None])
 
     def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        """Photos are cut square before training, so every picture is told that it is whole: original size, no crop, target size."""
+        """Every picture is told the size of its file, where it was cut, and its own size; one that is drawn, that it is whole."""
         height, width = (side * self.pixels_per_latent for side in latents.shape[-2:])
-        sizes = torch.tensor([[height, width, 0, 0, height, width]], dtype=torch.float32, device=latents.device).expand(len(latents), 6)
-        told = {"text_embeds": conditioning.pooled, "time_ids": sizes}
+        whole = torch.tensor([[height, width, 0, 0]], device=latents.device).expand(len(latents), 4)
+        frames = whole if conditioning.frames is None else conditioning.frames.to(latents.device)
+        told = {"text_embeds": conditioning.pooled, "time_ids": torch.cat([frames, whole[:, :2]], dim=1).float()}
         return self.unet(latents, timesteps, conditioning.states, added_cond_kwargs=told).sample

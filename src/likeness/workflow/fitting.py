@@ -21,7 +21,7 @@ from ..files.errors import UserError
 from ..files.picture import Settings
 from ..files.recipe import Recipe, Stage, SubjectSpec, changed, recipe_from_dict, recipe_to_dict
 from ..files.run_folder import RunFolder
-from ..files.subject import check_identifier, remarks
+from ..files.subject import Photo, check_identifier, remarks
 from ..learning.method import Method, Subject, chance
 from ..learning.optimizer_state import optimizer_tensors, restore_optimizer
 from ..learning.training import Trained, bf16_is_emulated, make_optimizer, peak_bytes, train
@@ -276,8 +276,13 @@ def _subject(run: RunFolder, number: int, asked: SubjectSpec, called: str) -> Su
     photos, of_class = ([photo for photo in run.photos(of_class) if photo.image and photo.subject == number] for of_class in (False, True))
     return Subject(
         [photo.image for photo in photos if photo.image], asked.class_noun, asked.identifier, called, [photo.caption for photo in photos],
-        [photo.image for photo in of_class if photo.image], [photo.caption for photo in of_class],
+        [photo.image for photo in of_class if photo.image], [photo.caption for photo in of_class], *([_frame(photo) for photo in each] for each in (photos, of_class)),
     )  # fmt: skip
+
+
+def _frame(photo: Photo) -> tuple[int, int, int, int]:
+    assert photo.image
+    return photo.frame(photo.image.width)
 
 
 def _journal_line(trained: Trained, offset: int) -> dict[str, Any]:

@@ -1,0 +1,43 @@
+"""What Stable Diffusion XL is told of sizes: in training the photo's own size and where it was cut, in drawing a whole picture."""
+
+from __future__ import annotations
+
+import torch
+
+from likeness.files.recipe import recipe_from_dict
+from likeness.model.base import Base, Conditioning
+from likeness.workflow.fitting import fit
+from likeness.workflow.generating import generate
+from likeness.workflow.progress import Silent
+from likeness.workflow.stack import stage_types
+
+
+def test_photos_tell_their_size_and_cut_and_pictures_are_whole(tiny_folders, photo_folder, tmp_path, monkeypatch):
+    """Photos of 40 x 32 pixels, trained at 16: scaled to 20 x 16, and the middle begins 2 from the left."""
+    seen: list[torch.Tensor] = []
+    opened = Base.open
+
+    def watched(*arguments):
+        base = opened(*arguments)
+        base.unet.register_forward_pre_hook(lambda module, args, kwargs: seen.append(kwargs["added_cond_kwargs"]["time_ids"]), with_kwargs=True)
+        return base
+
+    monkeypatch.setattr(Base, "open", watched)
+    stage = {"method": "lora", "steps": 1, "batch_size": 2, "prior_weight": 1.0, "class_pictures": 2, "class_steps": 1}
+    content = {"base": str(tiny_folders["sdxl"]), "subject": {"photos": photo_folder, "class_noun": "dog"}, "stages": [stage]}
+    run = fit(recipe_from_dict(content, stage_types()), tmp_path, Silent())
+    whole = [16, 16, 0, 0, 16, 16]
+    assert seen[-1].tolist() == [[32, 40, 0, 2, 16, 16]] * 2 + [whole] * 2  # two photos, two class pictures
+    assert all(row == whole for times in seen[:-1] for row in times.tolist())
+    seen.clear()
+    generate(run, ["a {}"], [0], Silent(), steps=1)
+    assert seen and all(row == whole for times in seen for row in times.tolist())
+
+
+def test_another_size_is_another_prediction(tiny_folders):
+    base = Base.open(str(tiny_folders["sdxl"]))
+    told = base.condition(["a dog"])
+    latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    plain = base.predict(latents, torch.tensor([500]), told)
+    assert torch.equal(plain, base.predict(latents, torch.tensor([500]), Conditioning(told.states, told.pooled, torch.tensor([[16, 16, 0, 0]]))))
+    assert not torch.allclose(plain, base.predict(latents, torch.tensor([500]), Conditioning(told.states, told.pooled, torch.tensor([[400, 300, 0, 40]]))))
