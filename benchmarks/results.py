@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from likeness.evaluation.statistics import Comparison, Estimate, bootstrap, paired_difference
+from likeness.methods import METHODS
+from likeness.toybox.models import ADVICE
+from likeness.workflow.stack import method_class
 
 HERE = Path(__file__).parent
 FIGURES = HERE / "results"
@@ -45,10 +48,10 @@ class Claim:
 
 
 CLAIMS = (
-    Claim("Textual Inversion: four vectors hold more of a subject than one (a student's comparison on Stable Diffusion 1.5, DINO .687 against .628)",
+    Claim("Textual Inversion: four vectors hold more of a subject than one (Nanuvala's study on Stable Diffusion 1.5, DINO .687 against .628)",
           "textual_inversion:vectors=4", "textual_inversion:vectors=1", "dino"),
     Claim("… and eight hold no more than four (DINO .690 against .687)", "textual_inversion:vectors=8", "textual_inversion:vectors=4", "dino", holds=False),
-    Claim("LoRA: rank 16 follows prompts worse than rank 4 (the same comparison, CLIP-T .183 against .249)", "lora:rank=4", "lora:rank=16", "clip_t_class"),
+    Claim("LoRA: rank 16 follows prompts worse than rank 4 (the same study, CLIP-T .183 against .249)", "lora:rank=4", "lora:rank=16", "clip_t_class"),
     Claim("Custom Diffusion: keys and values alone hold more of a subject than the whole cross-attention (the same, DINO .081 against .005)",
           "custom_diffusion:trained=kv", "custom_diffusion:trained=all", "dino"),
     Claim("DreamBooth: prior preservation with λ = 1 costs identity", "dreambooth", "dreambooth:prior_weight=1", "dino"),
@@ -62,6 +65,7 @@ def main() -> None:
         path = FIGURES / f"{name}.json"
         if path.exists():
             parts.append("\n".join(write(json.loads(path.read_text("utf-8")))))
+    parts.append("\n".join(settings()))
     PAGE.write_text("\n".join(parts) + "\n", encoding="utf-8")
     print(f"wrote {PAGE}")
 
@@ -125,6 +129,21 @@ def cheaper(cells: list[dict]) -> Iterator[str]:
     if all(spent.values()):
         two, one = (sum(values) / len(values) for values in spent.values())
         yield f"\nTwo stages took {two:.0f} s of training, DreamBooth {one:.0f} s.\n"
+
+
+def settings() -> Iterator[str]:
+    """What a method does when nothing is said: on Stable Diffusion by its spec, on the toybox by the base's advice."""
+    yield "## Defaults\n"
+    yield "On Stable Diffusion they are what the sources say and were not measured here. On the toybox they were chosen on biscuit, mimi and daypack, which are in no table above (docs/log.md).\n"
+    rows = []
+    for name in METHODS:
+        kind, advised = method_class(name).Spec, ADVICE.get(name, {})
+        for option in ("learning_rate", "steps", "batch_size", "prior_weight", "rank", "vectors"):
+            if (known := kind.model_fields.get(option)) is None:
+                continue
+            source = next((s.strip() for s in (known.description or "").split(". ") if s.startswith(("Default", "Source"))), "")
+            rows.append([f"`{name}`", f"`{option}`", f"{known.default:g}", source.removesuffix("."), f"{advised.get(option, known.default):g}"])  # type: ignore[str-format]
+    yield table(["method", "option", "Stable Diffusion", "source", "toybox"], rows)
 
 
 def steps(found: dict) -> Iterator[str]:

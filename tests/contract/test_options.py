@@ -28,6 +28,20 @@ def test_the_same_options_show_nothing(method, fitted, observed):
     assert observed(fitted(method)) == observed(fitted(method))
 
 
+def test_what_decides_what_is_trained_is_named(method, changed_options, case, attach):
+    """Or a child run could change it, and would find weights and optimizer of other shapes."""
+    Spec = method_class(method).Spec
+    assert set(Spec.decides) <= set(Spec.model_fields)
+
+    def shapes(**options) -> dict:
+        return {name: value.shape for name, value in attach(method, **options).method.weights().items()}
+
+    for option, value in changed_options.items():
+        besides = case.besides.get(option, {})
+        if shapes(**besides) != shapes(**besides, **{option: value}):
+            assert option in Spec.decides
+
+
 def bytes_kept(attached) -> int:
     """Of all that autograd keeps between forward and backward."""
     kept = {}
