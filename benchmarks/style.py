@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], dest="options")
     asked = parser.parse_args()
     options = {key: json.loads(value) for key, _, value in (o.partition("=") for o in asked.options)}
-    photos = {"photos": str(folder_of(asked.style, asked.pictures, asked.runs)), "class_noun": "scene"}
+    photos = {"photos": str(folder_of(asked.style, asked.pictures, asked.runs))}
     run = fit(recipe_for("lora", {"use_captions": True, **options}, photos), asked.runs, Progress(), name="style")
     shown = scenes(ASKED, 2)
     prompts, seeds = [caption for _, caption in shown], list(range(ASKED))

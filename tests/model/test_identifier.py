@@ -6,7 +6,7 @@ import pytest
 
 from likeness.files.errors import UserError
 from likeness.model.base import Base
-from likeness.model.identifier import candidates, check_words, meanings
+from likeness.model.identifier import candidates, check_words, meaning_of_its_own, meanings
 from likeness.workflow.fitting import fit
 from likeness.workflow.progress import Silent
 
@@ -40,6 +40,14 @@ def test_words_with_a_meaning_say_more_than_neutral_ones():
     """On the embedded base, which knows what red is."""
     found = meanings(Base.open("toybox"), ["red", "sks"], noises=1)
     assert found["sks"] < 0.2 * found["red"]
+
+
+def test_a_word_with_a_meaning_is_warned_of_and_a_neutral_one_is_not():
+    """T31: of "sks" for a rifle nobody was told (XavierXiao/Dreambooth-Stable-Diffusion#71)."""
+    base = Base.open("toybox")
+    assert meaning_of_its_own(base, "sks", "dog") is None
+    assert "says 1.0 times what 'red' says" in (meaning_of_its_own(base, "red", "dog") or "")
+    assert "likeness identifiers --base toybox --noun dog" in (meaning_of_its_own(base, "purple", "dog") or "")
 
 
 def test_candidates_are_single_tokens():

@@ -18,6 +18,7 @@ from likeness.report.reading import read_run
 from likeness.workflow.fitting import branch, fit
 from likeness.workflow.generating import generate
 from likeness.workflow.progress import Silent
+from likeness.workflow.recipes import recipe_for
 from likeness.workflow.stack import put_on
 
 
@@ -122,3 +123,17 @@ def test_class_photos_that_nothing_learns_from_are_refused(quick_recipe, photo_f
     given = recipe.model_copy(update={"subject": recipe.subject.model_copy(update={"class_photos": photo_folder})})
     with pytest.raises(UserError, match="--prior-weight 1"):
         fit(given, tmp_path / "runs", Silent())
+
+
+def test_a_style_needs_no_class_noun_and_no_word(tiny_folder, photo_folder, tmp_path):
+    """Captions say what is shown; a prompt asks for anything."""
+    recipe = recipe_for("lora", {"use_captions": True, "steps": 1}, {"photos": photo_folder}, str(tiny_folder))
+    assert recipe.subject.class_noun == "picture"
+    with pytest.raises(UserError, match="--class-noun"):
+        recipe_for("lora", {"steps": 1}, {"photos": photo_folder}, str(tiny_folder))
+    said: list[str] = []
+    progress = Silent()
+    progress.say = said.append  # type: ignore[method-assign]
+    run = fit(recipe, tmp_path, Silent())
+    generate(run, ["a cat in the jungle"], [0], progress, steps=1, beside_base=False)
+    assert not [line for line in said if "warning" in line]

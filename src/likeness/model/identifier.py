@@ -11,6 +11,7 @@ from transformers import CLIPTokenizer
 from ..files.errors import UserError
 from .base import Base, Conditioning
 
+LOUD, NEUTRAL = "red", 0.25  # an identifier that says less than a quarter of what a plain colour word says is neutral
 MANY = 4  # pieces: every one of them has a meaning of its own that the subject must be learned against
 
 
@@ -57,3 +58,12 @@ def meanings(base: Base, words: Sequence[str], noun: str = "dog", noises: int = 
         found[word] = (difference.square().mean() / plain.square().mean()).sqrt().item()
         told(word)
     return found
+
+
+def meaning_of_its_own(base: Base, identifier: str, noun: str) -> str | None:
+    """A remark on an identifier that says a good part of what an ordinary word says to the base; None on a neutral one. Nine short predictions."""
+    found = meanings(base, list(dict.fromkeys([identifier, LOUD])), noun, noises=1)
+    if found[identifier] < NEUTRAL * found[LOUD]:
+        return None
+    share = found[identifier] / found[LOUD]
+    return f"identifier {identifier!r} has a meaning of its own to this base: it says {share:.1f} times what {LOUD!r} says, which will mix with the subject. Neutral words: likeness identifiers --base {base.name} --noun {noun.split()[-1]}"

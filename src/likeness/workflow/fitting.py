@@ -27,7 +27,7 @@ from ..learning.optimizer_state import optimizer_tensors, restore_optimizer
 from ..learning.training import Trained, bf16_is_emulated, make_optimizer, peak_bytes, train
 from ..model.base import Base
 from ..model.folder import find_base
-from ..model.identifier import check_words
+from ..model.identifier import check_words, meaning_of_its_own
 from ..model.trajectory import sample
 from .photos import gather_all
 from .preflight import check_room
@@ -60,8 +60,11 @@ def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = Non
         check_room(recipe, find_base(recipe.base), parent)
     base = open_base(recipe)
     for subject in recipe.subjects:
-        if not recipe.stages[0].new_words and (remark := check_words(base.tokenizer, subject.identifier, subject.class_noun)):
-            progress.say(remark)
+        if recipe.stages[0].new_words:
+            continue
+        for remark in (check_words(base.tokenizer, subject.identifier, subject.class_noun), meaning_of_its_own(base, subject.identifier, subject.class_noun)):
+            if remark:
+                progress.say(f"warning: {remark}")
     if any(stage.mixed_precision == "bf16" for stage in recipe.stages) and bf16_is_emulated(base.device):
         progress.say("warning: this CPU has no bf16 instructions; --mixed-precision bf16 is many times slower than no")
     build_name = name or f"{Path(str(recipe.subject.photos).removeprefix('toybox:')).stem}-{recipe.stages[-1].method}"

@@ -96,7 +96,8 @@ def generate(
     for other, strength, name in added:
         progress.say(f"{name}: say {put_beside(base, other, strength)!r} for its subject")
         mark += f" + {name}/{other.step}:{strength:g}"
-    _warn(base, jobs, [model.called, *(each["subject"]["called"] for each in cards[1:]), *(s["called"] for s in card.get("others", []))], progress)
+    captioned = all(entry["spec"].get("use_captions") for entry in card["stages"])  # such a run may teach a style, which no prompt has to name
+    _warn(base, jobs, [] if captioned else [model.called, *(each["subject"]["called"] for each in cards[1:]), *(s["called"] for s in card.get("others", []))], progress)
     asked = [(settings(job.prompt, job.seed, mark), job, "personalized", checkpoint.step) for job in jobs]
     return written + _draw(run, model, asked, progress, "pictures")
 
@@ -120,7 +121,7 @@ def _check(sampling: Mapping[str, Any], seeds: Sequence[int]) -> None:
 
 def _warn(base: Base, jobs: Sequence[Job], called: Sequence[str], progress: Progress) -> None:
     for prompt in dict.fromkeys(job.prompt for job in jobs):
-        if not any(name in prompt for name in called):
+        if called and not any(name in prompt for name in called):
             progress.say(f"warning: {prompt!r} does not say {called[0]!r}, so it asks for no subject. Write {{}} where the subject belongs.")
         if lost := base.cut_off(prompt):
             progress.say(f"warning: {prompt!r} is longer than the text encoder reads; this is cut off: {lost!r}")

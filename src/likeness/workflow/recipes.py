@@ -31,6 +31,8 @@ def packaged_recipe(name: str, subject: Mapping[str, Any], base: str = "toybox",
 def _recipe(stages: Sequence[Mapping[str, Any]], subject: Mapping[str, Any], base: str, rest: Mapping[str, Any]) -> Recipe:
     known = toybox_subject(subject["photos"])
     noun = subject.get("class_noun") or (known and known.class_noun)
+    if not noun and all(stage.get("use_captions") for stage in stages):  # a style: what is shown stands in the captions
+        noun = "picture"
     if not noun:
         raise UserError(f"{subject['photos']}: say what it shows with --class-noun, in a word that the base knows: dog, backpack, person.")
     given = {k: v for k, v in rest.items() if v is not None}
