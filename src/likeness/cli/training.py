@@ -16,7 +16,7 @@ ABOUT_TRAINING = """
     Parameters
     ----------
     photos
-        A folder of photos, one photo, or toybox:NAME for a subject of the embedded world.
+        A folder or zip of photos, one photo, or toybox:NAME for a subject of the embedded world.
     class_noun
         What the subject is, in a word that the base knows: dog, backpack. Known for toybox:NAME.
     identifier

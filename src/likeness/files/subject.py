@@ -7,6 +7,7 @@ Exif, so no place and no camera. Each photo counts once, however many copies of 
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from .archive import PICTURES, unpacked
 from .atomic import sha256_of
 from .captions import read_captions
 from .decoding import Unreadable, decode
@@ -51,10 +53,17 @@ class Photo:
 
 
 def prepare_photos(source: Path, resolution: int) -> list[Photo]:
-    """Read a folder of photos, by name, or one photo. Raises UserError if none can be used."""
+    """Read a folder of photos, by name, a zip of them, or one photo. Raises UserError if none can be used."""
     if not source.exists():
         raise UserError(f"{source}: no such file or folder. Check the path of the photos.")
+    if source.is_file() and source.suffix.lower() == ".zip":
+        with unpacked(source) as folder:
+            if not any(path.suffix in PICTURES for path in folder.iterdir()):
+                raise UserError(f"{source}: holds no photos. Add 3 to 6 photos and try again.")
+            return prepare_photos(folder, resolution)
     paths = [source] if source.is_file() else _files_in(source)
+    if not paths and len(repeated := _repeated_folders(source)) == 1:
+        return prepare_photos(repeated[0], resolution)
     if not paths:
         raise UserError(f"{source}: no photos in this folder (sub-folders are not searched). Add 3 to 6 photos and try again.")
     captions = read_captions(source if source.is_dir() else source.parent, paths)
@@ -95,6 +104,11 @@ def _files_in(folder: Path) -> list[Path]:
     """What could be a photo. Sub-folders, hidden files, captions and other sidecars are nobody's mistake: no word about them."""
     listed = (path for path in folder.iterdir() if path.is_file() or (path.is_symlink() and not path.exists()))
     return sorted(path for path in listed if not path.name.startswith(".") and path.suffix.lower() not in SIDECARS)
+
+
+def _repeated_folders(folder: Path) -> list[Path]:
+    """Sub-folders as kohya's scripts want them, "10_sks dog": how often to repeat, and what is shown. Each photo counts alike here anyway."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and re.match(r"\d+_", path.name) and _files_in(path))
 
 
 def _read(path: Path, resolution: int) -> Photo:
