@@ -1,4 +1,4 @@
-"""LoRAs of several runs in one picture, and what cannot be added."""
+"""LoRAs of several runs in one picture, checkpoints that guide others, and what cannot be added."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from likeness.files.errors import UserError
+from likeness.files.picture import read_settings
 from likeness.files.recipe import recipe_from_dict
 from likeness.model.base import Base
+from likeness.sampling.options import Blend
 from likeness.workflow.fitting import fit
 from likeness.workflow.generating import generate
 from likeness.workflow.progress import Silent
@@ -79,3 +81,27 @@ def test_another_runs_subject_has_a_number(trained):
     assert first.pictures()[0].settings.prompt == "a sks dog next to a zwx dog"
     with pytest.raises(UserError, match=r"has \{2\}, and there is 1 subject"):
         generate(first, ["a {} next to a {2}"], [0], Silent(), steps=1)
+
+
+def test_a_checkpoint_is_guided_by_an_earlier_one(trained, tiny_folder):
+    """DreamBlend from the run's own files; every picture says what guided it, and drawing again draws nothing new."""
+    run = trained("dreambooth", checkpoints=(1,), prior_weight=0.0)
+    how = Blend(alpha=3.0, largest=64)
+    for guide in (1, 0):
+        (path,) = generate(run, ["a {}"], [0], Silent(), steps=2, beside_base=False, guide=guide, how=how)
+        assert read_settings(path).options == {"guide": guide, **how.model_dump()}  # type: ignore[union-attr]
+        assert not generate(run, ["a {}"], [0], Silent(), steps=2, beside_base=False, guide=guide, how=how)
+    (plain,) = generate(run, ["a {}"], [0], Silent(), steps=2, beside_base=False)
+    pictures = [p.path.read_bytes() for p in run.pictures()]
+    assert len(set(pictures)) == 3 and plain.read_bytes() == pictures[2]
+    assert [p.labels["model"] for p in run.pictures()] == ["blended", "blended", "personalized"]
+
+
+def test_what_cannot_guide_is_refused(trained):
+    run, word = trained("dreambooth", prior_weight=0.0), trained("textual_inversion", "zwx", gradient_accumulation=1)
+    for asked, guide, says in ((run, 2, "a step before"), (run, 1, "000001|no checkpoint|has none of step|steps"), (word, 0, "does not know the word")):
+        with pytest.raises(UserError, match=says):
+            generate(asked, ["a {}"], [0], Silent(), steps=2, guide=guide)
+    with pytest.raises(UserError, match="--with"):
+        generate(run, ["a {}"], [0], Silent(), steps=2, guide=0, others=[(trained("lora", "abc"), 1.0)])
+    assert not run.pictures()

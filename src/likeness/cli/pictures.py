@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from ..files.errors import UserError
 from ..methods import METHODS, packaged_recipes
+from ..sampling.options import Blend
 from .shared import Runs, app, parse_seeds, progress, run_at
 
 
@@ -36,7 +37,8 @@ def demo(runs: Runs = Path("runs"), *, subject: str = "biscuit", seed: int = 0) 
 def generate(
     run: Path, *prompts: str, seeds: str = "0-3", checkpoint: int | None = None, steps: int | None = None, guidance_scale: float | None = None,
     negative_prompt: str = "", base: str | None = None, beside_base: bool = True,
-    with_: Annotated[tuple[str, ...], Parameter(name="--with", negative=())] = (),
+    with_: Annotated[tuple[str, ...], Parameter(name="--with", negative=())] = (), guide: int | None = None,
+    blend: Annotated[Blend, Parameter(name="blend")] = Blend(),
 ) -> None:  # fmt: skip
     """Draw a run's subject: likeness generate RUN "a {} on the beach" --seeds 0-3
 
@@ -62,6 +64,8 @@ def generate(
         Also draw what the base makes of the class noun, from the same noise.
     with_
         Another run whose LoRA is added, and how strongly: --with RUN:0.8. May be given several times.
+    guide
+        DreamBlend: the step of an earlier checkpoint, whose layout the picture takes; 0 is the base itself. The run needs --checkpoints.
     """
     from ..workflow.demo import NEW_SCENES
     from ..workflow.generating import generate as draw
@@ -70,6 +74,7 @@ def generate(
     written = draw(
         opened, prompts or NEW_SCENES, parse_seeds(seeds), progress(), step=checkpoint, steps=steps, guidance_scale=guidance_scale,
         negative=negative_prompt, beside_base=beside_base, base_name=base, others=[_weighted(each) for each in with_],
+        guide=guide, how=blend,
     )  # fmt: skip
     print(f"{len(written)} new pictures in {run / 'pictures'}")
     print(f"next: likeness evaluate {run}")

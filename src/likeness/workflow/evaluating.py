@@ -116,7 +116,7 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
     together = _together(run, recipe, saved)
     alone = [p for p in saved if p not in together] or saved
     rows, blank = [], 0
-    for kind in ("personalized", "base"):
+    for kind in ("personalized", "blended", "base"):
         chosen = [p for p in alone if p.labels.get("model") == kind and p.labels.get("checkpoint", 0) in (0, last)]
         if chosen:
             images = [Image.open(p.path).convert("RGB") for p in chosen]

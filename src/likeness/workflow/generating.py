@@ -16,10 +16,12 @@ from ..files.prompts import said
 from ..files.run_folder import RunFolder
 from ..model.base import Base
 from ..model.trajectory import BATCH
+from ..sampling.dreamblend import blend
+from ..sampling.options import Blend
 from ..sampling.plain import sample
 from .fitting import device_for
 from .progress import Progress
-from .stack import Personalized, check_beside, check_same_base, put_beside, put_on, read_card
+from .stack import check_beside, check_same_base, method_class, put_beside, put_on, read_card
 from .stopping import Stopped, stop_request
 
 MOST_STEPS, MOST_GUIDANCE = 1000, 100  # the bounds of class pictures too; schedules have 1000 steps
@@ -60,7 +62,7 @@ def _filled(template: str, names: Sequence[str]) -> str:
 def generate(
     run: RunFolder, templates: Sequence[str], seeds: Sequence[int], progress: Progress, *, step: int | None = None, steps: int | None = None,
     guidance_scale: float | None = None, negative: str = "", beside_base: bool = True, base_name: str | None = None,
-    others: Sequence[tuple[RunFolder, float]] = (),
+    others: Sequence[tuple[RunFolder, float]] = (), guide: int | None = None, how: Blend | None = None,
 ) -> list[Path]:  # fmt: skip
     """Pictures of every prompt and seed, saved in the run. What is there already, drawn with the same settings, is not drawn again.
 
@@ -68,8 +70,10 @@ def generate(
     step         of which checkpoint; default the last
     beside_base  also draw the base's picture of the same prompt with the class noun, from the same noise
     others       runs whose LoRA is added, and how strongly
+    guide        DreamBlend: the step of the earlier checkpoint whose attention guides this one, 0 for the base itself; and how
     """
     checkpoint = checkpoint_of(run, step)
+    guiding = _guide_of(run, checkpoint, guide, others)
     added = [(checkpoint_of(other), strength, other.name) for other, strength in others]
     card = read_card(checkpoint)
     wanted = card["sampling"] | {k: v for k, v in (("steps", steps), ("guidance_scale", guidance_scale)) if v is not None}
@@ -98,8 +102,33 @@ def generate(
         mark += f" + {name}/{other.step}:{strength:g}"
     captioned = all(entry["spec"].get("use_captions") for entry in card["stages"])  # such a run may teach a style, which no prompt has to name
     _warn(base, jobs, [] if captioned else [model.called, *(each["subject"]["called"] for each in cards[1:]), *(s["called"] for s in card.get("others", []))], progress)
-    asked = [(settings(job.prompt, job.seed, mark), job, "personalized", checkpoint.step) for job in jobs]
-    return written + _draw(run, model, asked, progress, "pictures")
+    if guide is None:
+        asked = [(settings(job.prompt, job.seed, mark), job, "personalized", checkpoint.step) for job in jobs]
+        return written + _draw(run, model.base, asked, progress, "pictures")
+    blended = how or Blend()
+    asked = []
+    for job in jobs:
+        used = settings(job.prompt, job.seed, mark).model_copy(update={"options": {"guide": guide, **blended.model_dump()}})
+        asked.append((used, job, "blended", checkpoint.step))
+    earlier = Base.open(base_name or card["base"]["name"], device_for())
+    if guiding:
+        put_on(earlier, guiding)
+    return written + _draw(run, base, asked, progress, "blended pictures", (earlier, blended))
+
+
+def _guide_of(run: RunFolder, checkpoint: Checkpoint, guide: int | None, others: Sequence[Any]) -> Checkpoint | None:
+    """The checkpoint that guides another of the same run; None for the base itself, or where nothing guides."""
+    if guide is None:
+        return None
+    if others:
+        raise UserError("--guide: other runs' LoRAs cannot be added to a blend. Leave --with out.")
+    if not 0 <= guide < checkpoint.step:
+        raise UserError(f"--guide {guide}: must be a step before the checkpoint that is guided ({checkpoint.step}); 0 is the base itself.")
+    if guide:
+        return checkpoint_of(run, guide)
+    if words := [entry["method"] for entry in read_card(checkpoint)["stages"] if method_class(entry["method"]).Spec.new_words]:
+        raise UserError(f"--guide 0: the base does not know the word of {words[0]}, and maps are compared word by word. Give the step of an early checkpoint.")
+    return None
 
 
 def checkpoint_of(run: RunFolder, step: int | None = None) -> Checkpoint:
@@ -127,16 +156,14 @@ def _warn(base: Base, jobs: Sequence[Job], called: Sequence[str], progress: Prog
             progress.say(f"warning: {prompt!r} is longer than the text encoder reads; this is cut off: {lost!r}")
 
 
-def _draw(run: RunFolder, model: Base | Personalized, asked: list, progress: Progress, title: str) -> list[Path]:
+def _draw(run: RunFolder, base: Base, asked: list, progress: Progress, title: str, guided: tuple[Base, Blend] | None = None) -> list[Path]:
     known = {(p.settings.model_dump_json(), p.labels.get("model")) for p in run.pictures()}
     asked = [a for a in asked if (a[0].model_dump_json(), a[2]) not in known]
     if not asked:
         return []
-    base = model.base if isinstance(model, Personalized) else model
     first: Settings = asked[0][0]
-    drawn = sample(
-        base, [a[0].prompt for a in asked], [a[0].seed for a in asked], first.steps, first.guidance_scale, first.negative_prompt
-    )
+    wanted = [a[0].prompt for a in asked], [a[0].seed for a in asked], first.steps, first.guidance_scale
+    drawn = blend(guided[0], base, *wanted, guided[1], first.negative_prompt) if guided else sample(base, *wanted, first.negative_prompt)
     paths, began = [], time.monotonic()
     with stop_request() as stop, progress.task(title, len(asked)) as task:
         for picture, (settings, job, kind, step) in zip(drawn, asked):

@@ -1,0 +1,134 @@
+"""DreamBlend's fast walk equals its algorithm as the paper writes it, and without guidance it is plain sampling."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from likeness.model.attention import watched
+from likeness.model.base import Base
+from likeness.model.trajectory import initial_latents, sample, walk
+from likeness.sampling.dreamblend import blend, blended_latents
+from likeness.sampling.options import Blend
+
+PROMPTS = ["a photo of a sks dog", "a sks dog on the beach"]
+CLOSE = {"atol": 1e-5, "rtol": 1e-4}
+
+
+@pytest.fixture(params=["epsilon", "v_prediction", "sdxl"])
+def models(request, tiny_folders) -> tuple[Base, Base]:
+    """A guidance model and an edit model of the same base, as two checkpoints of a run are."""
+    guide, edit = (Base.open(str(tiny_folders[request.param])) for _ in range(2))
+    generator = torch.Generator().manual_seed(0)
+    for parameter in edit.unet.parameters():
+        parameter.data += 0.3 * parameter.data.std(correction=0) * torch.randn(parameter.shape, generator=generator)
+    return guide, edit
+
+
+def maps_of(base: Base, latents: Tensor, t: Tensor, prompts: list[str]) -> list[Tensor]:
+    """From queries and keys themselves: hooks on the two projections, and a softmax."""
+    layers = [module for name, module in base.unet.named_modules() if name.endswith("attn2")]
+    held: dict[tuple[int, str], Tensor] = {}
+    hooks = [
+        getattr(layer, part).register_forward_hook(lambda module, given, output, key=(n, part): held.__setitem__(key, output))
+        for n, layer in enumerate(layers) for part in ("to_q", "to_k")
+    ]  # fmt: skip
+    base.predict(latents, t.expand(len(latents)), base.condition(prompts))
+    for hook in hooks:
+        hook.remove()
+    found = []
+    for n, layer in enumerate(layers):
+        query, key = (held[n, part].unflatten(-1, (layer.heads, -1)).transpose(1, 2) for part in ("to_q", "to_k"))
+        found.append((query @ key.transpose(-1, -2) * layer.scale).softmax(-1))
+    return found
+
+
+def guided(base: Base, latents: Tensor, t: Tensor, prompts: list[str], scale: float) -> Tensor:
+    told, empty = (base.predict(latents, t.expand(len(latents)), base.condition(said)) for said in (prompts, [""] * len(prompts)))
+    return empty + scale * (told - empty)
+
+
+def algorithm_1(guide: Base, edit: Base, latents: Tensor, steps: int, scale: float, alpha: float) -> Tensor:
+    """Line by line: first all of the guidance model's trajectory, then the edit model's."""
+    sampler = guide.sampler()
+    sampler.set_timesteps(steps)
+    l, stored = latents, []  # noqa: E741
+    for t in sampler.timesteps:
+        with torch.no_grad():
+            stored.append(maps_of(guide, l, t, PROMPTS))
+            l = sampler.step(guided(guide, l, t, PROMPTS, scale), t, l).prev_sample  # noqa: E741
+    l = latents  # noqa: E741
+    for t, reference in zip(sampler.timesteps, stored):
+        l = l.detach().requires_grad_(True)  # noqa: E741
+        r = sum((wanted - now).abs().mean(1).sum() for wanted, now in zip(reference, maps_of(edit, l, t, PROMPTS)))
+        l = (l - alpha * torch.autograd.grad(r, l)[0]).detach()  # noqa: E741
+        with torch.no_grad():
+            l = sampler.step(guided(edit, l, t, PROMPTS, scale), t, l).prev_sample  # noqa: E741
+    return l
+
+
+def test_the_fast_walk_is_algorithm_1(models):
+    guide, edit = models
+    latents = initial_latents(edit, [3, 4])
+    wanted = algorithm_1(guide, edit, latents, 4, 5.0, alpha=2.0)
+    found = blended_latents(guide, edit, PROMPTS, latents, 4, 5.0, Blend(alpha=2.0, largest=64))
+    torch.testing.assert_close(found, wanted, **CLOSE)
+    unguided = blended_latents(guide, edit, PROMPTS, latents, 4, 5.0, Blend(alpha=0.0))
+    assert (found - unguided).abs().max() > 1e-3
+
+
+@torch.no_grad()
+def test_without_guidance_it_is_plain_sampling(models):
+    guide, edit = models
+    latents = initial_latents(edit, [3, 4])
+    *_, last = walk(edit, latents, edit.condition(PROMPTS), edit.condition(["", ""]), 4, 5.0)
+    for how in (Blend(alpha=0.0), Blend(until=0.0)):
+        torch.testing.assert_close(blended_latents(guide, edit, PROMPTS, latents, 4, 5.0, how), last.latents, **CLOSE)
+
+
+def test_a_model_guided_by_itself_stays_on_its_way(models):
+    """Same noise, same maps: R is 0, and so is its gradient, but for the last bits of two batches."""
+    _, edit = models
+    latents = initial_latents(edit, [3, 4])
+    plain = blended_latents(edit, edit, PROMPTS, latents, 3, 5.0, Blend(alpha=0.0))
+    torch.testing.assert_close(blended_latents(edit, edit, PROMPTS, latents, 3, 5.0, Blend(alpha=1.0, norm="l2", largest=64)), plain, **CLOSE)
+
+
+def test_no_pass_is_made_that_is_not_needed(models):
+    """Two halves of a guided pass for each model; for the gradient the conditional one alone, cut after the last layer asked; none where α is 0."""
+    guide, edit = models
+    rows: dict[str, list[int]] = {"guide": [], "edit": []}
+    ends: list[int] = []
+    for name, model in (("guide", guide), ("edit", edit)):
+        model.unet.register_forward_pre_hook(lambda module, given, name=name: rows[name].append(len(given[0])))
+    edit.unet.conv_out.register_forward_hook(lambda module, given, output: ends.append(len(output)))
+    blended_latents(guide, edit, PROMPTS, initial_latents(edit, [3, 4]), 4, 5.0, Blend(alpha=1.0, until=0.5, largest=64))
+    assert rows == {"guide": [4, 4], "edit": [2, 4, 2, 4, 4, 4]} and ends == [4, 4, 4, 4]
+
+
+def test_each_picture_is_its_own(models):
+    """Alone or in a batch."""
+    guide, edit = models
+    how = Blend(alpha=2.0, largest=64)
+    together = blended_latents(guide, edit, PROMPTS, initial_latents(edit, [3, 4]), 3, 5.0, how)
+    alone = blended_latents(guide, edit, PROMPTS[1:], initial_latents(edit, [4]), 3, 5.0, how)
+    torch.testing.assert_close(together[1:], alone, **CLOSE)
+    assert len(list(blend(guide, edit, PROMPTS, [3, 4], 2, 5.0, how))) == 2
+
+
+def test_strength_over_the_steps():
+    assert [Blend(alpha=2.0, schedule="linear", until=0.5).strength(n, 4) for n in range(4)] == [2.0, 1.5, 0.0, 0.0]
+    assert [round(Blend(alpha=2.0, schedule="sqrt").strength(n, 4), 3) for n in range(4)] == [2.0, 1.732, 1.414, 1.0]
+    assert [Blend(alpha=2.0).strength(n, 4) for n in range(4)] == [2.0] * 4
+
+
+def test_watching_leaves_no_trace(models):
+    _, edit = models
+    before = list(sample(edit, PROMPTS, [0, 1], 2, 5.0))
+    processors = [module.processor for name, module in edit.unet.named_modules() if name.endswith("attn2")]
+    with torch.no_grad(), watched(edit.unet, 64) as maps:
+        edit.predict(initial_latents(edit, [0]), torch.tensor([500]), edit.condition(PROMPTS[:1]))
+    assert maps.seen and all(torch.allclose(one.sum(-1), torch.ones(())) for one in maps.seen.values())
+    assert [module.processor for name, module in edit.unet.named_modules() if name.endswith("attn2")] == processors
+    assert [a.tobytes() == b.tobytes() for a, b in zip(before, sample(edit, PROMPTS, [0, 1], 2, 5.0))] == [True, True]
