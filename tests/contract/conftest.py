@@ -63,10 +63,10 @@ CASES = {
         learns={"targets": "everything", "rank": 8},
         changed={
             **PRIOR, "rank": 2, "alpha": 1.0, "targets": "everything", "dropout": 0.5, "rank_stabilized": True, "dora": True,
-            "train_text_encoder": True, "text_encoder_learning_rate": 1e-3,
+            "train_text_encoder": True, "text_encoder_learning_rate": 1e-3, "text_targets": "attention+feedforward",
         },
         silent=SILENT,
-        besides={"text_encoder_learning_rate": {"train_text_encoder": True}},
+        besides={"text_encoder_learning_rate": {"train_text_encoder": True}, "text_targets": {"train_text_encoder": True}},
     ),
     "textual_inversion": Case(
         quick={"steps": 3, "learning_rate": 5e-1},

@@ -45,6 +45,12 @@ def test_a_zip_of_photos_and_captions(zipped, tmp_path):
     assert list((tmp_path / "unpacked").iterdir()) == []
 
 
+def test_metadata_know_photos_by_their_names_in_the_zip(zipped):
+    lines = b'{"file_name": "H\xc3\xbcndin 1.png", "text": "a {} asleep"}\n'
+    photos = prepare_photos(zipped(("d/H\u00fcndin 1.png", png(1)), ("d/metadata.jsonl", lines)), 16)
+    assert [(photo.name, photo.caption) for photo in photos] == [("H_ndin_1.png", "a {} asleep")]
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_names_are_never_paths(zipped, tmp_path):
     """Up, absolute, a drive, the same name twice, names that differ in case alone, a link out, and one with a NUL, which ends there and is no picture."""
@@ -71,10 +77,11 @@ def test_a_bomb_is_stopped_while_it_unpacks(zipped, tmp_path, monkeypatch):
 def test_what_is_no_zip_of_photos_is_one_line(zipped, tmp_path, monkeypatch):
     (tmp_path / "junk.zip").write_bytes(b"PK junk")
     whole = zipped(("a.png", png(1)), name="whole.zip").read_bytes()
+    (tmp_path / "damaged.zip").write_bytes(whole[:200] + bytes(100) + whole[300:])
     (tmp_path / "short.zip").write_bytes(whole[: len(whole) // 2])
     for path, says in (
-        (tmp_path / "junk.zip", "cannot be read as a zip"), (tmp_path / "short.zip", "cannot be read as a zip"),
-        (zipped(("read me.md", b"x"), name="none.zip"), "holds no photos"), (zipped(("text.png", b"no picture"), name="text.zip"), "not a picture"),
+        (tmp_path / "damaged.zip", "cannot be read as a zip"), (tmp_path / "junk.zip", "cannot be read as a zip"), (tmp_path / "short.zip", "cannot be read as a zip"),
+        (zipped(("read me.md", b"x"), name="none.zip"), "holds no photos"), (zipped(("text.png", b"no picture"), name="text.zip"), "text.zip: text.png is not a picture"),
     ):  # fmt: skip
         with pytest.raises(UserError, match=says):
             prepare_photos(path, 16)

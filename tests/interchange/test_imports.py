@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from likeness.workflow.fitting import branch, fit
 from likeness.workflow.generating import generate
 from likeness.workflow.importing import import_files
 from likeness.workflow.progress import Silent
-from likeness.workflow.stack import put_on, stage_types
+from likeness.workflow.stack import put_on, read_card, stage_types
 
 LORA = {"method": "lora", "steps": 3, "learning_rate": 1e-2, "rank": 4, "alpha": 8.0}
 WORD = {"method": "textual_inversion", "steps": 3, "learning_rate": 0.5, "vectors": 3}
@@ -33,6 +34,8 @@ CASES = {
     "kohya": ("kohya", [LORA]), "kohya, text encoders": ("kohya", [{**LORA, "train_text_encoder": True, "rank_stabilized": True}]),
     "kohya, convolutions": ("kohya", [{**LORA, "targets": "everything"}]), "peft": ("peft", [{**LORA, "train_text_encoder": True}]),
     "word": ("diffusers", [WORD]), "word for A1111": ("a1111", [WORD]), "word and LoRA": ("diffusers", [WORD, LORA]),
+    "adjective and LoRA": ("kohya", [{**WORD, "adjective": True}, LORA]),
+    "text encoders' feedforward": ("kohya", [{**LORA, "train_text_encoder": True, "text_targets": "attention+feedforward"}]),
     "custom diffusion": ("custom-diffusion", [CUSTOM]), "all of custom diffusion": ("custom-diffusion", [{**CUSTOM, "trained": "all"}]),
 }  # fmt: skip
 
@@ -67,9 +70,8 @@ def test_our_own_exports_come_back(case, family, trained, tmp_path):
     tool, stages = CASES[case]
     run = trained(*stages, family=family)
     folder = export(run, tool, Silent())[0].parent
-    if family == "sdxl" and tool == "diffusers" and "word" in case:  # clip_l and clip_g do not say the word: the file's name does
-        (folder / "learned_embeds.safetensors").rename(folder / "sks.safetensors")
-    again = taken(folder, run, tmp_path)
+    options = {"identifier": "sks"} if family == "sdxl" and tool == "diffusers" and "word" in case else {}  # clip_l and clip_g do not say the word
+    again = taken(folder, run, tmp_path, **options)
     torch.testing.assert_close(drawn(again), drawn(run), atol=1e-5, rtol=1e-5)
     assert again.record().lineage == {"imported": tool} and again.record().status == "finished"
 
@@ -95,22 +97,70 @@ def test_layers_of_several_ranks_and_alphas(trained, tmp_path):
     assert not changes[gone].any()
 
 
-def test_sdxls_first_names(trained, tmp_path):
+INNER = {"conv1": "in_layers_2", "conv2": "out_layers_3", "time_emb_proj": "emb_layers_1", "conv_shortcut": "skip_connection"}
+
+
+@pytest.mark.parametrize("targets", ["attention", "everything"])
+def test_sdxls_first_names(targets, trained, tmp_path):
     """kohya's scripts name SDXL's blocks as its first publication did."""
-    run = trained(LORA, family="sdxl")
+    run = trained({**LORA, "targets": targets}, family="sdxl")
     (path,) = export(run, "kohya", Silent())
     per_block = Base.open(str(run.recipe(stage_types()).base)).unet.config.layers_per_block + 1
     renamed = {}
     for name, value in load_file(path).items():
-        parts = name.split("_")
-        if parts[2] == "mid":  # lora_unet_mid_block_attentions_0_…
-            renamed["_".join(["lora_unet_middle_block_1", *parts[6:]])] = value
-        else:  # lora_unet_down_blocks_1_attentions_0_…
-            block, layer, down = int(parts[4]), int(parts[6]), parts[2] == "down"
-            number = block * per_block + layer + (1 if down else 0)
-            renamed["_".join([f"lora_unet_{'input' if down else 'output'}_blocks_{number}_1", *parts[7:]])] = value
+        place, block, layer, rest = re.fullmatch(r"lora_unet_(down|mid|up)_blocks?_?(\d?)_((?:attentions|resnets|downsamplers|upsamplers)_\d)_(.+)", name).groups()  # type: ignore[union-attr]
+        kind, _, number = layer.partition("_")
+        for ours, theirs in INNER.items():
+            rest = rest.replace(ours, theirs) if kind == "resnets" else rest
+        if place == "mid":
+            renamed[f"lora_unet_middle_block_{1 if kind == 'attentions' else 2 * int(number)}_{rest}"] = value
+            continue
+        if kind == "downsamplers":
+            renamed[f"lora_unet_input_blocks_{(int(block) + 1) * per_block}_0_{rest.replace('conv', 'op')}"] = value
+            continue
+        inner = {"resnets": 0, "attentions": 1, "upsamplers": 2}[kind]
+        first = int(block) * per_block + (per_block - 1 if kind == "upsamplers" else int(number)) + (1 if place == "down" else 0)
+        renamed[f"lora_unet_{'input' if place == 'down' else 'output'}_blocks_{first}_{inner}_{rest}"] = value
     save_file(renamed, path)
     torch.testing.assert_close(drawn(taken(path, run, tmp_path)), drawn(run), atol=1e-5, rtol=1e-5)
+
+
+def test_names_of_2023_and_of_linear_layers_as_convolutions(trained, tmp_path):
+    """diffusers' scripts once wrote a processor's names; some tools write [rank, in, 1, 1]. PEFT's adapters of then say text_model."""
+    run = trained({**LORA, "alpha": 4.0, "train_text_encoder": True})
+    (path,) = export(run, "diffusers", Silent())
+    old = {}
+    for name, value in load_file(path).items():
+        part = "down" if ".lora_A" in name else "up"
+        layer = name.partition(".lora_")[0]
+        if name.startswith("unet"):
+            place, _, linear = layer.rpartition(".attn")
+            number, _, projection = linear.partition(".")
+            old[f"{place}.attn{number}.processor.{projection.replace('to_out.0', 'to_out')}_lora.{part}.weight"] = value[..., None, None]
+        else:
+            old[f"{layer}.lora_linear_layer.{part}.weight"] = value
+    assert any("processor.to_out_lora.up" in name for name in old)
+    save_file({name: value.contiguous() for name, value in old.items()}, tmp_path / "old.safetensors")
+    torch.testing.assert_close(drawn(taken(tmp_path / "old.safetensors", run, tmp_path)), drawn(run), atol=1e-5, rtol=1e-5)
+    folder = export(run, "peft", Silent())[0].parent
+    text = folder / "text_encoder" / "adapter_model.safetensors"
+    save_file({name.replace("base_model.model.encoder", "base_model.model.text_model.encoder"): value for name, value in load_file(text).items()}, text)
+    torch.testing.assert_close(drawn(taken(folder, run, tmp_path)), drawn(run), atol=1e-5, rtol=1e-5)
+
+
+def test_two_loras_are_not_mixed(trained, tmp_path):
+    run = trained(LORA)
+    (path,) = export(run, "kohya", Silent())
+    (path.parent / "other.safetensors").write_bytes(path.read_bytes())
+    with pytest.raises(UserError, match="holds two LoRAs"):
+        taken(path.parent, run, tmp_path)
+
+
+def test_a_word_is_called_as_asked(trained, tmp_path):
+    run = trained(WORD)
+    (path,) = export(run, "diffusers", Silent())
+    again = taken(path, run, tmp_path, identifier="rex")
+    assert read_card(again.latest())["subject"]["called"] == "<rex>"  # type: ignore[arg-type]
 
 
 def test_the_trigger_phrase_names_the_subject(trained, tmp_path):
@@ -156,6 +206,9 @@ def test_what_cannot_be_read_is_one_line(trained, tiny_folders, tmp_path):
         taken(path, run, tmp_path, class_noun=None)
     with pytest.raises(UserError, match=r"another (kind of )?base|no layer of the base|of another size"):
         import_files(path, tmp_path / "imported", Silent(), str(tiny_folders["sdxl"]), "dog")
+    custom = export(trained(CUSTOM), "custom-diffusion", Silent())[0].parent
+    with pytest.raises(UserError, match="--base"):
+        import_files(custom, tmp_path / "imported", Silent(), str(tiny_folders["sdxl"]), "dog")
     assert not list((tmp_path / "imported").glob("*"))
 
 

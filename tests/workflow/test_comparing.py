@@ -44,10 +44,10 @@ def test_a_method_may_have_options(monkeypatch, tmp_path):
     cells = []
     monkeypatch.setattr(comparing, "_run", lambda cell, *_: cells.append(cell))
     monkeypatch.setattr(comparing, "_line", lambda cell, run: {"recipe": cell.recipe, "scores": {}, "subject": "", "seed": 0} | dict.fromkeys(comparing.COSTS))
-    compare(["lora:rank=2,alpha=4", "custom_diffusion:trained=all"], ["toybox:biscuit"], [0], tmp_path, Silent())
+    compare(["lora:rank=2,alpha=4,checkpoints=[100,200]", "custom_diffusion:trained=all"], ["toybox:biscuit"], [0], tmp_path, Silent())
     lora, custom = (cell.asked.stages[0] for cell in cells)
-    assert (lora.rank, lora.alpha, custom.trained) == (2, 4.0, "all") and cells[0].name.startswith("lora-rank-2")
-    for wrong, says in (("lora:rank", "is no option"), ("lora:ranc=2", "unknown option"), ("lora:rank=many", "rank")):
+    assert (lora.rank, lora.alpha, lora.checkpoints, custom.trained) == (2, 4.0, (100, 200), "all") and cells[0].name.startswith("lora-rank-2")
+    for wrong, says in (("lora:rank", "is no option"), ("lora:ranc=2", "unknown option"), ("lora:rank=many", "rank"), ("two_stage:steps=3", "takes no options")):
         with pytest.raises(UserError, match=says):
             compare([wrong], ["toybox:biscuit"], [0], tmp_path, Silent())
 

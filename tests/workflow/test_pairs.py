@@ -8,7 +8,7 @@ from PIL import Image
 
 from likeness.files.picture import Settings
 from likeness.files.recipe import recipe_from_dict
-from likeness.workflow.evaluating import candidates_for, evaluate, open_judges
+from likeness.workflow.evaluating import evaluate, open_judges, pair_candidates
 from likeness.workflow.fitting import fit
 from likeness.workflow.pairs import _drawn, _scores, halves
 from likeness.workflow.progress import Silent
@@ -26,8 +26,12 @@ def judges():
 
 @pytest.fixture(scope="module")
 def candidates(judges):
-    pair = [SUBJECTS["biscuit"], SUBJECTS["daypack"]]
-    return [candidates_for(one, judges, judges.dino.pictures([draw(scene, 64) for scene in photos_of(one)])) for one in pair]
+    return who("biscuit", "daypack", judges)
+
+
+def who(first: str, second: str, judges) -> list:
+    pair = SUBJECTS[first], SUBJECTS[second]
+    return pair_candidates(pair, judges, [judges.dino.pictures([draw(scene, 64) for scene in photos_of(one)]) for one in pair])
 
 
 def shares(pictures, candidates, judges) -> list[float]:
@@ -42,6 +46,16 @@ def test_truth_floor_and_what_lies_between(judges, candidates):
     assert both <= 0.2 and first >= 0.8 and second <= 0.3
     both, first, second = shares(_drawn(biscuit.appearance, biscuit.appearance, PROMPTS), candidates, judges)
     assert both <= 0.2 and first >= 0.8  # the same one twice is not both
+
+
+@pytest.mark.parametrize(("there", "missing"), [("pepper", "bruno"), ("bruno", "pepper"), ("gizmo", "bolt"), ("biscuit", "bruno")])
+def test_one_of_a_class_twice_is_not_both(there, missing, judges):
+    """The usual failure of teaching two."""
+    look = SUBJECTS[there].appearance
+    both, _, second = shares(_drawn(look, look, PROMPTS), who(there, missing, judges), judges)
+    assert both <= 0.1 and second <= 0.1
+    whole = shares(_drawn(look, SUBJECTS[missing].appearance, PROMPTS), who(there, missing, judges), judges)
+    assert whole[0] >= 0.8
 
 
 def test_a_half_is_a_square_of_its_side():

@@ -14,7 +14,7 @@ from likeness.workflow.progress import Silent
 from likeness.workflow.stack import stage_types
 
 
-@pytest.mark.parametrize(("what", "advice"), [("memory", "likeness train lora"), ("disk", "--checkpoints")])
+@pytest.mark.parametrize(("what", "advice"), [("memory", "train less of it"), ("disk", "--checkpoints")])
 def test_too_little_room_is_refused_before_loading_and_force_tries(what, advice, quick_recipe, tmp_path, monkeypatch):
     opened = []
     original = Base.open
@@ -35,7 +35,7 @@ def test_the_estimates_are_below_what_is_used(quick_recipe, tiny_folder, tmp_pat
     trained = sum(p.numel() for p in Base.open(str(tiny_folder)).unet.parameters())
     assert asked["memory"] == 4 * numbers + 12 * trained
     written = sum(path.stat().st_size for path in run.path.rglob("*.safetensors"))
-    assert 0.9 * written < asked["disk"] < 2 * written
+    assert 0.9 * written < asked["disk"] <= 1.4 * written  # at its fullest there was one state more
 
 
 def test_small_trainings_ask_for_the_networks_alone(quick_recipe, tiny_folder, tmp_path, monkeypatch):

@@ -115,20 +115,49 @@ def test_a_finished_run_is_not_resumed(quick_recipe, tmp_path):
         resume(run, Silent())
 
 
-def test_a_recipe_changed_by_hand_is_refused_with_what_differs(quick_recipe, paused, tmp_path, whole):
-    """T21. How far to train may change; what the saved steps rest on may not."""
+CHANGES = {
+    "learning_rate = 0.001": ("learning_rate = 0.01", r"stages.0.learning_rate \(0.001 -> 0.01\) changed in recipe.toml"),
+    "seed = 0": ("seed = 1", r"seed \(0 -> 1\)"),
+    'identifier = "sks"': ('identifier = "zwx"', r"subject.identifier \(sks -> zwx\)"),
+    'method = "dreambooth"': ('method = "lora"', r"stages.0.method \(dreambooth -> lora\)"),
+    "steps = 6": ("steps = 4", r"steps \(6 -> 4\) changed in recipe.toml, and 5 are done"),
+}
+
+
+@pytest.mark.parametrize("before", CHANGES)
+def test_a_recipe_changed_by_hand_is_refused_with_what_differs(before, quick_recipe, paused, tmp_path):
+    """T21."""
     run = paused(quick_recipe(**STEPS), tmp_path, 5)
+    after, says = CHANGES[before]
     recipe = run.path / "recipe.toml"
-    before = recipe.read_text()
-    recipe.write_text(before.replace("learning_rate = 0.001", "learning_rate = 0.01"))
-    with pytest.raises(UserError, match=r"learning_rate \(0.001 -> 0.01\) were changed in recipe.toml"):
+    content = recipe.read_text().replace(f"\n{before}\n", f"\n{after}\n") if not recipe.read_text().startswith(before) else recipe.read_text().replace(before, after, 1)
+    recipe.write_text(content.replace("train_text_encoder = false\n", "") if "lora" in after else content.replace("checkpoints = [\n    1,\n    3,\n]", "checkpoints = []"))
+    with pytest.raises(UserError, match=says):
         resume(run, Silent())
-    recipe.write_text(before.replace('method = "dreambooth"', 'method = "lora"').replace("train_text_encoder = false\n", ""))
-    with pytest.raises(UserError, match="a stage is lora now and was trained as dreambooth"):
-        resume(run, Silent())
-    recipe.write_text(before.replace("steps = 6", "steps = 7"))
+
+
+def test_how_far_to_train_may_be_changed_by_hand(quick_recipe, paused, tmp_path):
+    """At a constant rate: a falling one would have been another from the first step on."""
+    run, falling = paused(quick_recipe(**STEPS), tmp_path / "a", 5), paused(quick_recipe(**STEPS, learning_rate_schedule="linear"), tmp_path / "b", 5)
+    for one in (run, falling):
+        recipe = one.path / "recipe.toml"
+        recipe.write_text(recipe.read_text().replace("steps = 6", "steps = 7"))
     resume(run, Silent())
     assert run.journal()[-1]["step"] == 7 and run.record().status == "finished"
+    with pytest.raises(UserError, match=r"steps \(6 -> 7\)"):
+        resume(falling, Silent())
+
+
+def test_a_run_that_was_stopped_before_it_began_says_so(quick_recipe, tmp_path):
+    run = fit(quick_recipe(), tmp_path, Silent())
+    child = branch(run, {"steps": 4}, Silent())
+    shutil.rmtree(child.path / "resume")
+    shutil.rmtree(child.path / "checkpoints")
+    with pytest.raises(UserError, match="while it was branched off"):
+        resume(child, Silent())
+    (run.path / "recipe.toml").unlink()
+    with pytest.raises(UserError, match="before its recipe was written"):
+        resume(run, Silent())
 
 
 @pytest.mark.parametrize(("stage", "changes", "says"), [

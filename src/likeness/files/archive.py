@@ -6,10 +6,12 @@ sizes are counted while bytes are read, since what an archive says of them may b
 
 from __future__ import annotations
 
+import lzma
 import re
 import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -24,32 +26,35 @@ PIECE = 1 << 20
 
 
 @contextmanager
-def unpacked(archive: Path) -> Iterator[Path]:
-    """A temporary folder with the archive's pictures and captions. Raises UserError."""
+def unpacked(archive: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A temporary folder with the archive's pictures and captions, and what each file was called in it. Raises UserError."""
     with tempfile.TemporaryDirectory(prefix="likeness-") as folder:
         try:
             with zipfile.ZipFile(archive) as opened:
-                _unpack(opened, archive, Path(folder))
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError, ValueError) as problem:
+                names = _unpack(opened, archive, Path(folder))
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, NotImplementedError, OSError, EOFError, ValueError) as problem:
             raise UserError(f"{archive}: cannot be read as a zip ({problem}). Unpack it yourself, and give the folder.") from problem
-        yield Path(folder)
+        yield Path(folder), names
 
 
-def _unpack(opened: zipfile.ZipFile, archive: Path, folder: Path) -> None:
+def _unpack(opened: zipfile.ZipFile, archive: Path, folder: Path) -> dict[str, str]:
     entries = opened.infolist()
     wanted = [entry for entry in entries[:MOST_ENTRIES] if _is_wanted(entry)]
     if len(entries) > MOST_ENTRIES or len(wanted) > MOST_FILES:
         raise UserError(f"{archive}: holds {len(entries)} entries, too many for photos of a subject. Give a folder of those that are meant.")
     if any(entry.flag_bits & 1 for entry in wanted):
         raise UserError(f"{archive}: is locked with a password. Unpack it yourself, and give the folder.")
-    left, names = MOST_BYTES, _Names()
+    left, names, called = MOST_BYTES, _Names(), {}
     for entry in wanted:
-        with opened.open(entry) as source, (folder / names.of(entry.filename)).open("xb") as target:
+        stored = names.of(entry.filename)
+        called[stored] = PurePosixPath(entry.filename.replace("\\", "/")).name
+        with opened.open(entry) as source, (folder / stored).open("xb") as target:
             while piece := source.read(PIECE):
                 left -= len(piece)
                 if left < 0:
                     raise UserError(f"{archive}: unpacks to more than {MOST_BYTES // 10**9} GB. Give a folder of those that are meant.")
                 target.write(piece)
+    return called
 
 
 def _is_wanted(entry: zipfile.ZipInfo) -> bool:

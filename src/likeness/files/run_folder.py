@@ -109,6 +109,11 @@ class RunFolder:
     def write_recipe(self, recipe: Recipe) -> None:
         write_text(self.path / "recipe.toml", write_recipe(recipe))
 
+    @property
+    def begun(self) -> bool:
+        """Whether all that was asked is written down."""
+        return (self.path / "recipe.toml").is_file()
+
     def recipe(self, stage_types: Mapping[str, type[Stage]]) -> Recipe:
         return read_recipe(self.path / "recipe.toml", stage_types)
 

@@ -10,14 +10,14 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from .archive import PICTURES, unpacked
+from .archive import unpacked
 from .atomic import sha256_of
 from .captions import read_captions
 from .decoding import Unreadable, decode
@@ -57,16 +57,19 @@ def prepare_photos(source: Path, resolution: int) -> list[Photo]:
     if not source.exists():
         raise UserError(f"{source}: no such file or folder. Check the path of the photos.")
     if source.is_file() and source.suffix.lower() == ".zip":
-        with unpacked(source) as folder:
-            if not any(path.suffix in PICTURES for path in folder.iterdir()):
+        with unpacked(source) as (folder, names):
+            if not (paths := _files_in(folder)):
                 raise UserError(f"{source}: holds no photos. Add 3 to 6 photos and try again.")
-            return prepare_photos(folder, resolution)
+            return _taken_in(source, paths, read_captions(folder, paths, names), resolution)
     paths = [source] if source.is_file() else _files_in(source)
     if not paths and len(repeated := _repeated_folders(source)) == 1:
         return prepare_photos(repeated[0], resolution)
     if not paths:
         raise UserError(f"{source}: no photos in this folder (sub-folders are not searched). Add 3 to 6 photos and try again.")
-    captions = read_captions(source if source.is_dir() else source.parent, paths)
+    return _taken_in(source, paths, read_captions(source if source.is_dir() else source.parent, paths), resolution)
+
+
+def _taken_in(source: Path, paths: Sequence[Path], captions: Mapping[str, str], resolution: int) -> list[Photo]:
     photos = _each_once([replace(_read(path, resolution), caption=captions.get(path.name)) for path in paths])
     if not any(photo.used for photo in photos):
         raise UserError(_none_usable(source, photos))
@@ -77,7 +80,7 @@ def remarks(photos: Sequence[Photo]) -> list[str]:
     """What the user should know: few photos, mended ones, rejected ones. One line each."""
     used = sum(photo.used for photo in photos if not photo.of_class)
     few = [f"only {used} photo{'s' * (used > 1)}: 3 to 6 from different sides teach a subject better"] if used < FEW else []
-    mended = [f"{photo.name}: {', '.join(photo.mended)}" for photo in photos if photo.used and photo.mended]
+    mended = [f"{photo.name}: {', '.join(photo.mended)}" for photo in photos if photo.used and photo.mended and not photo.of_class]
     rejected = [f"{photo.name} is not used: it {photo.reason}" for photo in photos if not photo.used]
     return few + mended + rejected
 
@@ -149,30 +152,31 @@ def _scaled(width: int, height: int, resolution: int) -> tuple[tuple[int, int], 
 
 def _each_once(photos: list[Photo]) -> list[Photo]:
     """Mark every photo that is a copy of one before it as not used."""
-    kept: list[Photo] = []
+    kept: list[tuple[Photo, np.ndarray]] = []
     checked: list[Photo] = []
     for photo in photos:
-        twin = next((other for other in kept if _is_copy(photo, other)), None) if photo.used else None
+        small = _thumbnail(photo.image) if photo.image else np.zeros(0)
+        twin = next((other for other, one in kept if photo.sha256 == other.sha256 or _alike(small, one)), None) if photo.used else None
         if twin is not None:
             kind = "is the same file as" if photo.sha256 == twin.sha256 else "is nearly the same picture as"
             photo = replace(photo, used=False, reason=f"{kind} {twin.name}", image=None)
         if photo.used:
-            kept.append(photo)
+            kept.append((photo, small))
         checked.append(photo)
     return checked
 
 
-def _is_copy(photo: Photo, other: Photo) -> bool:
-    """Same file, or the same picture saved again: at most 4 of 64 dHash bits and 4 % of the mean colour apart.
+def _thumbnail(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
+
+
+def _alike(one: np.ndarray, other: np.ndarray) -> bool:
+    """The same picture saved again, by thumbnails: at most 4 of 64 dHash bits and 4 % of the mean colour apart.
 
     The hash alone would call any two plain pictures copies of each other.
     """
-    if photo.sha256 == other.sha256:
-        return True
-    assert photo.image is not None and other.image is not None
-    thumbnails = [np.asarray(one.resize((9, 8), Image.Resampling.BOX), dtype=np.int16) for one in (photo.image, other.image)]
-    rises = [np.diff(thumbnail.sum(axis=2), axis=1) > 0 for thumbnail in thumbnails]
-    return (rises[0] != rises[1]).sum() <= 4 and np.abs(thumbnails[0] - thumbnails[1]).mean() <= 10
+    rises = [np.diff(thumbnail.sum(axis=2), axis=1) > 0 for thumbnail in (one, other)]
+    return bool((rises[0] != rises[1]).sum() <= 4 and np.abs(one - other).mean() <= 10)
 
 
 def _none_usable(source: Path, photos: list[Photo]) -> str:

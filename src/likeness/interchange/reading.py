@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -32,7 +33,12 @@ ENDINGS = {  # of a layer's tensors, in the layouts that are known
 }  # fmt: skip
 KOHYA = {"lora_unet_": "unet", "lora_te_": "text_encoder", "lora_te1_": "text_encoder", "lora_te2_": "text_encoder_2"}
 
-FIRST_NAMES = {"input_blocks": "down_blocks", "middle_block": "mid_block", "output_blocks": "up_blocks"}
+BLOCKS = ("input_blocks", "middle_block", "output_blocks")
+FIRST_NAMES = {
+    "input_blocks": "down_blocks", "middle_block": "mid_block", "output_blocks": "up_blocks", "in_layers_2": "conv1", "out_layers_3": "conv2",
+    "emb_layers_1": "time_emb_proj", "skip_connection": "conv_shortcut", "downsamplers_0_op": "downsamplers_0_conv",
+}  # fmt: skip
+PROCESSOR = re.compile(r"\.processor\.(to_q|to_k|to_v|to_out)_lora\.(down|up)\.weight")
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,8 @@ def files_at(path: Path) -> list[Path]:
         raise UserError(f"{path}: no such file or folder. Give a .safetensors file, or a folder of them.")
     if (path / "model_index.json").exists():
         raise UserError(f"{path}: is a whole pipeline. It needs no import: give it as --base.")
-    found = sorted(p for p in path.rglob("*.safetensors") if not p.name.startswith("."))
+    places = [path, *(path / part for part in ("unet", "text_encoder", "text_encoder_2"))]  # PEFT's adapters lie in folders of their own
+    found = sorted(p for place in places for p in place.glob("*.safetensors") if not p.name.startswith("."))
     if not found:
         pickled = [p.name for p in path.rglob("*") if p.suffix in PICKLES]
         why = f"only {pickled[0]}, a pickle that could run code" if pickled else "no .safetensors file"
@@ -124,6 +131,8 @@ def read_lora(files: Iterable[File], base: Base) -> ReadLoRA:
             layer, part = _layer(name) or (name, "")
             if not part:
                 raise UserError(f"{file.path}: {name} is of no LoRA that likeness knows (LoKr, LoHa and others are not read).")
+            if part in layers[layer]:
+                raise UserError(f"{file.path.parent}: holds two LoRAs ({file.path.name} is one of them). Give the file that is meant.")
             layers[layer][part] = value
     _check_layers(layers, base)
     scales = {}
@@ -159,10 +168,10 @@ def _network_of(path: Path) -> str:
 def _diffusers_names(file: File, base: Base) -> dict[str, Tensor]:
     """Every tensor under "<network>.<module>.<ending>", whichever tool named it."""
     if any(name.startswith("base_model.model.") for name in file.tensors):
-        return {name.replace("base_model.model", _network_of(file.path), 1): value for name, value in file.tensors.items()}
+        return {_of_this_transformers(name.replace("base_model.model", _network_of(file.path), 1), base): value for name, value in file.tensors.items()}
     if not any(name.startswith(tuple(KOHYA)) for name in file.tensors):
-        return {_of_this_transformers(name, base): value for name, value in file.tensors.items()}
-    tensors = _maybe_map_sgm_blocks_to_diffusers(dict(file.tensors), base.unet.config)  # SDXL's blocks, if numbered as in its first publication
+        return {_of_this_transformers(PROCESSOR.sub(_in_module, name), base): value for name, value in file.tensors.items()}
+    tensors = _numbered_as_here(file, base)
     if dora := [name for name in tensors if name.endswith("dora_scale")]:
         raise UserError(f"{file.path}: is a DoRA ({dora[0]}), whose magnitudes are another number in this layout. Export it for diffusers.")
     modules = {}
@@ -174,12 +183,29 @@ def _diffusers_names(file: File, base: Base) -> dict[str, Tensor]:
     named = {}
     for name, value in tensors.items():
         layer, _, ending = name.partition(".")
-        for theirs, ours in FIRST_NAMES.items():
-            layer = layer.replace(theirs, ours)
+        if layer.startswith("lora_unet"):
+            for theirs, ours in FIRST_NAMES.items():
+                layer = layer.replace(theirs, ours)
         if layer not in modules:
             raise UserError(f"{file.path}: {layer} is no layer of {base.name}, so the LoRA is of another kind of base. Give its own with --base.")
         named[f"{modules[layer]}.{ending}"] = value
     return named
+
+
+def _numbered_as_here(file: File, base: Base) -> dict[str, Tensor]:
+    """SDXL's blocks, if they are numbered as in its first publication."""
+    kinds = {any(block in name for block in BLOCKS) for name in file.tensors if name.startswith("lora_unet")}
+    if len(kinds) > 1:
+        raise UserError(f"{file.path}: names blocks in two ways, and one of them would be lost. Convert it with the tool that wrote it.")
+    try:
+        return _maybe_map_sgm_blocks_to_diffusers(dict(file.tensors), base.unet.config)
+    except (ValueError, IndexError) as problem:
+        raise UserError(f"{file.path}: its blocks cannot be matched with {base.name} ({str(problem).strip().splitlines()[0]}). Give its own base with --base.") from None
+
+
+def _in_module(match: re.Match) -> str:
+    """ "attn1.processor.to_q_lora.down.weight", as diffusers wrote in 2023, under the name of the layer."""
+    return f".{match[1]}{'.0' if match[1] == 'to_out' else ''}.lora.{match[2]}.weight"
 
 
 def _of_this_transformers(name: str, base: Base) -> str:
@@ -189,21 +215,24 @@ def _of_this_transformers(name: str, base: Base) -> str:
     return f"{part}.{inner}" if part in base.text_encoders and hasattr(base.text_encoders[part], inner.partition(".")[0]) else name
 
 
-def _check_layers(layers: Mapping[str, Mapping[str, Tensor]], base: Base) -> None:
+def _check_layers(layers: Mapping[str, dict[str, Tensor]], base: Base) -> None:
+    """Refuse what does not fit, and give every matrix the dimensions of its layer: some tools write those of linear layers as convolutions of 1 x 1."""
     networks: dict[str, Any] = {"unet": base.unet, **base.text_encoders}
+    modules = {f"{name}.{path}": module for name, network in networks.items() for path, module in network.named_modules()}
     for layer, parts in layers.items():
-        network, _, path = layer.partition(".")
-        module = dict(networks[network].named_modules()).get(path) if network in networks else None
-        if module is None or "A" not in parts or "B" not in parts:
-            why = "is no layer of the base" if module is None else "lacks one of its two matrices"
+        if layer not in modules or not {"A", "B"} <= set(parts):
+            why = "is no layer of the base" if layer not in modules else "lacks one of its two matrices for the base"
             raise UserError(f"LoRA: {layer} {why} {base.name}. Give the base that it was trained on with --base.")
-        weight = module.weight
-        if parts["A"].shape[1] != weight.shape[1] or parts["B"].shape[0] != weight.shape[0]:
+        shape = modules[layer].weight.shape
+        for part in ("A", "B"):
+            parts[part] = parts[part].reshape(*parts[part].shape[:2], *([1, 1] if len(shape) == 4 else [])) if parts[part].shape[2:].numel() == 1 else parts[part]
+        rank = parts["A"].shape[0]
+        if parts["A"].shape != (rank, *shape[1:]) or parts["B"].shape != (shape[0], rank, *(1 for _ in shape[2:])):
             raise UserError(f"LoRA: {layer} is of another size than in {base.name}, so it was trained on another base. Give that with --base.")
 
 
-def read_word(file: File, base: Base) -> tuple[str, dict[str, Tensor]]:
-    """The word and its rows, "<text encoder>.<word>": [vectors, width], as likeness calls them."""
+def read_word(file: File, base: Base, name: str | None = None) -> tuple[str, dict[str, Tensor]]:
+    """The word, or `name` for it, and its rows, "<text encoder>.<word>": [vectors, width], as likeness calls them."""
     parts = list(base.text_encoders)
     keys = list(file.tensors)
     if set(keys) == {"clip_l", "clip_g"}:
@@ -216,7 +245,7 @@ def read_word(file: File, base: Base) -> tuple[str, dict[str, Tensor]]:
     widths = [network.get_input_embeddings().weight.shape[1] for network in base.text_encoders.values()]
     if [row.shape[1] for row in rows] != widths:
         raise UserError(f"{file.path}: is {', '.join(str(r.shape[1]) for r in rows)} wide, and the text encoder of {base.name} {', '.join(map(str, widths))}. Give its own base with --base.")
-    word = f"<{word.strip('<>').replace(' ', '-')}>"
+    word = f"<{(name or word).strip('<>').replace(' ', '-')}>"
     return word, {f"{part}.{word}": row.float() for part, row in zip(parts, rows)}
 
 

@@ -165,7 +165,7 @@ class Supervised(Method):
             of_class = self.texts(subject.class_noun)
             if subject.class_photos:
                 pictures += subject.class_photos
-                texts += [(caption,) if caption else of_class for caption in subject.class_captions]
+                texts += [(said(caption, subject.class_noun),) if caption else of_class for caption in subject.class_captions]
                 frames += subject.class_frames
                 continue
             drawn = class_pictures(self.base, of_class[0], spec.class_pictures, spec.class_steps, spec.class_guidance_scale, seed, self.progress)

@@ -25,13 +25,14 @@ TARGETS = {
     ],
 }  # fmt: skip
 IN_TEXT = ["q_proj", "k_proj", "v_proj", "out_proj"]
+TEXT_TARGETS = {"attention": IN_TEXT, "attention+feedforward": [*IN_TEXT, "fc1", "fc2"]}
 
 
 class Spec(TextEncoderStage):
     """Options of LoRA."""
 
     method: ClassVar[str] = "lora"
-    decides: ClassVar[tuple[str, ...]] = ("train_text_encoder", "rank", "alpha", "targets", "rank_stabilized", "dora")
+    decides: ClassVar[tuple[str, ...]] = ("train_text_encoder", "rank", "alpha", "targets", "text_targets", "rank_stabilized", "dora")
 
     learning_rate: float = Field(default=1e-4, gt=0, le=1, description="Step size of AdamW after the warm-up. Default from diffusers' DreamBooth-LoRA example.")
     steps: int = Field(default=500, ge=1, le=10_000_000, description="Optimizer steps of this stage. Default from diffusers' DreamBooth-LoRA example.")
@@ -40,6 +41,9 @@ class Spec(TextEncoderStage):
     alpha: float | None = Field(default=None, gt=0, le=4096, description="Additions are scaled by alpha / rank; none = the rank, a scale of 1 (diffusers).")
     targets: Literal["attention", "attention+feedforward", "everything"] = Field(
         default="attention", description="Layers of the U-Net that get additions; everything has the convolutions too (as LCM-LoRA). Default from diffusers."
+    )  # fmt: skip
+    text_targets: Literal["attention", "attention+feedforward"] = Field(
+        default="attention", description="Layers of the text encoder that get additions, if it is trained; kohya's scripts take both. Default from diffusers."
     )  # fmt: skip
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Share of each addition's input that is left out at random in training. Default: none.")
     rank_stabilized: bool = Field(default=False, description="Scale by alpha / sqrt(rank), so that high ranks learn as fast as low ones (arXiv 2312.03732).")
@@ -60,7 +64,7 @@ class LoRA(Supervised):
         self.spec, self.base = spec, base
         self.adapters = [LowRank(base.unet, "unet", self._config(TARGETS[spec.targets]))]
         if spec.train_text_encoder:
-            self.adapters += [LowRank(network, name, self._config(IN_TEXT)) for name, network in base.text_encoders.items()]
+            self.adapters += [LowRank(network, name, self._config(TEXT_TARGETS[spec.text_targets])) for name, network in base.text_encoders.items()]
 
     def _config(self, targets: list[str]) -> LoraConfig:
         spec = self.spec

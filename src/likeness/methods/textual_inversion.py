@@ -46,7 +46,7 @@ class Spec(PhotoStage):
     steps: int = Field(default=3000, ge=1, le=10_000_000, description="Optimizer steps of this stage. Default from diffusers' example.")
     word: str = Field(default="<sks>", description="The new word, in angle brackets. Default: the subject's identifier.")
     initializer: str = Field(default="object", description="Words whose rows the new word begins with, piece by piece. Default: the class noun, as the paper advises.")
-    vectors: int = Field(default=1, ge=1, le=32, description="Rows that the word is long: more holds more of the subject and bends prompts more. Source: the paper's 1.")
+    vectors: int = Field(default=1, ge=1, le=75, description="Rows that the word is long: more holds more of the subject and bends prompts more. Source: the paper's 1.")
     templates: Literal["prompt", "object", "style"] = Field(default="object", description="Captions in training: the prompt alone, or many phrasings for an object or a style. Source: the paper.")
     adjective: bool = Field(default=False, description="The word stands before the class noun instead of in its place (Zeng et al.).")
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import CLIPTokenizer
 
 from ..files.errors import UserError
-from .base import Base, Conditioning
+from .base import Base
 
 LOUD, NEUTRAL = "red", 0.25  # an identifier that says less than a quarter of what a plain colour word says is neutral
 MANY = 4  # pieces: every one of them has a meaning of its own that the subject must be learned against
@@ -49,7 +49,8 @@ def meanings(base: Base, words: Sequence[str], noun: str = "dog", noises: int = 
     latents = torch.randn(len(timesteps), base.unet.config.in_channels, side, side, generator=generator).to(base.device)
 
     def predicted(prompt: str) -> Tensor:
-        return base.predict(latents, timesteps, Conditioning.cat([base.condition([prompt])] * len(timesteps)))
+        told = base.condition([prompt])  # one by one: it may be asked where memory is short
+        return torch.cat([base.predict(latents[n : n + 1], timesteps[n : n + 1], told) for n in range(len(timesteps))])
 
     plain = predicted(f"a photo of a {noun}")
     found = {}

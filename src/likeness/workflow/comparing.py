@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -86,6 +87,8 @@ def _cell(recipe: str, subject: str, seed: int, base: str) -> Cell:
         asked = recipe_from_dict({"base": base, "seed": seed, "subject": about, "stages": stages_in(Path(recipe))}, stage_types())
     elif recipe in packaged_recipes():
         asked = packaged_recipe(recipe, about, base, seed=seed)
+    elif recipe.partition(":")[0] in packaged_recipes():
+        raise UserError(f"{recipe}: a recipe of several stages takes no options here. Copy it (likeness recipes {recipe.partition(':')[0]} > mine.toml), change it, and give the file.")
     elif (method := recipe.partition(":")[0]) in METHODS:
         asked = recipe_for(method, _options(recipe), about, base, seed=seed)
     else:
@@ -96,7 +99,7 @@ def _cell(recipe: str, subject: str, seed: int, base: str) -> Cell:
 def _options(recipe: str) -> dict[str, Any]:
     """ "lora:rank=2,alpha=4" -> {"rank": 2, "alpha": 4}"""
     options = {}
-    for part in filter(None, recipe.partition(":")[2].split(",")):
+    for part in filter(None, re.split(r",(?![^\[]*\])", recipe.partition(":")[2])):  # a comma in brackets parts a list
         name, equals, value = part.partition("=")
         if not equals:
             raise UserError(f"{recipe}: {part!r} is no option; write it as lora:rank=2,alpha=4.")
@@ -124,7 +127,7 @@ def _run(cell: Cell, parent: Path, clip: str | None, dino: str | None) -> RunFol
 def _found(cell: Cell, parent: Path) -> RunFolder | None:
     for path in sorted(parent.glob(f"{cell.name}-*/run.json")):
         run = RunFolder.open(path.parent)
-        if run.holder() is None and not changed(run.recipe(stage_types()), cell.asked):
+        if run.begun and run.holder() is None and not changed(run.recipe(stage_types()), cell.asked):
             return run
     return None
 

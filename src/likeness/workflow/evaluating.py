@@ -7,7 +7,7 @@ true subject in the asked scene, the floor another individual of whom the same w
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -150,12 +150,15 @@ def _together(run: RunFolder, recipe: Recipe, saved: list[SavedPicture]) -> list
 def _pairs(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Judges) -> list[dict[str, Any]]:
     first, second = (toybox_subject(one.photos) for one in recipe.subjects)
     assert first and second
-    candidates = []
-    for n, subject in enumerate((first, second)):
-        photos = judges.dino.pictures([p.image for p in run.photos() if p.image and p.subject == n])
-        candidates.append(candidates_for(subject, judges, photos))
+    photos = [judges.dino.pictures([p.image for p in run.photos() if p.image and p.subject == n]) for n in range(2)]
+    candidates = pair_candidates((first, second), judges, photos)
     images = {kind: [Image.open(p.path).convert("RGB") for p in saved if p.labels.get("model") == kind] for kind in ("personalized", "base")}
     return pair_rows(images, [p.labels["class_prompt"] for p in saved], (first, second), candidates, judges.dino)
+
+
+def pair_candidates(subjects: tuple[NamedSubject, NamedSubject], judges: Judges, photos: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
+    """For each of two subjects who it could be: itself, ten others, and the other of the two, or one that is there twice could pass for both."""
+    return [[*candidates_for(subject, judges, mine), other] for subject, mine, other in zip(subjects, photos, reversed(photos))]
 
 
 def candidates_for(subject: NamedSubject, judges: Judges, references: np.ndarray) -> list[np.ndarray]:

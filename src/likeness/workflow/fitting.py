@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -42,7 +42,7 @@ def device_for() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-MAY_CHANGE = ("steps", "checkpoints", "save_every", "previews")  # of the stages that are left, when a run is resumed
+MAY_CHANGE = ("steps", "checkpoints", "save_every", "previews")  # of a stage, when a run is resumed
 
 
 def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = None, force: bool = False) -> RunFolder:
@@ -60,7 +60,7 @@ def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = Non
         check_room(recipe, find_base(recipe.base), parent)
     base = open_base(recipe)
     for subject in recipe.subjects:
-        if recipe.stages[0].new_words:
+        if recipe.stages[0].new_words or getattr(recipe.stages[0], "use_captions", False):  # captions need not say the identifier
             continue
         for remark in (check_words(base.tokenizer, subject.identifier, subject.class_noun), meaning_of_its_own(base, subject.identifier, subject.class_noun)):
             if remark:
@@ -69,16 +69,24 @@ def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = Non
         progress.say("warning: this CPU has no bf16 instructions; --mixed-precision bf16 is many times slower than no")
     build_name = name or f"{Path(str(recipe.subject.photos).removeprefix('toybox:')).stem}-{recipe.stages[-1].method}"
     run = RunFolder.create(parent, build_name, seed=recipe.seed, base=recipe.base, base_hash=base.hash)
-    run.write_recipe(recipe)
-    run.write_photos(photos)
+    _begin(run, recipe, photos)
     progress.say(f"run: {run.path}")
     with run.active():
         _train(run, recipe, base, progress)
     return run
 
 
+def _begin(run: RunFolder, recipe: Recipe, photos: Sequence[Photo]) -> None:
+    """What was asked; recipe.toml last, so that a run that has one has all."""
+    run.write_photos(photos)
+    run.update(recipe=recipe_to_dict(recipe))
+    run.write_recipe(recipe)
+
+
 def resume(run: RunFolder, progress: Progress) -> RunFolder:
     """Go on from the newest sound state; the end is bit for bit that of a run which was never stopped."""
+    if not run.begun:
+        raise UserError(f"{run.path}: was stopped before its recipe was written. Delete it, and train again.")
     recipe = run.recipe(stage_types())
     _was_trained(run)
     last = newest_state(run)
@@ -108,7 +116,7 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) ->
     for kept in {"checkpoints", "previews"} - set(changes):  # the parent's, as far as the child has such steps
         content["stages"][-1][kept] = [s for s in content["stages"][-1][kept] if s <= content["stages"][-1]["steps"]]
     recipe = recipe_from_dict(content, stage_types())
-    _refuse_changes(parent, old.stages[-1], recipe.stages[-1], recipe.stages[-1].decides, "say what is trained, so weights and optimizer would not fit. Train it anew")
+    _check_what_is_trained(parent, old.stages[-1], recipe.stages[-1])
     if last >= _steps(recipe):
         more = f"likeness continue {parent.path} --steps {old.stages[-1].steps + last}"
         raise UserError(f"{parent.path}: has done {last} steps already. Say how many in all: {more}")
@@ -117,8 +125,7 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) ->
     run = RunFolder.create(
         parent.path.parent, f"{parent.name.rsplit('-', 2)[0]}-continued", seed=recipe.seed, base=recipe.base, base_hash=base.hash, lineage=lineage
     )  # fmt: skip
-    run.write_recipe(recipe)
-    run.write_photos([*parent.photos(), *parent.photos(of_class=True)])
+    _begin(run, recipe, [*parent.photos(), *parent.photos(of_class=True)])
     for line in parent.journal():
         if line["step"] <= last:
             run.append_journal(line)
@@ -133,19 +140,31 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) ->
 
 def _check_same_recipe(run: RunFolder, recipe: Recipe, last: int) -> None:
     """Refuse to resume where recipe.toml was changed by hand in what the saved steps rest on."""
-    trained = read_card(_layers_at(run, last))["stages"] if last else []
-    for stage, entry in zip(recipe.stages, trained):
-        before = type(stage).model_validate(entry["spec"]) if stage.method == entry["method"] else None
-        if before is None:
-            raise UserError(f"{run.path}/recipe.toml: a stage is {stage.method} now and was trained as {entry['method']}. Put it back, or train anew.")
-        names = set(type(stage).model_fields) - set(MAY_CHANGE if entry is trained[-1] else ("previews",))
-        _refuse_changes(run, before, stage, names, "were changed in recipe.toml after training began. Put them back, or branch off: likeness continue RUN")
-
-
-def _refuse_changes(run: RunFolder, old: Stage, new: Stage, names: Iterable[str], why: str) -> None:
-    differ = [f"{name} ({getattr(old, name)} -> {getattr(new, name)})" for name in sorted(names) if getattr(old, name) != getattr(new, name)]
+    lineage = run.record().lineage or {}
+    if lineage.get("step", 0) > last:
+        raise UserError(f"{run.path}: was stopped while it was branched off {lineage['run']}. Delete it, and branch off again: likeness continue")
+    begun = (run.record().model_extra or {}).get("recipe")
+    if not last or begun is None:
+        return
+    old = recipe_from_dict(begun, stage_types())
+    differ = {name: values for name, values in changed(old, recipe).items() if name.rpartition(".")[2] not in MAY_CHANGE}
     if differ:
-        raise UserError(f"{run.path}: {', '.join(differ)} {why}.")
+        shown = ", ".join(f"{name} ({before} -> {after})" for name, (before, after) in differ.items())
+        raise UserError(f"{run.path}: {shown} changed in recipe.toml after training began. Put it back, or branch off: likeness continue {run.path}")
+    offset = 0
+    for before, now in zip(old.stages, recipe.stages):
+        done = last - offset
+        offset += before.steps
+        fixed = done > before.steps or before.learning_rate_schedule != "constant"  # a later stage stands on it, or its rates follow from its steps
+        if done > 0 and before.steps != now.steps and (fixed or now.steps < done):
+            raise UserError(f"{run.path}: steps ({before.steps} -> {now.steps}) changed in recipe.toml, and {min(done, before.steps)} are done that rest on them. Put them back.")
+
+
+def _check_what_is_trained(run: RunFolder, old: Stage, new: Stage) -> None:
+    """Refuse a child run that would train something else: weights and optimizer would not fit."""
+    differ = [f"{name} ({getattr(old, name)} -> {getattr(new, name)})" for name in new.decides if getattr(old, name) != getattr(new, name)]
+    if differ:
+        raise UserError(f"{run.path}: {', '.join(differ)} say what is trained, so weights and optimizer would not fit. Train it anew.")
 
 
 def _was_trained(run: RunFolder) -> None:
@@ -153,7 +172,7 @@ def _was_trained(run: RunFolder) -> None:
     if merged := lineage.get("merged"):
         raise UserError(f"{run.path}: was merged from {' and '.join(merged)}, not trained. Train those further and merge them again.")
     if imported := lineage.get("imported"):
-        raise UserError(f"{run.path}: was imported from {imported} and has no state to go on from. Train anew, or on it as a pipeline: likeness export {run.path} --to diffusers")
+        raise UserError(f"{run.path}: was imported from {imported} and has no state to go on from. Train anew.")
 
 
 def open_base(recipe: Recipe, run: RunFolder | None = None) -> Base:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ from torch import Tensor
 from ..files.errors import UserError
 from ..files.recipe import Recipe, recipe_from_dict
 from ..files.run_folder import RunFolder
+from ..files.subject import check_identifier
 from ..interchange import reading
 from ..interchange.reading import File, ReadLoRA
-from ..methods.lora import IN_TEXT, TARGETS
+from ..methods.lora import TARGETS, TEXT_TARGETS
 from ..model.base import Base
 from .photos import gather_all
 from .progress import Progress
-from .stack import attach, stage_types, write_layers
+from .stack import attach, names_after, stage_types, write_layers
 
 Layer = tuple[dict[str, Any], dict[str, Tensor] | ReadLoRA]  # a stage's options, and its weights
 
@@ -34,7 +36,7 @@ def import_files(
     kinds = [reading.kind_of(file) for file in files]
     noun, name = _subject(files, class_noun, identifier)
     base = Base.open(base_name)
-    layers = _layers(files, kinds, base)
+    layers = _layers(files, kinds, base, noun, identifier)
     words = [options["word"] for options, _ in layers if "word" in options]
     subject = {"photos": photos or path, "class_noun": noun, "identifier": name or (words[0].strip("<>") if words else "sks")}
     recipe = recipe_from_dict({"base": base_name, "subject": subject, "stages": [options for options, _ in layers]}, stage_types())
@@ -42,38 +44,51 @@ def import_files(
     run = RunFolder.create(parent, path.stem, seed=0, base=base_name, base_hash=base.hash, lineage={"imported": path.name})
     run.write_recipe(recipe)
     run.write_photos(taken)
-    _keep(run, recipe, base, layers)
+    try:
+        called = _keep(run, recipe, base, layers)
+    except BaseException:
+        shutil.rmtree(run.path)
+        raise
     run.update(status="finished", pid=None)
-    progress.say(f"run: {run.path}")
+    progress.say(f"run: {run.path}; its prompts say {called!r}. If it was trained under another word: --identifier")
     for file, kind in zip(files, kinds):
         progress.say(f"{file.path.name}: {kind.replace('_', ' ')}")
     return run
 
 
-def _keep(run: RunFolder, recipe: Recipe, base: Base, layers: Sequence[Layer]) -> None:
-    """The layers, each on those beneath it, in one checkpoint."""
+def _keep(run: RunFolder, recipe: Recipe, base: Base, layers: Sequence[Layer]) -> str:
+    """The layers, each on those beneath it, in checkpoints; what the subject is called."""
     methods, beneath = [], None
     for n, (stage, (_, weights)) in enumerate(zip(recipe.stages, layers)):
         upto = recipe.model_copy(update={"stages": recipe.stages[: n + 1]})
         method = attach(stage, base, 0, n)
-        method.restore(weights.weights(method.weights(), stage.rank) if isinstance(weights, ReadLoRA) else weights)  # type: ignore[attr-defined]
+        wanted = method.weights()
+        given = weights.weights(wanted, stage.rank) if isinstance(weights, ReadLoRA) else weights  # type: ignore[attr-defined]
+        if {name: value.shape for name, value in given.items()} != {name: value.shape for name, value in wanted.items()}:
+            raise UserError(f"import: the weights of {stage.method} do not fit {base.name}. Give the base that they were trained on with --base.")
+        method.restore(given)
         methods.append(method)
         beneath = run.save_checkpoint(n, lambda folder: write_layers(folder, upto, base, methods, n, beneath))  # noqa: B023
         method.freeze()
+    return names_after(recipe, methods)[0]
 
 
 def _subject(files: Sequence[File], class_noun: str | None, identifier: str | None) -> tuple[str, str | None]:
     """Class noun and identifier: as given, or from a trigger phrase of two words in a header ("sks dog")."""
     phrases = [file.header.get("modelspec.trigger_phrase", "").split() for file in files]
     told = next((phrase for phrase in phrases if len(phrase) == 2), [None, None])
+    if identifier:
+        check_identifier(identifier)
     if not (noun := class_noun or told[1]):
         raise UserError("import: the files do not say what they show. Say it with --class-noun, in a word that the base knows: dog, backpack, style.")
     return noun, identifier or told[0]
 
 
-def _layers(files: Sequence[File], kinds: Sequence[str], base: Base) -> list[Layer]:
+def _layers(files: Sequence[File], kinds: Sequence[str], base: Base, noun: str, identifier: str | None) -> list[Layer]:
     of_kind = {kind: [file for file, one in zip(files, kinds) if one == kind] for kind in dict.fromkeys(kinds)}
-    words = [reading.read_word(file, base) for file in of_kind.get("word", [])]
+    named = of_kind.get("word", [])
+    words = [reading.read_word(file, base, identifier if len(named) == 1 else None) for file in named]
+    phrases = {file.header.get("modelspec.trigger_phrase") for file in files}
     rows = {name: value for _, each in words for name, value in each.items()}
     if custom := of_kind.get("custom_diffusion"):
         if len(custom) > 1 or "lora" in of_kind or len(words) != 1:
@@ -84,7 +99,7 @@ def _layers(files: Sequence[File], kinds: Sequence[str], base: Base) -> list[Lay
     layers: list[Layer] = []
     for word, each in words:
         vectors = len(next(iter(each.values())))
-        layers.append(({"method": "textual_inversion", "word": word, "vectors": vectors, "steps": 1}, each))
+        layers.append(({"method": "textual_inversion", "word": word, "vectors": vectors, "adjective": f"{word} {noun}" in phrases, "steps": 1}, each))
     if lora := of_kind.get("lora"):
         read = reading.read_lora(lora, base)
         layers.append((_lora_options(read), read))
@@ -92,15 +107,20 @@ def _layers(files: Sequence[File], kinds: Sequence[str], base: Base) -> list[Lay
 
 
 def _lora_options(read: ReadLoRA) -> dict[str, Any]:
-    ends = {name.partition(".")[2] for name in read.layers if name.startswith("unet.")}
-    targets = next((t for t, parts in TARGETS.items() if all(any(end == p or end.endswith(f".{p}") for p in parts) for end in ends)), None)
-    if targets is None:
-        odd = next(end for end in sorted(ends) if not any(end.endswith(f".{p}") for p in TARGETS["everything"]))
-        raise UserError(f"LoRA: has an addition to {odd}, which likeness does not train. Merge it into a pipeline with diffusers, and use that as --base.")
-    in_text = [name for name in read.layers if not name.startswith("unet.")]
-    if odd := [name for name in in_text if not name.endswith(tuple(IN_TEXT))]:
-        raise UserError(f"LoRA: has an addition to {odd[0]}, and likeness reads those to a text encoder's attention alone. Train it anew without.")
+    of_unet, of_text = ([name for name in read.layers if name.startswith("unet.") == unet] for unet in (True, False))
     rank = max(rank for rank, _ in read.scales.values())
     if read.dora and {r for r, _ in read.scales.values()} != {rank}:
         raise UserError("LoRA: is a DoRA whose layers have several ranks, which likeness does not read.")
-    return {"method": "lora", "rank": rank, "targets": targets, "train_text_encoder": bool(in_text), "dora": read.dora, "steps": 1}
+    return {
+        "method": "lora", "rank": rank, "targets": _covering(of_unet, TARGETS), "train_text_encoder": bool(of_text),
+        "text_targets": _covering(of_text, TEXT_TARGETS), "dora": read.dora, "steps": 1,
+    }  # fmt: skip
+
+
+def _covering(layers: Sequence[str], targets: dict[str, list[str]]) -> str:
+    """The first choice of targets that has all the layers."""
+    for choice, parts in targets.items():
+        missing = [layer for layer in layers if not any(layer.endswith(f".{part}") for part in parts)]
+        if not missing:
+            return choice
+    raise UserError(f"LoRA: has an addition to {missing[0]}, which likeness does not train. Merge it into a pipeline with diffusers, and use that as --base.")

@@ -1,7 +1,7 @@
 """Pictures of two toybox subjects together: are both there, and is each itself?
 
-Two objects stand side by side, so in each half of a picture the judge is asked who it is: either subject, or one of ten others of whom the same words
-are true. Truth and floor are asked in the same way: both subjects as the world draws them, and two others of the same words.
+Two objects stand side by side, so in each half of a picture the judge is asked who it is: one subject, the other, or one of ten others of whom the
+same words are true. Truth and floor are asked in the same way: both subjects as the world draws them, and two others of the same words.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def pair_rows(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Rows of scores: the images of each kind, then floor and ceiling for the prompts' places.
 
-    candidates  of each subject: vectors of its photos, then those of others; see candidates_for
+    candidates  of each subject: vectors of its photos, then those of others; see pair_candidates
     """
     first, second = subjects
     others = [distractors(subject, 1, same_words=True)[0] for subject in subjects]

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from ..files.errors import UserError
-from ..files.recipe import Recipe
+from ..files.recipe import Recipe, Stage
 from ..files.run_folder import KEPT_RESUME_STATES
 from ..model.folder import classes_of, networks, weight_files
 
@@ -29,15 +29,24 @@ def check_room(recipe: Recipe, base: Path, parent: Path) -> None:
     trained = [stage.trained_numbers(sizes["unet"], text) for stage in recipe.stages]
     networks_bytes, learning = NUMBER * sum(sizes.values()), 3 * NUMBER * max(trained)
     kept = sum(NUMBER * sum(trained[: n + 1]) * len(stage.checkpoint_steps) for n, stage in enumerate(recipe.stages))
-    states = (KEPT_RESUME_STATES + 1) * 3 * NUMBER * max(trained)  # one more than stay: the old ones go when the new one is whole
-    _refuse("memory", free_memory(), networks_bytes + learning, f"networks {_gib(networks_bytes)}, gradients and optimizer {_gib(learning)}", "Train less of it (likeness train lora), close other programs")
+    states = NUMBER * max(count * _states(stage) for count, stage in zip(trained, recipe.stages))
+    _refuse("memory", free_memory(), networks_bytes + learning, f"networks {_gib(networks_bytes)}, gradients and optimizer {_gib(learning)}", "Close other programs, train less of it (LoRA)")
     _refuse("disk", free_disk(parent), kept + states, f"checkpoints {_gib(kept)}, states to resume from {_gib(states)}", "Ask for fewer --checkpoints, give --runs on another disk")
+
+
+def _states(stage: Stage) -> int:
+    """Numbers for each that is trained, in the states to resume from when a stage ends: two stay, and go when a third is whole. Each holds two moments,
+    and the weights where no checkpoint of its step does."""
+    kept = stage.checkpoint_steps
+    regular = range(stage.steps // stage.save_every * stage.save_every, 0, -stage.save_every)[: KEPT_RESUME_STATES + 1]
+    last = sorted({*regular, *kept})[-KEPT_RESUME_STATES - 1 :]
+    return sum(2 if step in kept else 3 for step in last)
 
 
 def free_memory() -> int | None:
     """Bytes that a new process can have: the GPU's if there is one. None where the system does not tell."""
     if torch.cuda.is_available():
-        return torch.cuda.mem_get_info()[0]
+        return torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()  # what torch keeps for later is free to it
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         return next((int(line.split()[1]) * 1024 for line in meminfo.read_text().splitlines() if line.startswith("MemAvailable")), None)
