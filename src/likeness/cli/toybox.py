@@ -86,6 +86,23 @@ def draw(subject: str, prompts: tuple[str, ...] = (), /, *, out: Path = Path("to
     print(f"next: likeness train dreambooth toybox:{subject}")
 
 
+@toybox.command
+def card(*, out: Path = Path("toybench")) -> None:
+    """Write what the benchmark is: subjects, prompts, protocol, floors and ceilings as these judges measure them, weaknesses. A minute.
+
+    Parameters
+    ----------
+    out
+        Folder for toybench.md and subjects.png.
+    """
+    from ..workflow.card import write_card
+    from .shared import progress
+
+    print(write_card(out, progress()).read_text("utf-8"))
+    print(f"pictures: {out / 'subjects.png'}")
+    print("next: likeness compare dreambooth lora --subjects toybox:biscuit")
+
+
 @app.command
 def doctor(*, json: bool = False) -> None:
     """Look at this machine: versions, memory, disk, what works and what is missing. Copy its output into an issue.
