@@ -77,11 +77,12 @@ def grid(found: dict) -> Iterator[str]:
     recipes = list(dict.fromkeys(cell["recipe"] for cell in cells))
     yield f"## The methods side by side\n\n`{found['command']}`, {found['machine']}. {found['note']}\n"
     yield f"{len(recipes)} recipes with the toybox's advice, {len(subjects)} subjects ({', '.join(subjects)}), {found['prompts']} new scenes, {found['pictures']} pictures of each.\n"
-    yield table(["recipe", "trained", "stored", "train s", "s/picture", *SCORES.values()], [
-        *(["*floor*", "", "", "", "", *bounds(cells, "floor")], ["*ceiling*", "", "", "", "", *bounds(cells, "ceiling")]),
+    yield table(["recipe", "subjects", "trained", "stored", "train s", "s/picture", *SCORES.values()], [
+        *([f"*{name}*", str(len(subjects)), "", "", "", "", *bounds(cells, name)] for name in ("floor", "ceiling")),
         *(row(recipe, [cell for cell in cells if cell["recipe"] == recipe]) for recipe in recipes),
     ])  # fmt: skip
-    yield f"\nSeconds are of one thread beside another such process. Mean over {len({c['seed'] for c in cells})} training seed(s); {len(cells)} trainings in all.\n"
+    seeds = len({cell["seed"] for cell in cells})
+    yield f"\nSeconds are of one thread beside another such process. {len(cells)} trainings, {seeds} seed{'s' * (seeds > 1)} each. Rows of other subjects do not compare.\n"
     yield "## What others found, on the toybox\n"
     yield "Paired on subjects: each difference is of the two recipes on the same subject, prompts and noise.\n"
     yield table(["claim", "difference here", "verdict"], [tested(claim, cells) for claim in CLAIMS if {claim.more, claim.less} <= set(recipes)])
@@ -91,7 +92,7 @@ def grid(found: dict) -> Iterator[str]:
 def row(recipe: str, cells: list[dict]) -> list[str]:
     mean = {key: sum(cell[key] for cell in cells) / len(cells) for key in ("parameters", "bytes", "train_seconds", "picture_seconds")}
     stored = f"{mean['bytes'] / 2**20:.1f} MiB" if mean["bytes"] > 2**19 else f"{mean['bytes'] / 2**10:.0f} KiB"
-    return [f"`{recipe}`", f"{mean['parameters']:,.0f}", stored, f"{mean['train_seconds']:.0f}", f"{mean['picture_seconds']:.2f}", *estimates(cells, "scores")]
+    return [f"`{recipe}`", str(len({cell["subject"] for cell in cells})), f"{mean['parameters']:,.0f}", stored, f"{mean['train_seconds']:.0f}", f"{mean['picture_seconds']:.2f}", *estimates(cells, "scores")]
 
 
 def estimates(cells: list[dict], key: str) -> list[str]:
@@ -133,8 +134,8 @@ def cheaper(cells: list[dict]) -> Iterator[str]:
 
 def settings() -> Iterator[str]:
     """What a method does when nothing is said: on Stable Diffusion by its spec, on the toybox by the base's advice."""
-    yield "## Defaults\n"
-    yield "On Stable Diffusion they are what the sources say and were not measured here. On the toybox they were chosen on biscuit, mimi and daypack, which are in no table above (docs/log.md).\n"
+    yield "\n## Defaults\n"
+    yield "On Stable Diffusion they are what the sources say and were not measured here. On the toybox they were chosen on biscuit, mimi and daypack, DreamBooth's on biscuit, mimi, nora and trekker; that its rate falls at the end was tried on all twenty subjects (docs/log.md).\n"
     rows = []
     for name in METHODS:
         kind, advised = method_class(name).Spec, ADVICE.get(name, {})
