@@ -1,6 +1,6 @@
 """Two subjects of the toybox taught together, and merged from two trainings: are both in one picture, each itself?
 
-    python benchmarks/pairs.py OUT.json [--pairs earl+grumble,…] [--runs DIR] [--steps 600]
+    python benchmarks/pairs.py OUT.json [--pairs earl+grumble,…] [--runs DIR] [--steps 600] [--joint-only]
 
 Custom Diffusion with the toybox's advice. Joint: one training with both subjects' photos. Merged: a training each, then `likeness merge`.
 Finished runs under --runs are not trained again.
@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("--pairs", default="earl+grumble,bolt+dash,amphora+ramen")
     parser.add_argument("--runs", type=Path, default=Path("runs/pairs"))
     parser.add_argument("--steps", type=int, default=600, help="of a joint training; half of them of a single one")
+    parser.add_argument("--joint-only", action="store_true", help="leave out the merged trainings")
     asked = parser.parse_args()
     lines: list[dict] = []
     pairs = asked.pairs.split(",")
@@ -64,6 +65,11 @@ def main() -> None:
         for pair in pairs:
             names = pair.split("+")
             joint = lines_of(trained(names, asked.runs, {"steps": asked.steps}), pair, "trained together")
+            if asked.joint_only:
+                lines += joint
+                task.advance(note=pair)
+                asked.out.write_text(json.dumps({"lines": lines}, indent=1) + "\n")
+                continue
             apart = [trained([name], asked.runs, {"steps": asked.steps // 2}) for name in names]
             merged = next((RunFolder.open(p.parent) for p in asked.runs.glob(f"{'-and-'.join(names)}-*/run.json") if "merged" in p.read_text("utf-8")), None)
             merged = merged or merge_runs(apart, asked.runs, Silent())[0]
