@@ -23,7 +23,7 @@ from torch import Tensor
 from ..files.errors import UserError
 from ..model.base import Base
 from ..model.folder import PICKLES
-from .diffusers import CUSTOM_DIFFUSION, LORA, ecosystem_name
+from .diffusers import CUSTOM_DIFFUSION, ecosystem_name
 
 CUSTOM = "_custom_diffusion"
 ENDINGS = {  # of a layer's tensors, in the layouts that are known
@@ -252,6 +252,3 @@ def read_word(file: File, base: Base, name: str | None = None) -> tuple[str, dic
 def read_custom_diffusion(file: File) -> dict[str, Tensor]:
     """Cross-attention weights as likeness calls them, from the names of diffusers' script."""
     return {f"unet.{name.replace('processor.', '').replace(CUSTOM, '')}": value for name, value in file.tensors.items()}
-
-
-__all__ = ["CUSTOM_DIFFUSION", "LORA", "File", "ReadLoRA", "files_at", "kind_of", "read_custom_diffusion", "read_file", "read_lora", "read_word"]
