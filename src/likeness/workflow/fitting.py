@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from ..files.checkpoints import Checkpoint
 from ..files.errors import UserError
 from ..files.picture import Settings
-from ..files.recipe import Recipe, Stage, SubjectSpec, changed, recipe_from_dict, recipe_to_dict
+from ..files.recipe import Recipe, SubjectSpec, changed, recipe_from_dict, recipe_to_dict
 from ..files.run_folder import RunFolder
 from ..files.subject import Photo, check_identifier, remarks
 from ..learning.method import Method, Subject, chance
@@ -29,6 +29,7 @@ from ..model.base import Base
 from ..model.folder import find_base
 from ..model.identifier import check_words, meaning_of_its_own
 from ..model.trajectory import sample
+from .going_on import check_same_recipe, check_was_trained, check_what_is_trained
 from .photos import gather_all
 from .preflight import check_room
 from .progress import Progress
@@ -42,7 +43,6 @@ def device_for() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-MAY_CHANGE = ("steps", "checkpoints", "save_every", "previews")  # of a stage, when a run is resumed
 
 
 def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = None, force: bool = False) -> RunFolder:
@@ -88,13 +88,13 @@ def resume(run: RunFolder, progress: Progress) -> RunFolder:
     if not run.begun:
         raise UserError(f"{run.path}: was stopped before its recipe was written. Delete it, and train again.")
     recipe = run.recipe(stage_types())
-    _was_trained(run)
+    check_was_trained(run)
     last = newest_state(run)
     for line in [*run.survey("resume").skipped, *run.survey().skipped]:
         progress.say(f"warning: {line}")
     if run.record().status == "finished" and last == _steps(recipe):
         raise UserError(f"{run.path}: is finished. To train further: likeness continue {run.path} --steps N")
-    _check_same_recipe(run, recipe, last)
+    check_same_recipe(run, recipe, last)
     base = open_base(recipe, run)
     with run.active():
         _train(run, recipe, base, progress)
@@ -106,7 +106,7 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) ->
 
     Weights, optimizer and step are the parent's; the lineage is recorded in run.json.
     """
-    _was_trained(parent)
+    check_was_trained(parent)
     old = parent.recipe(stage_types())
     content = recipe_to_dict(old)
     content["stages"][-1].update(changes)
@@ -116,7 +116,7 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) ->
     for kept in {"checkpoints", "previews"} - set(changes):  # the parent's, as far as the child has such steps
         content["stages"][-1][kept] = [s for s in content["stages"][-1][kept] if s <= content["stages"][-1]["steps"]]
     recipe = recipe_from_dict(content, stage_types())
-    _check_what_is_trained(parent, old.stages[-1], recipe.stages[-1])
+    check_what_is_trained(parent, old.stages[-1], recipe.stages[-1])
     if last >= _steps(recipe):
         more = f"likeness continue {parent.path} --steps {old.stages[-1].steps + last}"
         raise UserError(f"{parent.path}: has done {last} steps already. Say how many in all: {more}")
@@ -136,43 +136,6 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) ->
     with run.active():
         _train(run, recipe, base, progress)
     return run
-
-
-def _check_same_recipe(run: RunFolder, recipe: Recipe, last: int) -> None:
-    """Refuse to resume where recipe.toml was changed by hand in what the saved steps rest on."""
-    lineage = run.record().lineage or {}
-    if lineage.get("step", 0) > last:
-        raise UserError(f"{run.path}: was stopped while it was branched off {lineage['run']}. Delete it, and branch off again: likeness continue")
-    begun = (run.record().model_extra or {}).get("recipe")
-    if not last or begun is None:
-        return
-    old = recipe_from_dict(begun, stage_types())
-    differ = {name: values for name, values in changed(old, recipe).items() if name.rpartition(".")[2] not in MAY_CHANGE}
-    if differ:
-        shown = ", ".join(f"{name} ({before} -> {after})" for name, (before, after) in differ.items())
-        raise UserError(f"{run.path}: {shown} changed in recipe.toml after training began. Put it back, or branch off: likeness continue {run.path}")
-    offset = 0
-    for before, now in zip(old.stages, recipe.stages):
-        done = last - offset
-        offset += before.steps
-        fixed = done > before.steps or before.learning_rate_schedule != "constant"  # a later stage stands on it, or its rates follow from its steps
-        if done > 0 and before.steps != now.steps and (fixed or now.steps < done):
-            raise UserError(f"{run.path}: steps ({before.steps} -> {now.steps}) changed in recipe.toml, and {min(done, before.steps)} are done that rest on them. Put them back.")
-
-
-def _check_what_is_trained(run: RunFolder, old: Stage, new: Stage) -> None:
-    """Refuse a child run that would train something else: weights and optimizer would not fit."""
-    differ = [f"{name} ({getattr(old, name)} -> {getattr(new, name)})" for name in new.decides if getattr(old, name) != getattr(new, name)]
-    if differ:
-        raise UserError(f"{run.path}: {', '.join(differ)} say what is trained, so weights and optimizer would not fit. Train it anew.")
-
-
-def _was_trained(run: RunFolder) -> None:
-    lineage = run.record().lineage or {}
-    if merged := lineage.get("merged"):
-        raise UserError(f"{run.path}: was merged from {' and '.join(merged)}, not trained. Train those further and merge them again.")
-    if imported := lineage.get("imported"):
-        raise UserError(f"{run.path}: was imported from {imported} and has no state to go on from. Train anew.")
 
 
 def open_base(recipe: Recipe, run: RunFolder | None = None) -> Base:
