@@ -204,3 +204,10 @@ def likeness():
         return 0
 
     return run
+
+
+@pytest.fixture(scope="session")
+def subject_photos(photo_folder):
+    from likeness.files.subject import prepare_photos
+
+    return [photo.image for photo in prepare_photos(photo_folder, 16) if photo.image]

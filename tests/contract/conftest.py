@@ -83,6 +83,16 @@ CASES = {
         },
         silent=SILENT,
     ),
+    "lcm": Case(
+        quick={"steps": 3, "learning_rate": 1e-2, "rank": 4, "batch_size": 1, "pictures": 4, "picture_steps": 2},
+        changed={
+            "student": "full", "rank": 2, "alpha": 1.0, "loss": "l2", "solver_steps": 25, "guidance_min": 2.0, "guidance_max": 20.0, "average": 0.5, "zero_init": False,
+            "pictures": 2, "picture_steps": 3, "picture_guidance_scale": 3.0, "prompts": ("{}",), "draws_in": 2, "gradient_checkpointing": True,
+        },
+        silent=("gradient_checkpointing",),
+        besides={"average": {"student": "full"}, "zero_init": {"student": "full"}},
+        learns={"batch_size": 4, "learning_rate": 3e-3, "loss": "l2"},
+    ),
 }  # fmt: skip
 for name in METHODS:
     if name not in CASES:  # of another package: its module says what the laws need to know

@@ -110,6 +110,8 @@ def test_it_stacks_where_it_may_and_says_when_not(method, below, fitted, tmp_pat
 
 def test_cached_equals_uncached(method, prediction, attach):
     """Law 10, bit for bit."""
+    if "cache_latents" not in method_class(method).Spec.model_fields:
+        pytest.skip("has no choice of it")
     cached, computed = attach(method, prediction), attach(method, prediction, cache_latents=False)
     assert [t.losses for t in cached.trained()] == [t.losses for t in computed.trained()]
     assert all(torch.equal(value, computed.everything()[name]) for name, value in cached.everything().items())

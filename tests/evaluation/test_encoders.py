@@ -16,6 +16,8 @@ from transformers import (
     CLIPTokenizer,
     Dinov2Config,
     Dinov2Model,
+    RegNetConfig,
+    RegNetModel,
     ResNetConfig,
     ResNetModel,
     VisionTextDualEncoderConfig,
@@ -93,16 +95,21 @@ def tiny_resnet() -> ResNetConfig:
     return ResNetConfig(embedding_size=8, hidden_sizes=[8, 24], depths=[1, 1], layer_type="basic", hidden_size=24)
 
 
-def test_a_resnet_is_read_at_its_pooled_output(tmp_path: Path):
+def tiny_regnet() -> RegNetConfig:
+    return RegNetConfig(embedding_size=8, hidden_sizes=[8, 24], depths=[1, 1], groups_width=8, layer_type="y")
+
+
+@pytest.mark.parametrize(("kind", "config"), [(ResNetModel, tiny_resnet()), (RegNetModel, tiny_regnet())], ids=["ResNet", "RegNet"])
+def test_convolutions_are_read_at_their_pooled_output(kind: Any, config: Any, tmp_path: Path):
     torch.manual_seed(3)
-    model = ResNetModel(tiny_resnet()).eval()
-    model.save_pretrained(tmp_path / "tiny-resnet")
-    BitImageProcessorPil(**CROP).save_pretrained(tmp_path / "tiny-resnet")
-    dino = load_dino(tmp_path / "tiny-resnet")
+    model = kind(config).eval()
+    model.save_pretrained(tmp_path / "tiny")
+    BitImageProcessorPil(**CROP).save_pretrained(tmp_path / "tiny")
+    dino = load_dino(tmp_path / "tiny")
     expected = [unit(model(pixel_values=pixels_by_hand(picture)).last_hidden_state.mean((2, 3))) for picture in some_pictures()]
     np.testing.assert_allclose(dino.pictures(some_pictures()), np.concatenate(expected), atol=2e-5)  # float32
     assert dino.pictures([]).shape == (0, 24)
-    assert dino.name.startswith("tiny-resnet: DINO ResNet 8-24, ")
+    assert dino.name.startswith(f"tiny: DINO {kind.__name__.removesuffix('Model')} 8-24, ")
 
 
 def test_a_dual_encoder_of_a_resnet_and_clips_text_tower_is_a_clip(clip_folder: Path, tmp_path: Path):

@@ -64,6 +64,8 @@ def test_file_with_byte_order_mark_is_read(tmp_path: Path):
 
 def test_last_step_is_always_a_checkpoint():
     assert DreamBooth(steps=800, checkpoints=(400, 200)).checkpoint_steps == (200, 400, 800)
+    assert DreamBooth(steps=800, checkpoints="50,100-400:100").checkpoints == (50, 100, 200, 300, 400)  # type: ignore[arg-type]
+    assert len(DreamBooth(steps=1000, checkpoints="dreamblend").checkpoints) == 48  # type: ignore[arg-type]
 
 
 def test_every_option_has_a_sentence():

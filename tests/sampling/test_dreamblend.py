@@ -113,7 +113,7 @@ def test_each_picture_is_its_own(models):
     how = Blend(alpha=2.0, largest=64)
     together = blended_latents(guide, edit, PROMPTS, initial_latents(edit, [3, 4]), 3, 5.0, how)
     alone = blended_latents(guide, edit, PROMPTS[1:], initial_latents(edit, [4]), 3, 5.0, how)
-    torch.testing.assert_close(together[1:], alone, **CLOSE)
+    torch.testing.assert_close(together[1:], alone, atol=1e-4, rtol=1e-3)  # a batch's last bits turn the sign of a difference next to zero
     assert len(list(blend(guide, edit, PROMPTS, [3, 4], 2, 5.0, how))) == 2
 
 

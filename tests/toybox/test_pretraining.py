@@ -23,7 +23,7 @@ from likeness.toybox.plan import Plan
 from likeness.toybox.pretraining import pretrain
 from likeness.world.drawing import draw
 
-BASE, JUDGES = 100, 200  # judges: at least the twelve families of a batch, sixteen pictures each
+BASE, JUDGES, EXAMINER = 100, 200, 100  # judges: at least the twelve families of a batch, sixteen pictures each
 
 
 def blank_sheet(rows: list[list[Image.Image]]) -> Image.Image:
@@ -43,9 +43,10 @@ def small() -> Any:
 @pytest.fixture(scope="module")
 def drawn(small, tmp_path_factory) -> Plan:
     """Pictures and tokenizer."""
-    plan = Plan(tmp_path_factory.mktemp("toybox"), base_pictures=BASE, judge_pictures=JUDGES, vae_steps=3, text_steps=3, unet_steps=3, clip_steps=2, dino_steps=2)
+    few = {f"{stage}_steps": 3 for stage in ("vae", "text", "unet")} | {f"{stage}_steps": 2 for stage in ("clip", "dino", "examiner")}
+    plan = Plan(tmp_path_factory.mktemp("toybox"), base_pictures=BASE, judge_pictures=JUDGES, examiner_pictures=EXAMINER, **few)
     plan.rendered.mkdir()
-    for kind, count in (("base", BASE), ("judges", JUDGES)):
+    for kind, count in (("base", BASE), ("judges", JUDGES), ("examiner", EXAMINER)):
         for shard in range(count // data.SHARD):
             data._render_shard((plan.rendered, kind, shard, models.SIZE, plan.seed))
     pretrain(plan, blank_sheet, ["pictures"])
@@ -98,6 +99,7 @@ def test_the_judges_open_in_transformers(pretrained):
     assert (pixels - trained).abs().max() < 0.02  # as in training, but for rounding to bytes and clipping
     vector = F.normalize(dino(pixel_values=pixels).pooler_output.flatten(1), dim=-1).detach().numpy()
     np.testing.assert_allclose(load_dino(judges / "dino").pictures([picture]), vector, atol=1e-5)
+    assert load_dino(judges / "examiner").pictures([picture]).shape == (1, models.EXAMINER_WIDTH)
 
 
 def test_moved_latents_are_centred_and_of_unit_mean_variance(pretrained):
@@ -183,7 +185,7 @@ def test_a_stopped_and_resumed_stage_equals_the_uninterrupted(stage, copied, mon
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["vae", "unet", "clip"])
+@pytest.mark.parametrize("stage", ["vae", "unet", "clip", "examiner"])
 def test_a_stopped_and_resumed_costly_stage_equals_the_uninterrupted(stage, pretrained, copied, monkeypatch):
     check_resumed(stage, copied, monkeypatch, ("vae", "text", "latents") if stage == "unet" else ())
 
@@ -191,7 +193,7 @@ def test_a_stopped_and_resumed_costly_stage_equals_the_uninterrupted(stage, pret
 def check_resumed(stage: str, copied: Callable, patch: pytest.MonkeyPatch, needs: tuple[str, ...]) -> None:
     """Killed before its third step, after the checkpoint of the second; optimizer and averaged weights are compared too."""
     resumed, whole = copied("resumed", *needs), copied("whole", *needs)
-    steps = {f"{name}_steps": 3 for name in ("vae", "text", "unet", "clip", "dino")}
+    steps = {f"{name}_steps": 3 for name in ("vae", "text", "unet", "clip", "dino", "examiner")}
     resumed, whole = replace(resumed, **steps), replace(whole, **steps)
     assert run_stage(resumed, stage, patch, dies_at=3) == {}
     assert (resumed.folder / f"{stage}.safetensors").exists()

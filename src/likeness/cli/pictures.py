@@ -35,7 +35,7 @@ def demo(runs: Runs = Path("runs"), *, subject: str = "biscuit", seed: int = 0) 
 
 @app.command
 def generate(
-    run: Path, *prompts: str, seeds: str = "0-3", checkpoint: int | None = None, steps: int | None = None, guidance_scale: float | None = None,
+    run: Path, *prompts: str, seeds: str = "0-3", checkpoint: str | None = None, steps: int | None = None, guidance_scale: float | None = None,
     negative_prompt: str = "", base: str | None = None, beside_base: bool = True,
     with_: Annotated[tuple[str, ...], Parameter(name="--with", negative=())] = (), guide: int | None = None,
     blend: Annotated[Blend, Parameter(name="blend")] = Blend(),
@@ -51,7 +51,7 @@ def generate(
     seeds
         Such as 0-3 or 1,5,7: one picture of each prompt for each.
     checkpoint
-        Step of the checkpoint. Default: the last.
+        Step of the checkpoint, several such as 100,200, or all. Default: the last.
     steps
         Sampling steps. Default: what the base wants.
     guidance_scale
@@ -69,15 +69,17 @@ def generate(
     """
     from ..workflow.demo import NEW_SCENES
     from ..workflow.generating import generate as draw
+    from ..workflow.generating import steps_to_draw
 
-    opened = run_at(run)
-    written = draw(
-        opened, prompts or NEW_SCENES, parse_seeds(seeds), progress(), step=checkpoint, steps=steps, guidance_scale=guidance_scale,
-        negative=negative_prompt, beside_base=beside_base, base_name=base, others=[_weighted(each) for each in with_],
-        guide=guide, how=blend,
-    )  # fmt: skip
-    print(f"{len(written)} new pictures in {run / 'pictures'}")
-    print(f"next: likeness evaluate {run}")
+    opened, written = run_at(run), 0
+    for step in (chosen := steps_to_draw(opened, checkpoint)):
+        written += len(draw(
+            opened, prompts or NEW_SCENES, parse_seeds(seeds), progress(), step=step, steps=steps, guidance_scale=guidance_scale,
+            negative=negative_prompt, beside_base=beside_base, base_name=base, others=[_weighted(each) for each in with_],
+            guide=guide, how=blend,
+        ))  # fmt: skip
+    print(f"{written} new pictures in {run / 'pictures'}")
+    print(f"next: likeness {'choose' if len(chosen) > 1 else 'evaluate'} {run}")
 
 
 @app.command
@@ -98,6 +100,31 @@ def evaluate(run: Path, /, *, clip: str | None = None, dino: str | None = None) 
 
     print(table(score(run_at(run), progress(), clip, dino)))
     print(f"next: likeness report {run}")
+
+
+@app.command
+def choose(run: Path, *prompts: str, seeds: str = "0-3", clip: str | None = None, dino: str | None = None) -> None:
+    """Say which of a run's checkpoints to take: draws each with the same prompts and noise, scores them, and weighs likeness against obedience.
+
+    Parameters
+    ----------
+    run
+        Folder of the run. It needs checkpoints: likeness train … --checkpoints 50-400:50
+    prompts
+        Prompts with {} where the subject belongs. Default: what the run has pictures of already, or four new scenes.
+    seeds
+        Such as 0-3: one picture of each prompt for each.
+    clip
+        CLIP encoder: folder or hub id. Default on the toybox: the embedded judge.
+    dino
+        DINO or DINOv2 encoder: folder or hub id. Default on the toybox: the embedded judge.
+    """
+    from ..workflow.choosing import choose as weigh
+    from ..workflow.choosing import table
+
+    choice = weigh(run_at(run), prompts, parse_seeds(seeds), progress(), clip, dino)
+    print(table(choice))
+    print(f"next: likeness export {run} --to diffusers --checkpoint {choice.step}")
 
 
 @app.command

@@ -4,8 +4,8 @@ Their cosines are every similarity that the package reports: CLIP (Radford et al
 DINOv2 (Oquab et al. 2023). What a reader would get wrong:
 
 - scores of two encoders, or of one encoder behind two preprocessings, are not comparable; `.name` states both
-- a DINO vector is the CLS token after the last norm; the pooler of ViTModel is random in DINO's files. A ResNet (DINO was
-  published with one, and the toybox's judges are) is read at its pooled output
+- a DINO vector is the CLS token after the last norm; the pooler of ViTModel is random in DINO's files. A network of convolutions
+  (DINO was published with a ResNet, and the toybox's judges are one and a RegNet) is read at its pooled output
 - a CLIP text is read at its end token: the last one that is no padding. Neither the config's id for it (wrong in old
   files) nor the first such token will do, since padding and unknown letters may have the same id
 - transformers starts weights that a folder lacks at random, with a log line; here that is an error
@@ -28,6 +28,7 @@ from transformers import (
     CLIPTokenizer,
     Dinov2Model,
     PretrainedConfig,
+    RegNetModel,
     ResNetModel,
     VisionTextDualEncoderModel,
     ViTImageProcessorPil,
@@ -43,6 +44,7 @@ PROCESSORS: dict[str, type[ImageProcessor]] = {
     "Bit": BitImageProcessorPil,
     "ViT": ViTImageProcessorPil,
 }
+CONVOLUTIONAL: dict[str, type[ResNetModel] | type[RegNetModel]] = {"resnet": ResNetModel, "regnet": RegNetModel}
 BATCH = 32
 
 # What the published DINO ViT-S/16 numbers of DreamBooth and DreamBlend were taken with. The file beside the hub's
@@ -117,7 +119,7 @@ class CLIP:
 class DINO:
     """Pictures by what they show, without words: DINO or DINOv2."""
 
-    def __init__(self, model: ViTModel | Dinov2Model | ResNetModel, processor: ImageProcessor, name: str):
+    def __init__(self, model: ViTModel | Dinov2Model | ResNetModel | RegNetModel, processor: ImageProcessor, name: str):
         self.model = model.eval().requires_grad_(False)
         self.processor = processor
         self.name = name
@@ -126,13 +128,13 @@ class DINO:
         """Each picture as a vector. returns [n, d], float32, unit length."""
         vectors = [self._pictures(batch) for batch in _batches(pictures)]
         config: Any = self.model.config
-        return _unit(vectors, config.hidden_sizes[-1] if config.model_type == "resnet" else config.hidden_size, self.name)
+        return _unit(vectors, config.hidden_sizes[-1] if config.model_type in CONVOLUTIONAL else config.hidden_size, self.name)
 
     @torch.no_grad()
     def _pictures(self, batch: Sequence[Image.Image]) -> Tensor:
         pixels = _pixels(self.processor, batch, self.model.device)
         seen = self.model(pixel_values=pixels)
-        if isinstance(self.model, ResNetModel):
+        if self.model.config.model_type in CONVOLUTIONAL:
             return seen.pooler_output.flatten(1)
         return seen.last_hidden_state[:, 0]  # CLS; both models end in their norm
 
@@ -152,7 +154,7 @@ def load_clip(source: str | Path, device: str = "cpu") -> CLIP:
 
 
 def load_dino(source: str | Path, preprocessing: dict[str, Any] | None = None, device: str = "cpu") -> DINO:
-    """DINO (a ViT or a ResNet) or DINOv2 from a folder or from the hub.
+    """DINO (a ViT, a ResNet or a RegNet) or DINOv2 from a folder or from the hub.
 
     preprocessing  None: the source's own preprocessor_config.json; PUBLISHED_DINO_PREPROCESSING for published numbers
     raises         EncoderError if the source is neither, or not whole
@@ -163,10 +165,10 @@ def load_dino(source: str | Path, preprocessing: dict[str, Any] | None = None, d
         model, title = _weights(ViTModel, source, local, add_pooling_layer=False), "DINO"
     elif family == "dinov2":
         model, title = _weights(Dinov2Model, source, local), "DINOv2"
-    elif family == "resnet":
-        model, title = _weights(ResNetModel, source, local), "DINO"
+    elif family in CONVOLUTIONAL:
+        model, title = _weights(CONVOLUTIONAL[family], source, local), "DINO"
     else:
-        raise EncoderError(f"{source}: model_type is {family!r}; a DINO is 'vit' or 'resnet', a DINOv2 is 'dinov2'")
+        raise EncoderError(f"{source}: model_type is {family!r}; a DINO is 'vit', 'resnet' or 'regnet', a DINOv2 is 'dinov2'")
     settings = preprocessing or _preprocessing(source, local)
     name = f"{_title(source)}: {title} {_shape(model.config)}, {_in_words(settings)}"
     return DINO(model.to(device), _processor(settings, source), name)
@@ -212,8 +214,8 @@ def _processor(settings: dict[str, Any], source: str | Path) -> ImageProcessor:
 
 
 def _shape(config: PretrainedConfig) -> str:
-    if config.model_type == "resnet":
-        return f"ResNet {'-'.join(str(width) for width in config.hidden_sizes)}"
+    if config.model_type in CONVOLUTIONAL:
+        return f"{CONVOLUTIONAL[config.model_type].__name__.removesuffix('Model')} {'-'.join(str(width) for width in config.hidden_sizes)}"
     return f"ViT {config.num_hidden_layers}×{config.hidden_size}/{config.patch_size}"
 
 

@@ -4,7 +4,7 @@ Pictures of one prompt are alike, so a hundred pictures of ten prompts are neare
 hundred: every interval here is taken over groups when groups are given. All intervals are 95 %. Numpy only.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from math import comb, sqrt
 from statistics import NormalDist
@@ -57,18 +57,33 @@ def bootstrap(values: Sequence[float] | np.ndarray, groups: Sequence[Hashable] |
     normal values they then cover 0 in 95 % of draws at 25 groups, 94 % at eight, 92 % at five, but 74 % at three.
     """
     values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
+    if values.ndim != 1:
+        raise ValueError(f"no mean over values of shape {values.shape}")
+    return bootstrap_of(lambda mean: mean, [values], groups, seed)
+
+
+def bootstrap_of(
+    function: Callable[..., np.ndarray], columns: Sequence[Sequence[float] | np.ndarray], groups: Sequence[Hashable] | None = None, seed: int = 0
+) -> Estimate:  # fmt: skip
+    """A function of several means, such as their F1, with its interval by resampling whole groups of all columns together.
+
+    function  [resamples] of each mean -> [resamples]
+    columns   k times [n], finite; value i of each is of the same picture
+    groups    [n] labels; None takes every picture as its own group
+    """
+    values = np.asarray(columns, dtype=np.float64)
+    if values.ndim != 2 or not values.shape[1] or not np.isfinite(values).all():
         raise ValueError(f"no mean over values of shape {values.shape}, {int((~np.isfinite(values)).sum())} of them not finite")
-    member = _group_numbers(groups, len(values))
+    member = _group_numbers(groups, values.shape[1])
     sizes = np.bincount(member)
-    sums = np.bincount(member, weights=values)
+    sums = np.stack([np.bincount(member, weights=column) for column in values])  # [k, groups]
     n = len(sizes)
-    mean = float(values.mean())
+    found = float(function(*values.mean(axis=1)))
     if n < 2:
-        return Estimate(mean, None, None, n)
+        return Estimate(found, None, None, n)
     counts = _resampled_counts(n, seed)  # [resamples, n]
-    low, high = _expanded_percentiles((counts @ sums) / (counts @ sizes), n)
-    return Estimate(mean, low, high, n)
+    low, high = _expanded_percentiles(function(*((counts @ sums.T) / (counts @ sizes)[:, None]).T), n)
+    return Estimate(found, low, high, n)
 
 
 def paired_difference(

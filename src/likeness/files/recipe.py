@@ -32,6 +32,7 @@ else:
     import tomli as tomllib
 
 Model = TypeVar("Model", bound=BaseModel)
+SCHEDULES = {"dreamblend": "5-50:5,75-1000:25"}  # the 48 operating points of DreamBlend (arXiv 2411.19390), for 1000 steps
 NUMBERS = (int, float, int | None, float | None)
 
 
@@ -93,7 +94,7 @@ class Stage(Options):
     )
     checkpoints: tuple[int, ...] = Field(
         default=(),
-        description="Steps of this stage after which a checkpoint is kept; the last step always is one. Default: only the last.",
+        description="Steps of this stage after which a checkpoint is kept, such as 50,100-400:100, or dreamblend (5-50:5,75-1000:25); the last step always is one. Default: only the last.",
     )
     save_every: int = Field(
         default=250, ge=1,
@@ -123,9 +124,11 @@ class Stage(Options):
     @field_validator("checkpoints", "previews", mode="before")
     @classmethod
     def _apart(cls, steps: Any) -> Any:
-        """On a command line "100,200" is two steps."""
+        """On a command line "100,200" is two steps, and "100-400:100" four."""
         words = [steps] if isinstance(steps, str) else steps
-        return [n for word in words for n in (word.split(",") if isinstance(word, str) else [word])] if isinstance(words, list | tuple) else words
+        if not isinstance(words, list | tuple):
+            return words
+        return [n for word in words for n in (_steps_in(word) if isinstance(word, str) else [word])]
 
     @field_validator("checkpoints", "previews")
     @classmethod
@@ -143,6 +146,16 @@ class Stage(Options):
             if outside:
                 raise ValueError(f"{name}: {outside[0]} is no step of this stage, they are 1 to {self.steps}")
         return self
+
+
+def _steps_in(text: str) -> list[Any]:
+    """What is no number stays as it is, for pydantic to complain of."""
+    steps: list[Any] = []
+    for part in SCHEDULES.get(text, text).split(","):
+        found = re.fullmatch(r"\s*(\d+)-(\d+):(\d+)\s*", part)
+        first, last, every = map(int, found.groups()) if found else (0, 0, 0)
+        steps += range(first, last + 1, every) if every and last <= 10**6 else [part]
+    return steps
 
 
 class SubjectSpec(Options):

@@ -1,4 +1,4 @@
-"""The contract between a method and everything else: six verbs, and five more with defaults."""
+"""The contract between a method and everything else: six verbs, and more with defaults."""
 
 from __future__ import annotations
 
@@ -71,6 +71,7 @@ class Method(ABC):
     def restore(self, weights: dict[str, Tensor]) -> None:
         """Inverse of weights(). Raises UserError if the weights are of another shape."""
 
+    prepares: ClassVar[str] = "class pictures"  # what takes time before the first step
     progress: Callable[[int, int], None] | None = None  # told (done, of how many) while batches() prepares
 
     def called(self, name: str, subject: Any) -> str:
@@ -96,11 +97,18 @@ class Method(ABC):
     def load_state(self, state: dict[str, Any]) -> None:  # noqa: B027
         """Inverse of state()."""
 
+    def tensors(self) -> dict[str, Tensor]:
+        """What resuming needs beyond weights, optimizer and state(), such as a moving average; no checkpoint keeps it."""
+        return {}
+
+    def load_tensors(self, tensors: dict[str, Tensor]) -> None:  # noqa: B027
+        """Inverse of tensors()."""
+
     def checkpointable(self, step: int) -> bool:
         return True
 
     def sampling(self) -> dict[str, Any]:
-        """Steps and guidance that its pictures want; kept in card.json."""
+        """Sampler (DDIM where it says nothing), steps and guidance that its pictures want; kept in card.json."""
         return {}
 
 

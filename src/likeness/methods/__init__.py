@@ -11,12 +11,14 @@ METHODS = {
     "lora": "likeness.methods.lora:LoRA",
     "textual_inversion": "likeness.methods.textual_inversion:TextualInversion",
     "custom_diffusion": "likeness.methods.custom_diffusion:CustomDiffusion",
+    "lcm": "likeness.methods.lcm:LCM",
 }
 SENTENCES = {
     "dreambooth": "Train the whole U-Net on the photos, with prior preservation (arXiv 2208.12242).",
     "lora": "Train low-rank additions to the network's layers: a subject or a style in a small file (arXiv 2106.09685).",
     "textual_inversion": "Train one new word and nothing else (arXiv 2208.01618).",
     "custom_diffusion": "Train the cross-attention's keys and values and a word for each subject (arXiv 2212.04488).",
+    "lcm": "Teach what lies beneath to draw in one to eight steps (arXiv 2310.04378).",
 }
 for _found in entry_points(group="likeness.methods"):
     METHODS[_found.name] = _found.value

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -70,6 +71,18 @@ class LowRank(Adapter):
         if config.lora_dropout:
             for layer in self.layers.values():
                 layer.lora_dropout[NAME] = TrainingDropout(config.lora_dropout)
+
+    @contextmanager
+    def off(self) -> Iterator[None]:
+        """The network without its additions, for what is computed without gradients."""
+        layers: list[Any] = list(self.layers.values())
+        for layer in layers:
+            layer._disable_adapters = True  # enable_adapters() would set requires_grad too, which is not ours to change between two steps
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer._disable_adapters = False
 
     def fold(self, strength: float = 1.0) -> None:
         """Add `strength` times the additions to the weights, and take the adapter off."""

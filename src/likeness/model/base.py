@@ -5,6 +5,7 @@ Methods meet every family at these verbs. `Base` is Stable Diffusion 1.x and 2.x
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import diffusers
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDIMScheduler, LCMScheduler, UNet2DConditionModel
 from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor
@@ -34,11 +35,13 @@ class Conditioning:
     states  [b, tokens, width]
     pooled  [b, width] where the family has it: one vector for a whole prompt
     frames  [b, 4]: height and width of the picture's file, and the top and left of what is seen of it; None: whole pictures
+    guidance  [b]: the guidance scale that a distilled network is to draw as; None: it is not told
     """
 
     states: Tensor
     pooled: Tensor | None = None
     frames: Tensor | None = None
+    guidance: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.states)
@@ -128,6 +131,10 @@ class Base:
         """ᾱ_t, float32 [timesteps]; float32 always: bf16 rounds the first steps' noise to zero."""
         return self.scheduler.alphas_cumprod.float()
 
+    def few_step_sampler(self) -> LCMScheduler:
+        """A scheduler of latent consistency models over the base's own noise schedule, for networks distilled to draw in few steps."""
+        return LCMScheduler.from_config(self.scheduler.config, clip_sample=False)  # type: ignore[return-value]
+
     def sampler(self) -> DDIMScheduler:
         """A DDIM scheduler over the base's own noise schedule."""
         if isinstance(self.scheduler, DDIMScheduler):
@@ -177,7 +184,12 @@ class Base:
 
     def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The denoiser's output, in the base's own prediction type. latents [b, c, h, w], timesteps [b]"""
-        return self.unet(latents, timesteps, conditioning.states).sample
+        return self.unet(latents, timesteps, conditioning.states, timestep_cond=self._guidance(conditioning)).sample
+
+    def _guidance(self, conditioning: Conditioning) -> Tensor | None:
+        if conditioning.guidance is None or not self.unet.config.time_cond_proj_dim:
+            return None
+        return guidance_embedding(conditioning.guidance.to(self.device), self.unet.config.time_cond_proj_dim)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> list[Image.Image]:
@@ -192,6 +204,14 @@ class Base:
         decoded = self.vae.decode(latent / self.vae.config.scaling_factor).sample  # type: ignore[union-attr]
         values = ((decoded[0].float().clamp(-1, 1) + 1) * 127.5).round().nan_to_num(0).byte()
         return Image.fromarray(values.permute(1, 2, 0).cpu().numpy())
+
+
+def guidance_embedding(scales: Tensor, width: int) -> Tensor:
+    """w = scale - 1 as sines and cosines of 1000 w, [b, width], float32: what a distilled network is told of guidance (Meng et al. 2023, arXiv 2210.03142)."""
+    half = width // 2
+    frequencies = torch.exp(torch.arange(half, dtype=torch.float32, device=scales.device) * -(math.log(10000.0) / (half - 1)))
+    angles = 1000.0 * (scales.float() - 1)[:, None] * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
 def _load(network: Any, folder: Path) -> Any:

@@ -38,4 +38,4 @@ class SDXL(Base):
         whole = torch.tensor([[height, width, 0, 0]], device=latents.device).expand(len(latents), 4)
         frames = whole if conditioning.frames is None else conditioning.frames.to(latents.device)
         told = {"text_embeds": conditioning.pooled, "time_ids": torch.cat([frames, whole[:, :2]], dim=1).float()}
-        return self.unet(latents, timesteps, conditioning.states, added_cond_kwargs=told).sample
+        return self.unet(latents, timesteps, conditioning.states, timestep_cond=self._guidance(conditioning), added_cond_kwargs=told).sample

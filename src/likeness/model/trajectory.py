@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from PIL import Image
@@ -35,31 +35,70 @@ def walk(
     """DDIM (Song et al. 2020, arXiv 2010.02502) with classifier-free guidance, from noise to latents of pictures."""
     sampler = base.sampler()
     sampler.set_timesteps(steps)
-    guided = guidance_scale != 1.0
-    told = Conditioning.cat([unconditioned, conditioning]) if guided else conditioning
+    told = conditioning if guidance_scale == 1.0 else Conditioning.cat([unconditioned, conditioning])
     for index, t in enumerate(sampler.timesteps):
-        timesteps = t.to(base.device).expand(len(told.states))
-        output = base.predict(torch.cat([latents, latents]) if guided else latents, timesteps, told)
-        if guided:
-            without, with_prompt = output.chunk(2)
-            output = without + guidance_scale * (with_prompt - without)
+        output = guided(base, latents, t, told, guidance_scale)
         latents = sampler.step(output.float(), t, latents, eta=eta, generator=generator).prev_sample  # type: ignore[union-attr]
         yield Step(index, int(t), latents)
 
 
+def few_steps(
+    base: Base, conditioning: Conditioning, unconditioned: Conditioning, seeds: Sequence[int], steps: int, guidance_scale: float
+) -> Iterator[Step]:  # fmt: skip
+    """The walk of a latent consistency model (arXiv 2310.04378): each step guesses the picture and hides it in new noise, the last does not.
+
+    A network that is told the guidance scale needs no second pass for it. Each picture's noise comes from its seed alone.
+    """
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    side = base.resolution // base.pixels_per_latent
+    latents = torch.cat([torch.randn((1, base.unet.config.in_channels, side, side), generator=g) for g in generators]).to(base.device)
+    sampler = base.few_step_sampler()
+    sampler.set_timesteps(steps)
+    if base.unet.config.time_cond_proj_dim:
+        told, guidance_scale = replace(conditioning, guidance=torch.full((len(seeds),), float(guidance_scale))), 1.0
+    else:
+        told = conditioning if guidance_scale == 1.0 else Conditioning.cat([unconditioned, conditioning])
+    for index, t in enumerate(sampler.timesteps):
+        output = guided(base, latents, t, told, guidance_scale)
+        latents = sampler.step(output.float(), t, latents, generator=generators).prev_sample  # type: ignore[union-attr]
+        yield Step(index, int(t), latents)
+
+
+def guided(base: Base, latents: Tensor, t: Tensor, told: Conditioning, guidance_scale: float) -> Tensor:
+    """The prediction with classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598), both halves in one pass.
+
+    t     a timestep
+    told  the negative prompts, then the prompts; or the prompts alone, where there is no guidance
+    """
+    timesteps = t.to(base.device).expand(len(told))
+    if len(told) == len(latents):
+        return base.predict(latents, timesteps, told)
+    without, with_prompt = base.predict(torch.cat([latents, latents]), timesteps, told).chunk(2)
+    return without + guidance_scale * (with_prompt - without)
+
+
 @torch.no_grad()
-def _batch(base: Base, prompts: Sequence[str], seeds: Sequence[int], steps: int, guidance_scale: float, negative: str, eta: float) -> list[Image.Image]:
-    latents = initial_latents(base, seeds)
-    generator = torch.Generator().manual_seed(seeds[0]) if eta else None
-    for step in walk(base, latents, base.condition(prompts), base.condition([negative] * len(prompts)), steps, guidance_scale, eta, generator):
+def _batch(
+    base: Base, prompts: Sequence[str], seeds: Sequence[int], steps: int, guidance_scale: float, negative: str, eta: float, sampler: str
+) -> list[Image.Image]:  # fmt: skip
+    said, unsaid = base.condition(prompts), base.condition([negative] * len(prompts))
+    if sampler == "LCM":
+        path = few_steps(base, said, unsaid, seeds, steps, guidance_scale)
+    else:
+        generator = torch.Generator().manual_seed(seeds[0]) if eta else None
+        path = walk(base, initial_latents(base, seeds), said, unsaid, steps, guidance_scale, eta, generator)
+    for step in path:
         latents = step.latents
     return base.decode(latents)
 
 
 def sample(
-    base: Base, prompts: Sequence[str], seeds: Sequence[int], steps: int, guidance_scale: float, negative: str = "", eta: float = 0.0
+    base: Base, prompts: Sequence[str], seeds: Sequence[int], steps: int, guidance_scale: float, negative: str = "", eta: float = 0.0, sampler: str = "DDIM"
 ) -> Iterator[Image.Image]:  # fmt: skip
-    """One picture for each prompt and its seed, in order; computed in batches, handed over one by one."""
+    """One picture for each prompt and its seed, in order; computed in batches, handed over one by one.
+
+    sampler  DDIM, or LCM for a network that was distilled to draw in few steps; eta is DDIM's
+    """
     for first in range(0, len(prompts), BATCH):
         rows = slice(first, first + BATCH)
-        yield from _batch(base, prompts[rows], seeds[rows], steps, guidance_scale, negative, eta)
+        yield from _batch(base, prompts[rows], seeds[rows], steps, guidance_scale, negative, eta, sampler)

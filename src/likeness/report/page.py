@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from likeness.report.embedding import data_uris
 from likeness.report.plots import loss_curve, score_plot
+from likeness.report.points import front_plot, score_curves
 from likeness.report.reading import Drawn, Preview, Run, number, read_run
 from likeness.report.verdict import sentence
 
@@ -66,9 +67,13 @@ def _page(run: Run) -> str:
     shown = [*photos, *(preview.path for step in previews.values() for preview in step)]
     shown += [drawn.path for row in prompts[:MOST_PROMPTS] for drawn in (*row.base, *row.personalized)]
     scores = run.scores
+    points = [drawn for drawn in run.drawn if drawn.path.name in scores.first_of.values()] if scores.choice else []
+    shown += [drawn.path for drawn in points]
     floor_name, floor = scores.row("floor")
     ceiling_name, ceiling = scores.row("ceiling")
     judged = {name: row for name, row in scores.rows.items() if name not in (floor_name, ceiling_name)}
+    uris = data_uris(shown, PICTURE_BYTES)
+    thumbs = {drawn.checkpoint: uri for drawn in points if (uri := uris.get(drawn.path))}
     return environment.get_template("run.html").render(
         title=run.folder.resolve().name,
         about=run.about,
@@ -85,7 +90,11 @@ def _page(run: Run) -> str:
         scores=scores,
         metric_names=METRICS,
         plots={metric: _plot(metric, judged, floor, ceiling) for metric in scores.metrics()},
-        uris=data_uris(shown, PICTURE_BYTES),
+        uris=uris,
+        choice=scores.choice,
+        points=sorted(points, key=lambda drawn: drawn.checkpoint),
+        point_curves=score_curves(scores.choice.points) if scores.choice else None,
+        front=front_plot(scores.choice, thumbs) if scores.choice else None,
         recipe=run.recipe,
         commands=_commands(run),
     )

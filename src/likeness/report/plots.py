@@ -27,23 +27,23 @@ def loss_curve(curves: dict[str, list[tuple[float, float]]]) -> Markup:
     values = [value for points in curves.values() for _, value in points]
     steps = [step for points in curves.values() for step, _ in points]
     logarithmic = min(values) > 0 and max(values) / min(values) > 20
-    y_ticks = _log_ticks(min(values), max(values)) if logarithmic else _ticks(min(values), max(values))
+    y_ticks = _log_ticks(min(values), max(values)) if logarithmic else ticks(min(values), max(values))
     x_low, x_high = min(steps), max(steps)
     y_low, y_high = min(*values, *y_ticks), max(*values, *y_ticks)
 
     def x(step: float) -> float:
-        return left + (right - left) * _fraction(step, x_low, x_high)
+        return left + (right - left) * fraction(step, x_low, x_high)
 
     def y(value: float) -> float:
         if logarithmic:
-            return bottom - (bottom - top) * _fraction(math.log(value), math.log(y_low), math.log(y_high))
-        return bottom - (bottom - top) * _fraction(value, y_low, y_high)
+            return bottom - (bottom - top) * fraction(math.log(value), math.log(y_low), math.log(y_high))
+        return bottom - (bottom - top) * fraction(value, y_low, y_high)
 
-    parts = [_horizontal_tick(y(tick), left, right, _short(tick)) for tick in y_ticks]
-    for tick in _ticks(x_low, x_high, 6, inside=True):
+    parts = [horizontal_tick(y(tick), left, right, short(tick)) for tick in y_ticks]
+    for tick in ticks(x_low, x_high, 6, inside=True):
         parts.append(
             Markup('<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
-                x(tick), bottom + 20, _short(tick)
+                x(tick), bottom + 20, short(tick)
             )
         )
     scale = ", logarithmic" if logarithmic else ""
@@ -51,7 +51,7 @@ def loss_curve(curves: dict[str, list[tuple[float, float]]]) -> Markup:
     for number, (name, points) in enumerate(curves.items()):
         parts.append(_curve(name, [(x(step), y(value)) for step, value in _thinned(points)], _line(points, x, y), number))
     label = f"loss over steps{scale}: {', '.join(curves)}"
-    return _svg(LOSS_WIDTH, bottom + 48, label, parts)
+    return svg(LOSS_WIDTH, bottom + 48, label, parts)
 
 
 def score_plot(metric: str, rows: dict[str, Estimate], floor: Estimate | None, ceiling: Estimate | None) -> Markup:
@@ -67,27 +67,27 @@ def score_plot(metric: str, rows: dict[str, Estimate], floor: Estimate | None, c
     bottom = top + 46 * len(rows) + 8
 
     def x(value: float) -> float:
-        return left + (right - left) * _fraction(value, low, high)
+        return left + (right - left) * fraction(value, low, high)
 
     parts = [_bound(name, bound, x, 16 + 16 * line, bottom) for line, (name, bound) in enumerate(bounds.items()) if bound]
-    for tick in _ticks(low, high, 5, inside=True):
+    for tick in ticks(low, high, 5, inside=True):
         parts.append(
             Markup('<line class="axis" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>').format(x(tick), bottom, bottom + 5)
         )
         parts.append(
             Markup('<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
-                x(tick), bottom + 21, _short(tick)
+                x(tick), bottom + 21, short(tick)
             )
         )
     parts.append(Markup('<line class="axis" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(left, right, bottom, bottom))
     for number, (name, estimate) in enumerate(rows.items()):
         parts.append(_whisker(name, estimate, x, top + 46 * number, number, left))
-    return _svg(
+    return svg(
         SCORE_WIDTH, bottom + 30, f"{metric}: " + "; ".join(f"{name} {estimate}" for name, estimate in rows.items()), parts
     )
 
 
-def _svg(width: int, height: float, label: str, parts: Sequence[Markup]) -> Markup:
+def svg(width: int, height: float, label: str, parts: Sequence[Markup]) -> Markup:
     opening = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">').format(width, height, label)
     return opening + Markup("").join(parts) + Markup("</svg>")
 
@@ -110,9 +110,9 @@ def _line(points: list[tuple[float, float]], x: Axis, y: Axis) -> list[tuple[flo
 
 
 def _whisker(name: str, estimate: Estimate, x: Axis, y: float, number: int, left: float) -> Markup:
-    short = name if len(name) <= 40 else name[:39] + "…"
+    called = name if len(name) <= 40 else name[:39] + "…"
     text = Markup('<text class="name" x="{}" y="{}">{} <tspan class="value" dx="4">{:.3f}</tspan></text>')
-    text = text.format(left, y + 14, short, estimate.value)
+    text = text.format(left, y + 14, called, estimate.value)
     dot = Markup('<circle cx="{:.1f}" cy="{}" r="5.5"/>').format(x(estimate.value), y + 29)
     whisker = Markup("")
     if estimate.low is not None and estimate.high is not None:
@@ -135,12 +135,12 @@ def _bound(name: str, estimate: Estimate, x: Axis, label_y: float, bottom: float
     return Markup('<g class="bound">{}{}{}</g>').format(band, line, text)
 
 
-def _horizontal_tick(y: float, left: float, right: float, text: str) -> Markup:
+def horizontal_tick(y: float, left: float, right: float, text: str) -> Markup:
     line = Markup('<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(left, right, y, y)
     return line + Markup('<text class="tick" x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(left - 8, y + 4, text)
 
 
-def _fraction(value: float, low: float, high: float) -> float:
+def fraction(value: float, low: float, high: float) -> float:
     return (value - low) / (high - low) if high > low else 0.5
 
 
@@ -148,7 +148,7 @@ def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return points[:: -(-len(points) // RAW_POINTS)]
 
 
-def _ticks(low: float, high: float, about: int = 5, inside: bool = False) -> list[float]:
+def ticks(low: float, high: float, about: int = 5, inside: bool = False) -> list[float]:
     """Round numbers from below `low` to above `high`, or between them if `inside`."""
     span = high - low or abs(high) or 1.0
     power = 10.0 ** math.floor(math.log10(span / about))
@@ -163,9 +163,9 @@ def _log_ticks(low: float, high: float) -> list[float]:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     steps = (1, 3) if len(powers) < 5 else (1,)
     every = max(1, len(powers) // 6)
-    ticks = [step * 10.0**power for power in powers[::every] for step in steps]
-    return [tick for tick in ticks if low <= tick <= high] or [low, high]
+    found = [step * 10.0**power for power in powers[::every] for step in steps]
+    return [tick for tick in found if low <= tick <= high] or [low, high]
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     return f"{value:,.0f}".replace(",", " ") if value == int(value) and abs(value) < 1e7 else f"{value:.3g}"

@@ -6,10 +6,11 @@ written: what cannot be read is left out here and named on the page.
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from likeness.evaluation.operating_points import PROMPT, SUBJECT, Choice, choose_checkpoint
 from likeness.evaluation.statistics import Estimate
 
 
@@ -41,6 +42,8 @@ class Scores:
     encoders: dict[str, str]
     rows: dict[str, dict[str, Estimate]]
     remarks: list[str]
+    choice: Choice | None = None  # where several checkpoints were scored
+    first_of: dict[int, str] = field(default_factory=dict)  # the file of each checkpoint's first picture
 
     def row(self, start: str) -> tuple[str, dict[str, Estimate]]:
         """The row that is called `start` or begins with it, or ("", {})."""
@@ -169,7 +172,18 @@ def _scores(content: dict[str, Any]) -> Scores:
         if kept:
             rows[str(row.get("name", "unnamed"))] = kept
     encoders = {str(name): str(words) for name, words in _dict(content.get("encoders")).items()}
-    return Scores(encoders, rows, [str(remark) for remark in _list(content.get("remarks"))])
+    each = [line for line in map(_each, _list(content.get("each"))) if line]
+    first_of = {line["step"]: line["file"] for line in reversed(each)}
+    return Scores(encoders, rows, [str(remark) for remark in _list(content.get("remarks"))], choose_checkpoint(each), first_of)
+
+
+def _each(line: Any) -> dict[str, Any] | None:
+    """A scored picture, if all that a choice needs is there."""
+    values = {name: number(_dict(line).get(name)) for name in ("step", "seed", SUBJECT, PROMPT)}
+    if None in values.values():
+        return None
+    names = {name: str(_dict(line).get(name, "")) for name in ("file", "prompt")}
+    return {**values, **names, "step": int(values["step"] or 0)}
 
 
 def _estimate(score: dict[str, Any]) -> Estimate | None:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..model.attention import watched
 from ..model.base import Base, Conditioning
-from ..model.trajectory import BATCH, initial_latents
+from ..model.trajectory import BATCH, guided, initial_latents
 from .options import Blend
 
 
@@ -47,18 +47,12 @@ def blended_latents(
         alpha = how.strength(index, steps)
         if any(how.strength(later, steps) for later in range(index, steps)):  # the guidance model is needed no longer than it guides
             with torch.no_grad(), watched(guide.unet, how.largest if alpha else 0, asked) as reference:
-                guiding = samplers[0].step(_guided(guide, guiding, t, said[0], guidance_scale), t, guiding).prev_sample  # type: ignore[union-attr]
+                guiding = samplers[0].step(guided(guide, guiding, t, said[0], guidance_scale).float(), t, guiding).prev_sample  # type: ignore[union-attr]
             if alpha:
                 latents = latents - alpha * _gradient(edit, latents, t, said[1][asked], reference.seen, how)
         with torch.no_grad():
-            latents = samplers[1].step(_guided(edit, latents, t, said[1], guidance_scale), t, latents).prev_sample  # type: ignore[union-attr]
+            latents = samplers[1].step(guided(edit, latents, t, said[1], guidance_scale).float(), t, latents).prev_sample  # type: ignore[union-attr]
     return latents
-
-
-def _guided(model: Base, latents: Tensor, t: Tensor, said: Conditioning, guidance_scale: float) -> Tensor:
-    """Classifier-free guidance, as the plain walk computes it."""
-    without, with_prompt = model.predict(torch.cat([latents, latents]), t.to(model.device).expand(len(said)), said).chunk(2)
-    return (without + guidance_scale * (with_prompt - without)).float()
 
 
 def _gradient(model: Base, latents: Tensor, t: Tensor, said: Conditioning, reference: dict[str, Tensor], how: Blend) -> Tensor:

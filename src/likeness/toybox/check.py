@@ -5,14 +5,16 @@ Real renders stand beside generated pictures, so a judge's own mistakes are not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
+from ..evaluation import metrics
 from ..evaluation.encoders import CLIP, DINO, load_clip, load_dino
 from ..evaluation.statistics import Estimate, auc, bootstrap, wilson
 from ..model.base import Base
@@ -22,15 +24,39 @@ from ..world.captions import accessory_words, article, described
 from ..world.classes import CLASSES, LIVE_CLASSES
 from ..world.contexts import CONTEXTS
 from ..world.drawing import draw
-from ..world.random_scenes import NAMED_CONTEXTS, held_out, random_appearance, random_light, random_placement
-from ..world.scene import COLOURS, STYLES, Scene
-from ..world.subjects import near_named
-from . import data
+from ..world.random_scenes import NAMED_CONTEXTS, held_out, random_appearance, random_light, random_placement, side_by_side
+from ..world.scene import COLOURS, STYLES, Appearance, Scene
+from ..world.subjects import NamedSubject, distractors, near_named, photo_scenes
+from . import data, models
+from .judge_training import UNSEEN
+from .questions import QUESTIONS, Answer
 
 JUDGES = Path(__file__).parent / "judges"
 PICTURES = 512
 SEED = 20_260  # of the pictures measured on: no training set has it
-BARS = {"VAE, dB": 28.0, "class": 0.95, "context": 0.95, "colour": 0.90}  # what a good base reaches
+FAMILIES = 128  # of look-alikes, sixteen pictures each, that the judges of individuals are asked about
+NAMED = 64  # individuals that are to be named among DISTRACTORS
+DISTRACTORS = 10
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A line of the check: what, its value, and what a good base or judge reaches (None: the figure is to be known, not reached)."""
+
+    what: str
+    estimate: Estimate
+    bar: tuple[float, float] | None = None  # from, to
+
+    def __str__(self) -> str:
+        if self.bar is None:
+            return f"{self.what:76} {self.estimate}"
+        low, high = self.bar
+        wanted = f"{low:g} to {high:g}" if high < np.inf and low > 0 else f"at most {high:g}" if high < np.inf else f"{low:g}"
+        return f"{self.what:76} {self.estimate}  bar {wanted}: {'reached' if low <= self.estimate.value <= high else 'NOT reached'}"
+
+
+def at_least(bar: float) -> tuple[float, float]:
+    return bar, np.inf
 
 
 def held_out_scenes(count: int) -> Iterator[tuple[Scene, str]]:
@@ -40,13 +66,28 @@ def held_out_scenes(count: int) -> Iterator[tuple[Scene, str]]:
     made = 0
     while made < count:
         noun, colour, context = combinations[int(rng.integers(len(combinations)))]
-        appearance = replace(random_appearance(rng, noun), colour=colour, pattern="plain")
+        appearance = _plain(rng, noun, colour)
         if near_named(appearance) or len({appearance.colour, appearance.second, appearance.accent}) < 3:
             continue
         placed = random_placement(rng, appearance, 0.5 + rng.uniform(-0.1, 0.1), rng.uniform(0.56, 0.74))
         scene = Scene((placed,), context, seed=int(rng.integers(2**31)), **random_light(rng))
         yield scene, f"a photo of {article(described(noun, colour, noun))} {CONTEXTS[context].words}"
         made += 1
+
+
+def _plain(rng: np.random.Generator, noun: str, colour: str) -> Appearance:
+    return replace(random_appearance(rng, noun), colour=colour, pattern="plain")
+
+
+def pair_scenes(count: int) -> Iterator[tuple[Scene, str]]:
+    """Two things of two classes side by side, and the prompt that says both."""
+    rng = np.random.default_rng((SEED, 2))
+    for _ in range(count):
+        nouns = rng.choice(list(CLASSES), size=2, replace=False)
+        context = str(rng.choice(NAMED_CONTEXTS))
+        things = side_by_side(rng, *(random_appearance(rng, str(noun)) for noun in nouns))
+        words = " next to ".join(article(str(noun)) for noun in nouns)
+        yield Scene(things, context, seed=int(rng.integers(2**31)), **random_light(rng)), f"a photo of {words} {CONTEXTS[context].words}"
 
 
 def named(clip: CLIP, pictures: np.ndarray, texts: list[list[str]]) -> np.ndarray:
@@ -56,47 +97,59 @@ def named(clip: CLIP, pictures: np.ndarray, texts: list[list[str]]) -> np.ndarra
     return np.array([int(np.argmax(np.stack([known[t] for t in row]) @ picture)) for picture, row in zip(pictures, texts)])
 
 
-def right(clip: CLIP, images: list[Image.Image], scenes: list[Scene]) -> dict[str, Estimate]:
-    """Shares of pictures in which the judge sees the scene's class, context and colour."""
-    seen = clip.pictures(images)
-    nouns, colours, contexts = list(CLASSES), list(COLOURS), list(NAMED_CONTEXTS)
-    facts = [(s.objects[0].appearance.class_noun, s.objects[0].appearance.colour, s.context) for s in scenes]
-    asked = {
-        "class": ([[f"a photo of {article(n)}" for n in nouns]] * len(facts), [nouns.index(n) for n, _, _ in facts]),
-        "context": ([[f"{article(n)} {CONTEXTS[c].words}" for c in contexts] for n, _, _ in facts], [contexts.index(c) for _, _, c in facts]),
-        "colour": ([[f"a photo of {article(described(n, c, n))}" for c in colours] for n, _, _ in facts], [colours.index(c) for _, c, _ in facts]),
-    }
-    return {what: wilson(int((named(clip, seen, texts) == truth).sum()), len(facts)) for what, (texts, truth) in asked.items()}
+def answered(clip: CLIP, images: Sequence[Image.Image], question: str, truths: list[Answer]) -> Estimate:
+    """Share of pictures in which the judge gives the true answer, told all but the last field: a dog's colour among the colours of dogs.
+
+    truths  one for each picture, in the order of the question's fields; of a pair nothing is told
+    """
+    asked = QUESTIONS[question]
+    if question == "pair":
+        texts, right = [list(asked.texts.values())] * len(truths), [list(asked.texts).index(t) for t in truths]
+    else:
+        choices = [asked.among(*truth[:-1]) for truth in truths]
+        texts, right = [list(c.values()) for c in choices], [list(c).index(t[-1]) for c, t in zip(choices, truths)]
+    return wilson(int((named(clip, clip.pictures(images), texts) == right).sum()), len(right))
 
 
-def worn(clip: CLIP, images: list[Image.Image], nouns: list[str], truth: list[str]) -> Estimate:
-    """Share of pictures in which the judge names the accessory."""
-    words = list(ACCESSORIES)
-    answers = named(clip, clip.pictures(images), [[f"{article(n)} {accessory_words(w)}" for w in words] for n in nouns])
-    return wilson(int((answers == [words.index(w) for w in truth]).sum()), len(truth))
+def _facts(scenes: list[Scene], question: str) -> list[Answer]:
+    return [QUESTIONS[question].answer(data.truth_of(scene)) for scene in scenes]
 
 
-def styled(clip: CLIP, images: list[Image.Image], truth: list[str]) -> Estimate:
-    """Share of pictures in which the judge names the style."""
-    texts = ["a photo of {}", "a watercolour painting of {}", "a pencil drawing of {}", "pixel art of {}", "an oil painting of {}"]
-    answers = named(clip, clip.pictures(images), [[t.format("something") for t in texts]] * len(images))
-    return wilson(int((answers == [STYLES.index(s) for s in truth]).sum()), len(truth))
+def same_or_other(dino: DINO) -> dict[str, tuple[Estimate, Estimate]]:
+    """Of all classes, of those the examiner never saw and of the rest: how often the same individual in two scenes has a higher cosine
+    than it has to another of its class, and to a twin by words. An AUC a family of look-alikes; the interval is over families."""
+    scenes, people = zip(*(data.judges_scene(SEED, k) for k in range(FAMILIES * data.TWINS * data.PHOTOS)))
+    vectors = dino.pictures([draw(s, models.SIZE) for s in scenes])
+    people, nouns = np.array(people), np.array([s.objects[0].appearance.class_noun for s in scenes])
+    found: dict[str, list[tuple[str, float, float]]] = defaultdict(list)
+    for family in range(FAMILIES):
+        mine = np.flatnonzero(people // data.TWINS == family)
+        cosines = vectors[mine] @ vectors[mine].T
+        upper = np.triu(np.ones_like(cosines, dtype=bool), 1)
+        same = people[mine][:, None] == people[mine]
+        others = np.flatnonzero((nouns == nouns[mine[0]]) & (people // data.TWINS != family))
+        far = (vectors[mine] @ vectors[others].T).ravel()
+        noun = str(nouns[mine[0]])
+        to_others = auc(cosines[upper & same], far[:: -(-len(far) // 4000)]).value if len(others) else np.nan
+        found[noun].append((noun, to_others, auc(cosines[upper & same], cosines[upper & ~same]).value))
+    rows = [row for rows in found.values() for row in rows]
+    sets = {"": rows, "unseen": [r for r in rows if r[0] in UNSEEN], "seen": [r for r in rows if r[0] not in UNSEEN]}
+    return {name: (bootstrap([o for _, o, _ in kept if np.isfinite(o)]), bootstrap([t for _, _, t in kept])) for name, kept in sets.items()}
 
 
-def same_or_other(dino: DINO) -> dict[str, Estimate]:
-    """AUC of cosines: the same individual in two scenes against another of its class, and against a twin by words."""
-    scenes, people = zip(*(data.judges_scene(SEED, k) for k in range(PICTURES)))
-    vectors = dino.pictures([draw(s, 64) for s in scenes])
-    cosines, people = vectors @ vectors.T, np.array(people)
-    nouns = np.array([s.objects[0].appearance.class_noun for s in scenes])
-    upper = np.triu(np.ones_like(cosines, dtype=bool), 1)
-    same = upper & (people[:, None] == people)
-    twins = upper & ~same & (people[:, None] // data.TWINS == people // data.TWINS)
-    others = upper & ~same & ~twins & (nouns[:, None] == nouns)
-    return {
-        "same individual against another of its class, AUC": auc(cosines[same], cosines[others]),
-        "same individual against a twin by words, AUC": auc(cosines[same], cosines[twins]),
-    }
+def named_among_others(dinos: Sequence[DINO]) -> list[Estimate]:
+    """For each judge: the share of true pictures in new scenes in which an individual nobody trained on is named among ten others of the same words."""
+    rng = np.random.default_rng((SEED, 3))
+    right: list[list[float]] = [[] for _ in dinos]
+    for n in range(NAMED):
+        individual = NamedSubject(f"check {n}", random_appearance(rng, str(rng.choice(list(CLASSES)))), False)
+        people = [individual.appearance, *distractors(individual, DISTRACTORS, same_words=True)]
+        photos = [[draw(s, models.SIZE) for s in photo_scenes(one, 5, SEED + 100 * n + k)] for k, one in enumerate(people)]
+        scenes = photo_scenes(individual.appearance, 4, SEED + 100 * n + 99, tuple(map(str, rng.permutation(NAMED_CONTEXTS)[:4])))
+        for hits, dino in zip(right, dinos):
+            seen = dino.pictures([draw(s, models.SIZE) for s in scenes])
+            hits.append(float((metrics.identify(seen, [dino.pictures(p) for p in photos]) == 0).mean()))
+    return [bootstrap(hits) for hits in right]
 
 
 @torch.no_grad()
@@ -110,33 +163,99 @@ def reconstruction(base: Base, images: list[Image.Image]) -> Estimate:
     return bootstrap(ratios)
 
 
-def check(say: Callable[[str], None], pictures: int = PICTURES) -> dict[str, Estimate]:
-    """Measure everything and say it line by line; about ten minutes on two CPU cores."""
-    base, clip, dino = Base.open("toybox"), load_clip(JUDGES / "clip"), load_dino(JUDGES / "dino")
-    rows: dict[str, Estimate] = {}
+def variety(dino: DINO, drawn: list[list[Image.Image]], real: list[list[Image.Image]]) -> Estimate:
+    """How far the generated pictures of a prompt lie apart, as a share of how far the world's do; a row of pictures a prompt."""
+    apart = [[1 - metrics.diversity(dino.pictures(row)) for row in rows] for rows in (drawn, real)]
+    return bootstrap([generated / true for generated, true in zip(*apart)])
 
-    def note(what: str, estimate: Estimate, bar: float | None = None) -> None:
-        rows[what] = estimate
-        say(f"{what:72} {estimate}" + (f"  bar {bar}" if bar else ""))
+
+def seed_cast(rows: list[list[Image.Image]]) -> Estimate:
+    """How much the mean colour around the subject depends on the seed: intraclass correlation over prompts, 0 where it does not.
+
+    rows  [seeds][prompts]. Of the border, an eighth of the width; each prompt's mean over seeds is taken away first.
+    """
+    border = np.ones((models.SIZE, models.SIZE), dtype=bool)
+    edge = models.SIZE // 8
+    border[edge:-edge, edge:-edge] = False
+    colours = np.array([[np.asarray(image, np.float64)[border].mean(axis=0) for image in row] for row in rows])  # [s, p, 3]
+    colours -= colours.mean(axis=0)
+    seeds, prompts = colours.shape[:2]
+    of_seed = colours.mean(axis=1, keepdims=True)
+    within = np.square(colours - of_seed).sum(axis=(1, 2)) / (prompts - 1)  # [s]
+    between = prompts * np.square(of_seed).sum(axis=(1, 2)) * seeds / (seeds - 1)
+    rng = np.random.default_rng(0)
+    chosen = rng.integers(seeds, size=(2000, seeds))
+
+    def correlation(b: np.ndarray, w: np.ndarray) -> np.ndarray:
+        return (b - w) / (b + (prompts - 1) * w)
+
+    low, high = np.percentile(correlation(between[chosen].mean(axis=1), within[chosen].mean(axis=1)), [2.5, 97.5])
+    return Estimate(float(correlation(between.mean(), within.mean())), float(low), float(high), seeds)
+
+
+def check(say: Callable[[str], None], pictures: int = PICTURES) -> list[Measured]:
+    """Measure everything and say it line by line; about ten minutes on two CPU cores."""
+    base, clip = Base.open("toybox"), load_clip(JUDGES / "clip")
+    rows: list[Measured] = []
+
+    def note(what: str, estimate: Estimate, bar: tuple[float, float] | None = None) -> None:
+        rows.append(Measured(what, estimate, bar))
+        say(str(rows[-1]))
 
     scenes, prompts = (list(column) for column in zip(*held_out_scenes(pictures)))
-    real = [draw(s, base.resolution) for s in scenes]
-    note("VAE: dB on renders it never saw", reconstruction(base, real), BARS["VAE, dB"])
-    for what, estimate in right(clip, real, scenes).items():
-        note(f"judge on real renders: {what}", estimate)
+    real = [draw(s, models.SIZE) for s in scenes]
+    note("VAE: dB on renders it never saw", reconstruction(base, real), at_least(28))
     rng = np.random.default_rng((SEED, 1))
     dressed = [replace(s, objects=(replace(s.objects[0], accessory=str(a)),)) for s, a in zip(scenes, rng.choice(list(ACCESSORIES), len(scenes)))]
     dressed = [s for s in dressed if s.objects[0].appearance.class_noun in LIVE_CLASSES]
-    nouns, accessories = [s.objects[0].appearance.class_noun for s in dressed], [s.objects[0].accessory for s in dressed]
-    note("judge on real renders: accessory", worn(clip, [draw(s, 64) for s in dressed], nouns, accessories))
     painted = [replace(s, style=str(style)) for s, style in zip(scenes, rng.choice(STYLES, len(scenes)))]
-    note("judge on real renders: style", styled(clip, [draw(s, 64) for s in painted], [s.style for s in painted]))
-    for what, estimate in same_or_other(dino).items():
-        note(f"judge on real renders: {what}", estimate)
-    steps, guidance = base.advice["sampling"]["steps"], base.advice["sampling"]["guidance_scale"]
-    drawn = list(sample(base, prompts, list(range(len(prompts))), steps, guidance))
-    for what, estimate in right(clip, drawn, scenes).items():
-        note(f"base on held-out combinations: {what}", estimate, BARS[what])
-    asked = [f"a photo of {article(n)} {accessory_words(a)}" for n, a in zip(nouns, accessories)]
-    note("base: accessory", worn(clip, list(sample(base, asked, list(range(len(asked))), steps, guidance)), nouns, accessories))
+    pairs, both = (list(column) for column in zip(*pair_scenes(pictures)))
+    for question, shown, bar in (
+        ("class", scenes, 0.98), ("context", scenes, 0.97), ("colour", scenes, 0.95), ("accessory", dressed, 0.95), ("style", painted, 0.97), ("pair", pairs, None),
+    ):  # fmt: skip
+        images = [draw(s, models.SIZE) for s in shown]
+        note(f"judge on real renders: {question}", answered(clip, images, question, _facts(shown, question)), at_least(bar) if bar else None)
+    dinos = {"judge of individuals": load_dino(JUDGES / "dino"), "examiner": load_dino(JUDGES / "examiner")}
+    for name, dino in dinos.items():
+        for which, (other, twin) in same_or_other(dino).items():
+            if name == "examiner" or not which:
+                classes = {"": "", "seen": ", classes it saw", "unseen": f", {', '.join(UNSEEN)}, which it never saw"}[which]
+                note(f"{name}: same against another of its class, AUC{classes}", other, at_least(0.97))
+                note(f"{name}: same against a twin by words, AUC{classes}", twin)
+    for name, estimate in zip(dinos, named_among_others(list(dinos.values()))):
+        note(f"{name}: names an individual among ten others of the same words", estimate, at_least(0.90))
+
+    def generated(texts: list[str], seeds: Sequence[int] | None = None) -> list[Image.Image]:
+        advice = base.advice["sampling"]
+        return list(sample(base, texts, list(seeds or range(len(texts))), advice["steps"], advice["guidance_scale"]))
+
+    drawn = generated(prompts)
+    for question, bar in (("class", 0.95), ("context", 0.95), ("colour", 0.90)):
+        note(f"base on held-out combinations: {question}", answered(clip, drawn, question, _facts(scenes, question)), at_least(bar))
+    asked = [f"a photo of {article(n)} {accessory_words(a)}" for n, a in _facts(dressed, "accessory")]
+    note("base: accessory", answered(clip, generated(asked), "accessory", _facts(dressed, "accessory")), at_least(0.85))
+    note("base: both things of a two-thing prompt", answered(clip, generated(both), "pair", _facts(pairs, "pair")), at_least(0.75))
+    note("base: spread of a prompt's pictures, as a share of the world's", _variety(dinos["judge of individuals"], generated), (0.9, 1.1))
+    note("base: what the seed decides of the border's colour (intraclass correlation)", _cast(generated), (0, 0.1))
     return rows
+
+
+Generate = Callable[[list[str], Sequence[int] | None], list[Image.Image]]
+
+
+def _variety(dino: DINO, generate: Generate, prompts: int = 24, each: int = 8) -> Estimate:
+    rng = np.random.default_rng((SEED, 4))
+    asked = list(held_out_scenes(prompts))
+    drawn = generate([prompt for _, prompt in asked for _ in range(each)], None)
+    real = []
+    for scene, _ in asked:
+        look = scene.objects[0].appearance
+        row = [random_placement(rng, _plain(rng, look.class_noun, look.colour), 0.5 + rng.uniform(-0.1, 0.1), rng.uniform(0.56, 0.74)) for _ in range(each)]
+        real.append([draw(Scene((placed,), scene.context, seed=int(rng.integers(2**31)), **random_light(rng)), models.SIZE) for placed in row])
+    return variety(dino, [drawn[k * each : (k + 1) * each] for k in range(prompts)], real)
+
+
+def _cast(generate: Generate, seeds: int = 16) -> Estimate:
+    prompts = [prompt for _, prompt in held_out_scenes(16)]
+    drawn = generate([prompt for _ in range(seeds) for prompt in prompts], [seed for seed in range(seeds) for _ in prompts])
+    return seed_cast([drawn[k * len(prompts) : (k + 1) * len(prompts)] for k in range(seeds)])

@@ -23,8 +23,8 @@ from ..world.subjects import admissible, near_named
 
 SHARD = 1000
 CAPTIONS = 3  # phrasings kept of each scene
-SETS = {"base": 1, "judges": 2, "check": 3}
-TWINS = 4  # in the judges' set: individuals that share all nameable features, drawn PHOTOS times each
+SETS = {"base": 1, "judges": 2, "check": 3, "examiner": 4}
+TWINS = 4  # in the judges' sets: individuals that share all nameable features, drawn PHOTOS times each
 PHOTOS = 4
 FIELDS = ("class", "colour", "pattern", "context", "accessory", "style", "view", "edit", "expression", "second class")
 
@@ -48,10 +48,10 @@ def base_scene(seed: int, k: int) -> Scene:
             return scene
 
 
-def judges_scene(seed: int, k: int) -> tuple[Scene, int]:
-    """Scene k of the judges' set and the number of the individual in it: PHOTOS scenes each, TWINS individuals a family."""
+def judges_scene(seed: int, k: int, kind: str = "judges") -> tuple[Scene, int]:
+    """Scene k of a judges' set and the number of the individual in it: PHOTOS scenes each, TWINS individuals a family."""
     individual = k // PHOTOS
-    family = np.random.default_rng((seed, SETS["judges"], 0, individual // TWINS))
+    family = np.random.default_rng((seed, SETS[kind], 0, individual // TWINS))
     appearance, twins = None, []
     noun = random_scene(family).objects[0].appearance.class_noun
     first = random_appearance(family, noun)
@@ -63,7 +63,7 @@ def judges_scene(seed: int, k: int) -> tuple[Scene, int]:
             first = random_appearance(family, noun)
             twins.clear()
     appearance = twins[individual % TWINS]
-    rng = np.random.default_rng((seed, SETS["judges"], 1, k))
+    rng = np.random.default_rng((seed, SETS[kind], 1, k))
     while True:
         scene = random_scene(rng, noun)
         objects = tuple(replace(o, appearance=appearance) if n == 0 else o for n, o in enumerate(scene.objects))
@@ -108,7 +108,7 @@ def _render_shard(job: tuple[Path, str, int, int, int]) -> int:
     captions, names, truths, individuals = [], [], [], []
     for row in range(SHARD):
         k = shard * SHARD + row
-        scene, individual = (base_scene(seed, k), k) if kind == "base" else judges_scene(seed, k)
+        scene, individual = (base_scene(seed, k), k) if kind == "base" else judges_scene(seed, k, kind)
         pictures[row] = np.asarray(draw(scene, size))
         rng = np.random.default_rng((seed, SETS[kind], 2, k))
         said = [caption(scene, rng) for _ in range(CAPTIONS)]

@@ -1,4 +1,4 @@
-"""The toybox's judges from nothing, on pictures that the base never saw: one for words and pictures, one for individuals."""
+"""The toybox's judges from nothing, on pictures that the base never saw: one for words and pictures, two for individuals."""
 
 from __future__ import annotations
 
@@ -12,13 +12,19 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import CLIPImageProcessorPil, CLIPTokenizer, ViTImageProcessorPil
 
+from ..world.captions import PHOTO_TEMPLATES
 from . import data, models
 from .loop import Losses, fit, half, on_device, seeded, to_tensor, token_ids, under, whole
 from .plan import Plan
+from .questions import QUESTIONS, Question
+
+UNSEEN = ("teapot", "robot", "backpack")  # classes that the examiner never saw
+ASKED = ("class", "colour", "accessory", "pattern", "style", "colour", "expression", "accessory", "pair")  # in turn, a question a step
 
 
 def train_clip(plan: Plan) -> None:
-    """Contrast, told by the world which other captions of the batch are true of a picture too; and heads for its labels."""
+    """Contrast, told by the world which other captions of the batch are true of a picture too; and a question a step, with every
+    answer there is to choose from: captions by chance seldom differ in nothing but a colour."""
     tokenizer = CLIPTokenizer.from_pretrained(plan.folder / "tokenizer")
     pictures = data.read(plan.rendered, "judges", plan.judge_pictures)
     numbers, values = data.caption_labels(n for names in pictures.names for n in names)
@@ -26,33 +32,75 @@ def train_clip(plan: Plan) -> None:
     index = {f: {v: n + 1 for n, v in enumerate(vs)} for f, vs in values.items()}
     true = torch.tensor([[index[f].get(t[f], -1) for f in data.FIELDS] for t in pictures.truths])
     ids = token_ids(tokenizer, [t for texts in pictures.captions for t in texts])
+    fitting = {name: _by_answer(QUESTIONS[name], pictures.truths) for name in ASKED}
     clip: Any = models.build_clip(tokenizer)  # its annotations say that its parts may be None
-    width = 128
-    heads = nn.ModuleDict({f"shows {f}": nn.Linear(width, len(values[f]) + 1) for f in data.FIELDS})
-    network = nn.ModuleDict({"clip": clip, **heads}).to(plan.device)
+    _begin_from(plan, "clip", clip)
+    clip.text_model.set_attn_implementation("eager")  # on texts so short the fused kernel's backward is slower
+    on_device(plan, clip)
+
+    def read(batch: Tensor) -> Tensor:
+        ends = (batch == tokenizer.eos_token_id).int().argmax(1)  # the first: the others pad
+        states = clip.text_model(batch[:, : int(ends.max()) + 1].to(plan.device)).last_hidden_state
+        return F.normalize(clip.text_projection(states[torch.arange(len(batch)), ends]).float(), dim=-1)
 
     def loss_at(step: int) -> Losses:
         rng, _ = seeded(plan.seed, "clip", step)
-        rows = _alike(rng, true)
+        asked = ASKED[step % len(ASKED)]
+        about = _balanced(rng, fitting[asked], 64)
+        rows = np.concatenate([about, _alike(rng, true)])
         phrasing = torch.from_numpy(rows * data.CAPTIONS + rng.integers(data.CAPTIONS, size=len(rows)))
         x = _augmented(to_tensor(plan, pictures.take(rows)))
         names, truth = said[phrasing].to(plan.device), true[torch.from_numpy(rows)].to(plan.device)
+        question = QUESTIONS[asked]
+        manner = str(rng.choice(PHOTO_TEMPLATES)) if asked != "style" else "{}"
+        answers = token_ids(tokenizer, [manner.format(text) for text in question.texts.values()])
+        number = {answer: n for n, answer in enumerate(question.texts)}
+        right = torch.tensor([number[question.answer(pictures.truths[row])] for row in about], device=plan.device)
         with half(plan):
             shown = F.normalize(clip.visual_projection(_seen(clip.vision_model, x)).float(), dim=-1)
-            batch = ids[phrasing].to(plan.device)
-            ends = (batch == tokenizer.eos_token_id).int().argmax(1)  # the first: the others pad
-            states = clip.text_model(batch[:, : int(ends.max()) + 1]).last_hidden_state
-            read = F.normalize(clip.text_projection(states[torch.arange(len(batch)), ends]).float(), dim=-1)
-            labels = torch.stack([F.cross_entropy(network[f"shows {f}"](10 * shown).float(), truth[:, n].clamp(min=0))
-                                  for n, f in enumerate(data.FIELDS)]).mean()  # fmt: skip
-        logits = shown @ read.T * clip.logit_scale.exp().clamp(max=100)
+            captions, choices = read(ids[phrasing]), read(answers)
+        scale = clip.logit_scale.exp().clamp(max=100)
+        logits = shown @ captions.T * scale
         also_true = ((names[None] == 0) | (names[None] == truth[:, None])).all(-1)  # caption j is true of picture i
         also_true.fill_diagonal_(False)
         logits = logits.masked_fill(also_true, -1e4)
         own = torch.arange(len(rows), device=plan.device)
-        return {"contrast": 0.5 * (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)), "shows": 2 * labels}
+        return {
+            "contrast": 0.5 * (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)),
+            asked: F.cross_entropy(shown[: len(about)] @ choices.T * scale, right),
+        }
 
-    fit(plan, "clip", network, plan.clip_steps, whole(loss_at), 1e-3)
+    fit(plan, "clip", clip, plan.clip_steps, whole(loss_at), _rate(plan))
+
+
+def _rate(plan: Plan) -> float:
+    """A judge that knows something already forgets it at the rate that teaches one from nothing."""
+    return 1e-3 if plan.judges_from is None else 4e-4
+
+
+def _begin_from(plan: Plan, name: str, network: nn.Module) -> None:
+    """The weights of a judge trained before, if the plan has one; a block that it lacks begins as the identity."""
+    if plan.judges_from is None:
+        return
+    known = load_file(plan.judges_from / name / "model.safetensors")
+    state = network.state_dict()
+    new = {key: torch.zeros_like(state[key]) if key.endswith("layer.1.normalization.weight") else state[key] for key in state.keys() - known.keys()}
+    network.load_state_dict({**{key: known[key].to(state[key].dtype) for key in state.keys() & known.keys()}, **new})
+
+
+def _by_answer(question: Question, truths: list[dict[str, str]]) -> list[np.ndarray]:
+    """The pictures that a question fits, apart for each of its last field's values (a pair: for each pair)."""
+    rows: dict[Any, list[int]] = {}
+    for row, truth in enumerate(truths):
+        if question.fits(truth):
+            answer = question.answer(truth)
+            rows.setdefault(answer if "second class" in question.fields else answer[-1], []).append(row)
+    return [np.array(found) for found in rows.values()]
+
+
+def _balanced(rng: np.random.Generator, groups: list[np.ndarray], count: int) -> np.ndarray:
+    """`count` pictures at most, each answer as often as another."""
+    return np.unique([rng.choice(groups[g]) for g in rng.integers(len(groups), size=count)])
 
 
 def train_dino(plan: Plan) -> None:
@@ -60,12 +108,12 @@ def train_dino(plan: Plan) -> None:
     pictures = data.read(plan.rendered, "judges", plan.judge_pictures)
     by_individual = np.argsort(pictures.individuals, kind="stable").reshape(-1, data.PHOTOS)
     families = len(by_individual) // data.TWINS
-    torch.manual_seed(plan.seed)
     network = on_device(plan, models.build_dino())
+    _begin_from(plan, "dino", network)
 
     def loss_at(step: int) -> Losses:
         rng, _ = seeded(plan.seed, "dino", step)
-        chosen = rng.choice(families, size=10, replace=False)
+        chosen = rng.choice(families, size=12, replace=False)
         people = (chosen[:, None] * data.TWINS + np.arange(data.TWINS)).ravel()
         rows = by_individual[people]
         rows = np.take_along_axis(rows, rng.random(rows.shape).argsort(1)[:, :2], axis=1)
@@ -79,14 +127,36 @@ def train_dino(plan: Plan) -> None:
         partner = torch.arange(2 * count, device=plan.device).roll(count)
         return {"contrast": F.cross_entropy(similarity, partner)}
 
-    fit(plan, "dino", network, plan.dino_steps, whole(loss_at), 1e-3)
+    fit(plan, "dino", network, plan.dino_steps, whole(loss_at), _rate(plan))
+
+
+def train_examiner(plan: Plan) -> None:
+    """A second judge of individuals, unlike the first in its pictures, its network and its lesson: to name an individual among all of them,
+    by a proxy each, with a margin (Wang et al. 2018, arXiv 1801.09414). Some classes it never sees."""
+    pictures = data.read(plan.rendered, "examiner", plan.examiner_pictures)
+    seen = np.array([row for row, truth in enumerate(pictures.truths) if truth["class"] not in UNSEEN])
+    people, who = np.unique(pictures.individuals[seen], return_inverse=True)
+    examiner, proxies = models.build_examiner(), nn.Embedding(len(people), models.EXAMINER_WIDTH)
+    network = on_device(plan, nn.ModuleDict({"network": examiner, "people": proxies}))
+
+    def loss_at(step: int) -> Losses:
+        rng, _ = seeded(plan.seed, "examiner", step)
+        rows = rng.integers(len(seen), size=96)
+        x = _augmented(to_tensor(plan, pictures.take(seen[rows])))
+        with half(plan):
+            features = _seen(examiner, x)
+        cosines = F.normalize(features.float(), dim=-1) @ F.normalize(proxies.weight, dim=-1).T
+        own = torch.from_numpy(who[rows]).to(plan.device)
+        return {"naming": F.cross_entropy(24 * (cosines - 0.2 * F.one_hot(own, len(people))), own)}
+
+    fit(plan, "examiner", network, plan.examiner_steps, whole(loss_at), 1e-3)
 
 
 def _alike(rng: np.random.Generator, true: Tensor) -> np.ndarray:
-    """Indices of up to 96 pictures: three groups of one context, three of one class. What all share tells no caption from another,
+    """Indices of up to 48 pictures: two groups of one context, one of one class. What all share tells no caption from another,
     so the encoders must look for the rest: among pictures by chance the places alone would do."""
     groups = []
-    for field in ("context", "class") * 3:
+    for field in ("context", "class", "context"):
         column = true[:, data.FIELDS.index(field)].numpy()
         same = np.flatnonzero(column == column[rng.integers(len(column))])
         groups.append(rng.choice(same, size=min(16, len(same)), replace=False))
@@ -112,12 +182,14 @@ def _augmented(x: Tensor) -> Tensor:
 def export_judges(plan: Plan, folder: Path) -> None:
     tokenizer = CLIPTokenizer.from_pretrained(plan.folder / "tokenizer")
     clip = models.build_clip(tokenizer)
-    clip.load_state_dict(under("network/clip.", load_file(plan.folder / "clip.safetensors")))
-    dino = models.build_dino()
+    clip.load_state_dict(under("network/", load_file(plan.folder / "clip.safetensors")))
+    dino, examiner = models.build_dino(), models.build_examiner()
     dino.load_state_dict(under("network/", load_file(plan.folder / "dino.safetensors")))
+    examiner.load_state_dict(under("network/network.", load_file(plan.folder / "examiner.safetensors")))
     seen = {"size": {"height": models.JUDGE_SIZE, "width": models.JUDGE_SIZE}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 3}
-    for name, model in (("clip", clip), ("dino", dino)):
+    for name, model in (("clip", clip), ("dino", dino), ("examiner", examiner)):
         model.half().save_pretrained(folder / name)
     tokenizer.save_pretrained(folder / "clip")
     CLIPImageProcessorPil(**seen, do_center_crop=False).save_pretrained(folder / "clip")
-    ViTImageProcessorPil(**seen).save_pretrained(folder / "dino")
+    for name in ("dino", "examiner"):
+        ViTImageProcessorPil(**seen).save_pretrained(folder / name)

@@ -33,6 +33,8 @@ def encode_latents(plan: Plan, vae: AutoencoderKL, pictures: data.Pictures) -> d
         x = to_tensor(plan, pictures.take(np.arange(first, min(first + 128, len(pictures)))))
         with half(plan):
             means.append(posterior_of(vae, x).mean.float().cpu())
+        if len(means) % 100 == 0:
+            print(f"latents: {first + len(x)} of {len(pictures)} pictures encoded", flush=True)
     latents = torch.cat(means)
     if plan.start_from:  # the base has its coordinates already
         return {"latents": latents.half().contiguous(), "shift": torch.zeros(latents.shape[1]), "matrix": torch.eye(latents.shape[1])}

@@ -17,6 +17,8 @@ from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTokenizer,
+    RegNetConfig,
+    RegNetModel,
     ResNetConfig,
     ResNetModel,
     VisionTextDualEncoderConfig,
@@ -25,6 +27,7 @@ from transformers import (
 
 SIZE = 64  # pixels
 JUDGE_SIZE = 96  # pixels that the judges see: a ResNet halves twice before its first block
+EXAMINER_WIDTH = 288
 LATENT_CHANNELS = 48
 LATENT_PATCH = 8  # pixels along each side of a latent
 TEXT_LENGTH = 40  # tokens
@@ -133,7 +136,7 @@ def build_scheduler() -> DDIMScheduler:
 
 def _vision() -> ResNetConfig:
     """Convolutions: a ViT of the same cost did not learn the classes from a hundred thousand pictures."""
-    sizes: dict[str, Any] = {"hidden_sizes": [48, 96, 192, 256], "depths": [1, 1, 1, 1]}
+    sizes: dict[str, Any] = {"hidden_sizes": [48, 96, 192, 256], "depths": [1, 2, 2, 1]}
     sizes["hidden_size"] = 256  # what the dual encoder asks for
     return ResNetConfig(embedding_size=32, layer_type="basic", **sizes)
 
@@ -145,3 +148,9 @@ def build_clip(tokenizer: CLIPTokenizer) -> VisionTextDualEncoderModel:
 
 def build_dino() -> ResNetModel:
     return ResNetModel(_vision())
+
+
+def build_examiner() -> RegNetModel:
+    """Grouped convolutions that weigh their channels by the whole picture (Radosavovic et al. 2020, arXiv 2003.13678)."""
+    sizes: dict[str, Any] = {"hidden_sizes": [48, 96, 192, EXAMINER_WIDTH], "depths": [1, 2, 3, 1]}
+    return RegNetModel(RegNetConfig(embedding_size=32, groups_width=24, layer_type="y", **sizes))

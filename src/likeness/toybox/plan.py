@@ -20,6 +20,8 @@ class Plan:
         Renders that the base learns from.
     judge_pictures
         Renders that the judges learn from.
+    examiner_pictures
+        Renders that the second judge of individuals learns from.
     vae_steps
         Steps of the autoencoder.
     text_steps
@@ -30,27 +32,34 @@ class Plan:
         Steps of the judge of words and pictures.
     dino_steps
         Steps of the judge of individuals.
+    examiner_steps
+        Steps of the second judge of individuals.
     workers
         Processes that draw pictures.
     device
         What the networks are trained on.
     start_from
         A toybox base to train further instead of beginning from nothing; its stages vae and text are skipped.
+    judges_from
+        A folder of judges to train further.
     """
 
     folder: Path = Path("pretraining")
     _: KW_ONLY
     seed: int = 0
     base_pictures: int = 120_000
-    judge_pictures: int = 48_000
+    judge_pictures: int = 80_000
+    examiner_pictures: int = 32_000
     vae_steps: int = 3600
     text_steps: int = 600
     unet_steps: int = 6000
-    clip_steps: int = 3200
-    dino_steps: int = 1500
+    clip_steps: int = 8000
+    dino_steps: int = 4500
+    examiner_steps: int = 3000
     workers: int = 2
     device: str = "cpu"
     start_from: Path | None = None
+    judges_from: Path | None = None
 
     @property
     def rendered(self) -> Path:

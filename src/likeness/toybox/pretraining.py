@@ -17,15 +17,16 @@ import torch
 from ..files.atomic import follow_umask
 from . import data, models
 from .base_training import Sheet, save_reconstructions, train_text, train_unet, train_vae
-from .judge_training import export_judges, train_clip, train_dino
+from .judge_training import export_judges, train_clip, train_dino, train_examiner
 from .plan import Plan
 
-STAGES = ("pictures", "vae", "text", "unet", "clip", "dino", "export")
+STAGES = ("pictures", "vae", "text", "unet", "clip", "dino", "examiner", "export")
 
 
 def draw_pictures(plan: Plan) -> None:
     data.render(plan.rendered, "base", plan.base_pictures, models.SIZE, plan.seed, plan.workers)
     data.render(plan.rendered, "judges", plan.judge_pictures, models.SIZE, plan.seed, plan.workers)
+    data.render(plan.rendered, "examiner", plan.examiner_pictures, models.SIZE, plan.seed, plan.workers)
     base = data.read(plan.rendered, "base", plan.base_pictures)
     if plan.start_from:
         shutil.copytree(plan.start_from / "tokenizer", plan.folder / "tokenizer", dirs_exist_ok=True)
@@ -36,11 +37,11 @@ def draw_pictures(plan: Plan) -> None:
 def pretrain(plan: Plan, sheet: Sheet, stages: Iterable[str] = STAGES) -> None:
     """Run stages in order, each from its last checkpoint on. `sheet` lays out rows of pictures to look at."""
     (plan.folder / "samples").mkdir(parents=True, exist_ok=True)
-    made_from = plan.start_from and plan.start_from.name
-    (plan.folder / "plan.json").write_text(json.dumps(asdict(plan) | {"folder": plan.folder.name, "start_from": made_from}, indent=1))
+    named = {name: folder and folder.name for name, folder in (("folder", plan.folder), ("start_from", plan.start_from), ("judges_from", plan.judges_from))}
+    (plan.folder / "plan.json").write_text(json.dumps(asdict(plan) | named, indent=1))  # no path of this machine
     act = {
         "pictures": draw_pictures, "vae": train_vae, "text": train_text, "unet": lambda p: train_unet(p, sheet), "clip": train_clip,
-        "dino": train_dino, "export": lambda p: export_judges(p, p.folder / "judges"),
+        "dino": train_dino, "examiner": train_examiner, "export": lambda p: export_judges(p, p.folder / "judges"),
     }  # fmt: skip
     for stage in stages:
         print(f"{stage}: begins", flush=True)

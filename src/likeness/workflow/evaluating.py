@@ -115,13 +115,14 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
     last = max(p.labels.get("checkpoint", 0) for p in saved)
     together = _together(run, recipe, saved)
     alone = [p for p in saved if p not in together] or saved
-    rows, blank = [], 0
+    rows, each, blank = [], [], 0
     for kind in ("personalized", "blended", "base"):
-        chosen = [p for p in alone if p.labels.get("model") == kind and p.labels.get("checkpoint", 0) in (0, last)]
-        if chosen:
-            images = [Image.open(p.path).convert("RGB") for p in chosen]
-            blank += sum(is_black(image) for image in images)
-            rows.append({"name": kind, "scores": _scores(chosen, images, judges, references, world)})
+        seen = _seen([p for p in alone if p.labels.get("model") == kind], judges)
+        if seen.saved:
+            blank += seen.blank
+            rows.append({"name": kind, "scores": _scores(seen.of_checkpoints(0, last), judges, references, world)})
+        if kind == "personalized":
+            each = _each(seen, judges, references)
         go_on(1 if kind == "personalized" else 2)
     rows += _bounds(world, alone, judges, references)
     if together:
@@ -134,7 +135,7 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
         remarks.append("Floor and naming: not available for photographs, whose other individuals of the class are unknown.")
         if recipe.base == "toybox":
             remarks.append("The embedded judges know drawn scenes alone: of photographs their cosines are a hint, no measurement.")
-    return {"encoders": {"clip": judges.clip.name, "dino": judges.dino.name}, "rows": rows, "remarks": remarks}
+    return {"encoders": {"clip": judges.clip.name, "dino": judges.dino.name}, "rows": rows, "each": each, "remarks": remarks}
 
 
 def _together(run: RunFolder, recipe: Recipe, saved: list[SavedPicture]) -> list[SavedPicture]:
@@ -172,21 +173,48 @@ def _photographed(appearance: Appearance, seed: int) -> list[Image.Image]:
     return [draw(scene, 64) for scene in photo_scenes(appearance, 5, seed)]
 
 
-def _scores(
-    saved: list[SavedPicture], images: list[Image.Image], judges: Judges, references: np.ndarray, world: WorldScores | None
-) -> dict[str, Any]:  # fmt: skip
-    prompts = [p.labels["class_prompt"] for p in saved]
-    seen, shown = judges.dino.pictures(images), judges.clip.pictures(images)
+@dataclass(frozen=True)
+class _Seen:
+    """Pictures and what the judges see in them."""
+
+    saved: list[SavedPicture]
+    dino: np.ndarray
+    clip: np.ndarray
+    blank: int
+
+    def of_checkpoints(self, *steps: int) -> _Seen:
+        rows = [n for n, p in enumerate(self.saved) if p.labels.get("checkpoint", 0) in steps]
+        return _Seen([self.saved[n] for n in rows], self.dino[rows], self.clip[rows], self.blank)
+
+
+def _seen(saved: list[SavedPicture], judges: Judges) -> _Seen:
+    images = [Image.open(p.path).convert("RGB") for p in saved]
+    return _Seen(saved, judges.dino.pictures(images), judges.clip.pictures(images), sum(map(is_black, images)))
+
+
+def _scores(seen: _Seen, judges: Judges, references: np.ndarray, world: WorldScores | None) -> dict[str, Any]:
+    prompts = [p.labels["class_prompt"] for p in seen.saved]
     scores = {
-        "dino": bootstrap(metrics.subject_similarity_mean(seen, references), prompts),
-        "clip_t_class": bootstrap(metrics.prompt_similarity(shown, judges.clip.texts(prompts)), prompts),
-        "clip_t": bootstrap(metrics.prompt_similarity(shown, judges.clip.texts([p.settings.prompt for p in saved])), prompts),
+        "dino": bootstrap(metrics.subject_similarity_mean(seen.dino, references), prompts),
+        "clip_t_class": bootstrap(metrics.prompt_similarity(seen.clip, judges.clip.texts(prompts)), prompts),
+        "clip_t": bootstrap(metrics.prompt_similarity(seen.clip, judges.clip.texts([p.settings.prompt for p in seen.saved])), prompts),
     }
-    if sameness := _sameness(seen, prompts):
+    if sameness := _sameness(seen.dino, prompts):
         scores["diversity"] = bootstrap(sameness)
     if world:
-        scores |= world(seen, shown, prompts)
+        scores |= world(seen.dino, seen.clip, prompts)
     return {name: asdict(estimate) for name, estimate in scores.items()}
+
+
+def _each(seen: _Seen, judges: Judges, references: np.ndarray) -> list[dict[str, Any]]:
+    """A line for every personalized picture of every checkpoint, for what compares pictures of equal prompts and noise."""
+    prompts = [p.labels["class_prompt"] for p in seen.saved]
+    likeness = metrics.subject_similarity_mean(seen.dino, references)
+    obedience = metrics.prompt_similarity(seen.clip, judges.clip.texts(prompts))
+    return [
+        {"file": p.path.name, "step": p.labels.get("checkpoint", 0), "prompt": prompt, "seed": p.settings.seed, "dino": float(a), "clip_t_class": float(b)}
+        for p, prompt, a, b in zip(seen.saved, prompts, likeness, obedience)
+    ]
 
 
 def _sameness(vectors: np.ndarray, prompts: list[str]) -> list[float]:

@@ -64,11 +64,13 @@ def export(run: RunFolder, tool: str, progress: Progress, step: int | None = Non
 
 
 def _to_diffusers(learned: Learned, folder: Path) -> list[Path]:
-    kinds = {entry["method"] for entry in learned.card["stages"]}
-    if kinds <= {"lora", "textual_inversion"} and [entry["method"] for entry in learned.card["stages"][:-1]].count("lora") == 0:
+    *below, last = [entry["method"] for entry in learned.card["stages"]]
+    if set(below) <= {"textual_inversion"} and (last in ("lora", "textual_inversion") or learned.card["stages"][-1]["spec"].get("student") == "lora"):
         lora = [adapter for adapter in learned.adapters if isinstance(adapter, LowRank)]
         return [*([diffusers.lora_file(lora, folder)] if lora else []), *_words(learned, folder, diffusers.EMBEDDINGS)]
     learned.method.freeze()
+    if learned.card["sampling"].get("sampler") == "LCM":
+        learned.base.scheduler = learned.base.few_step_sampler()
     return [diffusers.pipeline_folder(learned.base, folder / "pipeline")]
 
 
@@ -141,6 +143,9 @@ def _model_card(run: RunFolder, learned: Learned, written: Sequence[Path]) -> st
     nouns = " and ".join(f"a {subject['class_noun']}" for subject in subjects).capitalize()
     said = " and ".join(f"`{subject['called']}`" for subject in subjects)
     files = "\n".join(f"- `{path.name}`" for path in written)
+    how = card["sampling"]
+    if how.get("sampler") == "LCM":
+        files += f"\n\nDraw with `LCMScheduler.from_config(pipeline.scheduler.config)`, {how['steps']} steps and a guidance scale of {how['guidance_scale']:g}."
     return (
         f"---\n{about.to_yaml()}\n---\n\n# {learned.name}\n\n<Gallery />\n\n"
         f"{nouns}, learned by {' and then '.join(methods)}. Say {said} in a prompt; A1111 and ComfyUI know a new word by its file's name.\n\n{files}\n\n"

@@ -36,6 +36,7 @@ from .progress import Progress
 from .stack import attach, check_order, digest_of, names_after, put_beneath, read_card, read_tensors, sampling_of, stage_types, write_layers
 from .stopping import Stopped, stop_request
 
+RESUMED = {"optimizer.safetensors", "state.json", "method.safetensors"}  # beside the weights, of a state to go on from
 PREVIEW_PROMPTS = ("a photo of a {}", "a {} on the beach", "a {} in the snow", "a {} in the jungle")
 
 
@@ -131,7 +132,7 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) ->
             run.append_journal(line)
     layers = _layers_at(parent, last)
     run.save_checkpoint(last, lambda folder: _copy(layers, folder, {"card.json", *(e["file"] for e in read_card(layers)["stages"])}))
-    run.save_checkpoint(last, lambda folder: _copy(parent.checkpoint(last, "resume"), folder, {"optimizer.safetensors", "state.json"}), "resume")
+    run.save_checkpoint(last, lambda folder: _copy(parent.checkpoint(last, "resume"), folder, {path.name for path in parent.checkpoint(last, "resume").path.iterdir()} & RESUMED), "resume")
     progress.say(f"run: {run.path}, from step {last} of {parent.name}")
     with run.active():
         _train(run, recipe, base, progress)
@@ -228,7 +229,7 @@ def _stage(
     methods = [*below, method]
     subjects = [_subject(run, n, asked, called[n]) for n, asked in enumerate(recipe.subjects)]
     with stop_request() as stop:
-        with progress.task("class pictures", 1) as task:
+        with progress.task(method.prepares, 1) as task:
 
             def prepared(done: int, total: int) -> None:
                 task.at(done, total)
@@ -287,6 +288,8 @@ def _save(
         if not kept:
             write_layers(folder, recipe, base, methods, step, beneath)
         save_file({k: v.cpu().contiguous() for k, v in optimizer_tensors(optimizer).items()}, folder / "optimizer.safetensors")
+        if tensors := methods[-1].tensors():
+            save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "method.safetensors")
         (folder / "state.json").write_text(json.dumps({"step": step, "state": methods[-1].state()}), encoding="utf-8")
 
     run.save_checkpoint(step, write_state, "resume")
@@ -303,6 +306,8 @@ def _restore(run: RunFolder, method: Method, optimizer: torch.optim.Optimizer, s
     method.restore(read_tensors(weights.path / read_card(weights)["stages"][stage]["file"]))
     restore_optimizer(optimizer, read_tensors(state.path / "optimizer.safetensors"))
     method.load_state(json.loads((state.path / "state.json").read_text(encoding="utf-8"))["state"])
+    if (state.path / "method.safetensors").exists():
+        method.load_tensors(read_tensors(state.path / "method.safetensors"))
 
 
 def _preview(run: RunFolder, recipe: Recipe, base: Base, methods: list[Method], step: int) -> None:
@@ -311,10 +316,10 @@ def _preview(run: RunFolder, recipe: Recipe, base: Base, methods: list[Method], 
     wanted = sampling_of(base, methods)
     prompts = [p.format(called) for p in PREVIEW_PROMPTS]
     seeds = [chance(recipe.seed, "preview", n) for n in range(len(prompts))]
-    drawn = sample(base, prompts, seeds, wanted["steps"], wanted["guidance_scale"])
+    drawn = sample(base, prompts, seeds, wanted["steps"], wanted["guidance_scale"], sampler=wanted["sampler"])
     for number, (picture, prompt, seed) in enumerate(zip(drawn, prompts, seeds)):
         settings = Settings(
-            prompt=prompt, steps=wanted["steps"], sampler="DDIM", guidance_scale=wanted["guidance_scale"], seed=seed, model=base.name,
+            prompt=prompt, steps=wanted["steps"], sampler=wanted["sampler"], guidance_scale=wanted["guidance_scale"], seed=seed, model=base.name,
             width=picture.width, height=picture.height, model_hash=base.hash, checkpoint=f"{run.name}/{step}",
         )  # fmt: skip
         run.save_preview(step, number, picture, settings)

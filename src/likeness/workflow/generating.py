@@ -21,9 +21,10 @@ from ..sampling.options import Blend
 from ..sampling.plain import sample
 from .fitting import device_for
 from .progress import Progress
-from .stack import check_beside, check_same_base, method_class, put_beside, put_on, read_card
+from .stack import check_beside, check_same_base, method_class, put_beside, put_on, read_card, sampling_of
 from .stopping import Stopped, stop_request
 
+MOST_FEW_STEPS = 50  # of diffusers' LCMScheduler
 MOST_STEPS, MOST_GUIDANCE = 1000, 100  # the bounds of class pictures too; schedules have 1000 steps
 
 
@@ -76,9 +77,11 @@ def generate(
     guiding = _guide_of(run, checkpoint, guide, others)
     added = [(checkpoint_of(other), strength, other.name) for other, strength in others]
     card = read_card(checkpoint)
-    wanted = card["sampling"] | {k: v for k, v in (("steps", steps), ("guidance_scale", guidance_scale)) if v is not None}
-    _check(wanted, seeds)
+    asked_for = {k: v for k, v in (("steps", steps), ("guidance_scale", guidance_scale)) if v is not None}
+    wanted = {"sampler": "DDIM", **card["sampling"]} | asked_for
+    _check(wanted, seeds, guide)
     base = Base.open(base_name or card["base"]["name"], device_for())
+    plain = wanted if wanted["sampler"] == "DDIM" else sampling_of(base, [])  # the base was not distilled with what lies on it
     check_same_base(card, base, checkpoint)
     for other, strength, _ in added:
         check_beside(base, other, strength)
@@ -86,8 +89,9 @@ def generate(
     jobs = jobs_for(templates, [subject for each in cards for subject in (each["subject"], *each.get("others", []))], seeds)
 
     def settings(prompt: str, seed: int, mark: str | None) -> Settings:
+        how_drawn: dict[str, Any] = {key: (wanted if mark else plain)[key] for key in ("sampler", "steps", "guidance_scale")}
         return Settings(
-            prompt=prompt, negative_prompt=negative, steps=wanted["steps"], sampler="DDIM", guidance_scale=wanted["guidance_scale"], seed=seed,
+            prompt=prompt, negative_prompt=negative, **how_drawn, seed=seed,
             width=base.resolution, height=base.resolution, model=base.name, model_hash=base.hash, checkpoint=mark,
         )  # fmt: skip
 
@@ -116,6 +120,19 @@ def generate(
     return written + _draw(run, base, asked, progress, "blended pictures", (earlier, blended))
 
 
+def steps_to_draw(run: RunFolder, asked: str | None) -> list[int | None]:
+    """The checkpoints that "all" or "100,200" names; None is the last."""
+    if asked is None:
+        return [None]
+    kept = [checkpoint.step for checkpoint in run.checkpoints()]
+    if asked == "all":
+        return list(kept) or [None]
+    try:
+        return [int(part) for part in asked.split(",")]
+    except ValueError:
+        raise UserError(f"--checkpoint {asked!r}: must be a step, steps such as 100,200, or all. This run has {', '.join(map(str, kept)) or 'none'}.") from None
+
+
 def _guide_of(run: RunFolder, checkpoint: Checkpoint, guide: int | None, others: Sequence[Any]) -> Checkpoint | None:
     """The checkpoint that guides another of the same run; None for the base itself, or where nothing guides."""
     if guide is None:
@@ -139,7 +156,12 @@ def checkpoint_of(run: RunFolder, step: int | None = None) -> Checkpoint:
     return checkpoint
 
 
-def _check(sampling: Mapping[str, Any], seeds: Sequence[int]) -> None:
+def _check(sampling: Mapping[str, Any], seeds: Sequence[int], guide: int | None) -> None:
+    if sampling["sampler"] == "LCM":
+        if sampling["steps"] > MOST_FEW_STEPS:
+            raise UserError(f"--steps {sampling['steps']}: must be from 1 to {MOST_FEW_STEPS}; this run was distilled to draw in few.")
+        if guide is not None:
+            raise UserError("--guide: a run that was distilled to draw in few steps has no walk to guide. Blend the run beneath it.")
     if not 1 <= sampling["steps"] <= MOST_STEPS:
         raise UserError(f"--steps {sampling['steps']}: must be from 1 to {MOST_STEPS}.")
     if not 0 <= sampling["guidance_scale"] <= MOST_GUIDANCE:
@@ -163,7 +185,7 @@ def _draw(run: RunFolder, base: Base, asked: list, progress: Progress, title: st
         return []
     first: Settings = asked[0][0]
     wanted = [a[0].prompt for a in asked], [a[0].seed for a in asked], first.steps, first.guidance_scale
-    drawn = blend(guided[0], base, *wanted, guided[1], first.negative_prompt) if guided else sample(base, *wanted, first.negative_prompt)
+    drawn = blend(guided[0], base, *wanted, guided[1], first.negative_prompt) if guided else sample(base, *wanted, first.negative_prompt, sampler=first.sampler)
     paths, began = [], time.monotonic()
     with stop_request() as stop, progress.task(title, len(asked)) as task:
         for picture, (settings, job, kind, step) in zip(drawn, asked):

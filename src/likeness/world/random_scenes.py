@@ -84,6 +84,11 @@ def random_light(rng: np.random.Generator) -> Light:
     return {"light": round(float(rng.uniform(-1, 1)), 3), "brightness": round(float(rng.uniform(0.72, 1.15)), 3)}
 
 
+def side_by_side(rng: np.random.Generator, first: Appearance, other: Appearance) -> tuple[Placed, ...]:
+    sides = [(0.28, 0.72), (0.72, 0.28)][int(rng.integers(2))]
+    return tuple(random_placement(rng, a, x + rng.uniform(-0.03, 0.03), rng.uniform(0.42, 0.5)) for a, x in zip((first, other), sides))
+
+
 def random_scene(rng: np.random.Generator, class_noun: str | None = None) -> Scene:
     """A scene of the training distribution. Held-out combinations and named subjects' neighbours are left to `admissible`."""
     noun = class_noun or str(rng.choice(list(CLASSES)))
@@ -92,10 +97,7 @@ def random_scene(rng: np.random.Generator, class_noun: str | None = None) -> Sce
     first = random_appearance(rng, noun)
     if rng.random() < 0.1:
         other = random_appearance(rng, str(rng.choice([n for n in CLASSES if n != noun])))
-        sides = [(0.28, 0.72), (0.72, 0.28)][int(rng.integers(2))]
-        objects = tuple(
-            random_placement(rng, a, x + rng.uniform(-0.03, 0.03), rng.uniform(0.42, 0.5)) for a, x in zip((first, other), sides)
-        )
+        objects = side_by_side(rng, first, other)
     else:
         objects = (random_placement(rng, first, 0.5 + rng.uniform(-0.12, 0.12), rng.uniform(0.54, 0.76)),)
     dressed = []

@@ -1,0 +1,246 @@
+"""LCM: teach what lies beneath to draw in one to eight steps instead of thirty.
+
+Luo et al. 2023, arXiv 2310.04378, and LCM-LoRA, arXiv 2311.05556. The student's guess of the picture from a noisy point is drawn to its own guess from the
+point that the guided teacher's DDIM step leads to. What it learns from, the teacher draws itself: no data set is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import torch
+from peft import LoraConfig
+from pydantic import Field, field_validator, model_validator
+from torch import Tensor, nn
+
+from ..evaluation.benchmark import dreambench_prompts
+from ..files.errors import UserError
+from ..files.prompts import said
+from ..files.recipe import Stage
+from ..learning.consistency import consistent, distance, solver_step
+from ..learning.denoising import Examples, noised
+from ..learning.drawn import drawn_latents
+from ..learning.method import Method, Subject, chance
+from ..learning.photos import LatentPictures, order
+from ..model.adapters import Adapter, LowRank, Weights
+from ..model.base import Base, Conditioning
+
+EMBEDDED = 256  # numbers that tell a full student its guidance scale
+# Attention, feed-forward layers and convolutions, as LCM-LoRA was trained (diffusers' script).
+LAYERS = [
+    "to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2", "conv1", "conv2", "conv_shortcut",
+    "downsamplers.0.conv", "upsamplers.0.conv", "time_emb_proj",
+]  # fmt: skip
+
+
+class Spec(Stage):
+    """Options of LCM distillation."""
+
+    method: ClassVar[str] = "lcm"
+    decides: ClassVar[tuple[str, ...]] = ("student", "rank", "alpha")
+
+    student: Literal["lora", "full"] = Field(default="lora", description="What learns: a LoRA on the U-Net, or all of it, which is then told the guidance scale. Source: LCM-LoRA.")
+    learning_rate: float = Field(default=1e-4, gt=0, le=1, description="Step size of AdamW after the warm-up; a full student wants 1e-6. Default from diffusers' scripts.")
+    steps: int = Field(default=1000, ge=1, le=10_000_000, description="Optimizer steps of this stage. Default from diffusers' scripts.")
+    batch_size: int = Field(default=4, ge=1, description="Latents per micro-batch. Default: diffusers' 12 on one large GPU, cut to fit a small one.")
+    rank: int = Field(default=64, ge=1, le=1024, description="Rank of the student's LoRA. Default from diffusers' script.")
+    alpha: float | None = Field(default=None, gt=0, le=4096, description="Additions are scaled by alpha / rank; none = the rank. Default from diffusers' script.")
+    loss: Literal["huber", "l2"] = Field(default="huber", description="Distance of two guesses: pseudo-Huber, or squared. Source: the README of diffusers' scripts.")
+    solver_steps: int = Field(default=50, ge=2, le=500, description="Steps that the teacher's DDIM divides the way into. Source: LCM's k = 20 of 1000.")
+    guidance_min: float = Field(default=6.0, ge=1, le=100, description="Least guidance scale of the teacher. Source: w = 5 in diffusers' scripts, which is the scale less one.")
+    guidance_max: float = Field(default=16.0, ge=1, le=100, description="Greatest guidance scale of the teacher. Source: w = 15 in diffusers' scripts.")
+    average: float = Field(default=0.95, ge=0, lt=1, description="A full student's target is its moving average, so slow; a LoRA's is the LoRA itself. Source: LCM's μ.")
+    zero_init: bool = Field(default=True, description="A full student's ear for the guidance scale begins at zero, so that it begins as its teacher; false = by chance, as in diffusers' script.")
+    pictures: int = Field(default=100, ge=1, le=1_000_000, description="How many pictures the teacher draws to learn from; with --class-photos those are taken instead. Default: enough for one subject.")
+    picture_steps: int = Field(default=50, ge=1, le=1000, description="Sampling steps of each of them. Default: the solver's own.")
+    picture_guidance_scale: float = Field(default=7.5, ge=1, le=100, description="Guidance of each of them. Source: diffusers' pipeline default.")
+    prompts: tuple[str, ...] = Field(default=(), description="What it draws: prompts with {}, in turn with the subject's name and the class noun; none = DreamBench's. Default: scenes as they will be asked for.")
+    draws_in: int = Field(default=4, ge=1, le=50, description="Steps that the student's pictures are drawn in; kept with its weights. Source: LCM.")
+    gradient_checkpointing: bool = Field(default=False, description="Compute activations twice instead of keeping them: less memory, slower.")
+
+    @field_validator("prompts")
+    @classmethod
+    def _name_the_subject(cls, prompts: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [prompt for prompt in prompts if "{}" not in prompt]:
+            raise ValueError(f"{wrong[0]!r} must have {{}} where the subject belongs")
+        return prompts
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> Spec:
+        if self.guidance_min > self.guidance_max:
+            raise ValueError(f"guidance_min: {self.guidance_min} is more than guidance_max, {self.guidance_max}")
+        return self
+
+
+@dataclass(frozen=True)
+class Points:
+    """A micro-batch: latents with noise at the later of two neighbouring timesteps of the solver, and the teacher's guidance scale for each."""
+
+    examples: Examples
+    guidance: Tensor  # [b]
+    share: float = 1.0
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def halves(self) -> tuple[Points, Points]:
+        n, middle = len(self), len(self) // 2
+        return (
+            Points(self.examples[:middle], self.guidance[:middle], self.share * middle / n),
+            Points(self.examples[middle:], self.guidance[middle:], self.share * (n - middle) / n),
+        )
+
+
+class LCM(Method):
+    prepares = "the teacher's pictures"
+    Spec = Spec
+    spec: Spec
+
+    def __init__(self, spec: Spec, base: Base):
+        self.spec, self.base = spec, base
+        if base.prediction_type == "epsilon" and base.alphas_cumprod[-1] == 0:
+            raise UserError(f"lcm: {base.name} predicts noise and ends in nothing but noise, so its last step says nothing of the picture. Use another base.")
+        if spec.student == "lora":
+            config: Any = {"r": spec.rank, "lora_alpha": spec.alpha or spec.rank, "target_modules": LAYERS}
+            self.adapter: Adapter = LowRank(base.unet, "unet", LoraConfig(**config))
+        else:
+            self._hear_guidance()
+            self.adapter = Weights(base.unet, "unet")
+        self.adapters = [self.adapter]
+        self.teacher: nn.Module | None = None  # of a full student: what it was, and its moving average
+        self.target: nn.Module | None = None
+
+    def _hear_guidance(self) -> None:
+        unet = self.base.unet
+        if unet.config.time_cond_proj_dim:
+            raise UserError("lcm: this base is a student already, which draws in few steps as it is. Distil its teacher.")
+        ear = nn.Linear(EMBEDDED, unet.time_embedding.linear_1.in_features, bias=False).to(self.base.device)
+        if self.spec.zero_init:
+            nn.init.zeros_(ear.weight)
+        unet.time_embedding.cond_proj = ear
+        unet.register_to_config(time_cond_proj_dim=EMBEDDED)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        return [{"params": self.adapter.parameters(), "lr": self.spec.learning_rate}]
+
+    def weights(self) -> dict[str, Tensor]:
+        return self.adapter.weights()
+
+    def restore(self, weights: dict[str, Tensor]) -> None:
+        self.adapter.restore(weights)
+
+    def freeze(self) -> None:
+        super().freeze()
+        self.adapter.fold()
+        self.teacher = self.target = None
+
+    def sampling(self) -> dict[str, Any]:
+        scale = (self.spec.guidance_min + self.spec.guidance_max) / 2
+        return {"sampler": "LCM", "steps": self.spec.draws_in, "guidance_scale": 1.0 if self.spec.student == "lora" else scale}
+
+    def batches(self, subjects: Sequence[Subject], start: int, seed: int) -> Iterator[list[Points]]:
+        if self.spec.gradient_checkpointing:
+            self.base.spare_memory(text_encoders=False)
+        if self.spec.student == "full":
+            self.teacher, self.target = (deepcopy(self.base.unet).requires_grad_(False) for _ in range(2))
+        latents, prompts = self._lessons(subjects, seed)
+        with torch.no_grad():
+            self._said = {prompt: self.base.condition([prompt]) for prompt in dict.fromkeys([*prompts, ""])}
+        return self._endless(latents, prompts, start, seed)
+
+    def _lessons(self, subjects: Sequence[Subject], seed: int) -> tuple[LatentPictures | Tensor, list[str]]:
+        """What is learned from, and a prompt for each: pictures of a folder, or latents that the teacher draws now."""
+        spec = self.spec
+        if any(subject.class_photos for subject in subjects):
+            texts = [
+                said(caption or "a photo of a {}", subject.class_noun)
+                for subject in subjects for caption, _ in zip([*subject.class_captions, *[None] * len(subject.class_photos)], subject.class_photos)
+            ]  # fmt: skip
+            return LatentPictures(self.base, [photo for subject in subjects for photo in subject.class_photos]), texts
+        asked = []
+        for k in range(spec.pictures):
+            subject, turn = subjects[k % len(subjects)], k // len(subjects)
+            templates = spec.prompts or dreambench_prompts(subject.class_noun)
+            name = self.called(subject.called or subject.class_noun, subject) if turn % 2 == 0 else subject.class_noun
+            asked.append(said(templates[turn // 2 % len(templates)], name))
+        return drawn_latents(self.base, asked, spec.picture_steps, spec.picture_guidance_scale, seed, self.progress), asked
+
+    def _endless(self, latents: LatentPictures | Tensor, prompts: list[str], start: int, seed: int) -> Iterator[list[Points]]:
+        spec, skip = self.spec, self._skip()
+        size, parts = spec.batch_size, spec.gradient_accumulation
+        micro = start * parts
+        while True:
+            step = []
+            for _ in range(parts):
+                generator = torch.Generator().manual_seed(chance(seed, "micro-batch", micro))
+                rows = order(len(prompts), micro * size, size, seed, "drawn")
+                clean = latents[rows] if isinstance(latents, Tensor) else latents.draw(rows, generator)
+                noise = torch.randn(clean.shape, generator=generator).to(clean)
+                cells = torch.randint(1, spec.solver_steps + 1, (size,), generator=generator)
+                scales = spec.guidance_min + (spec.guidance_max - spec.guidance_min) * torch.rand(size, generator=generator)
+                examples = Examples(clean, noise, (skip * cells - 1).to(clean.device), tuple(prompts[row] for row in rows))
+                step.append(Points(examples, scales.to(clean.device), share=1 / parts))
+                micro += 1
+            yield step
+
+    def _skip(self) -> int:
+        return self.base.scheduler.config.num_train_timesteps // self.spec.solver_steps
+
+    def loss(self, batch: Points) -> dict[str, Tensor]:
+        """d(f(z_later), f⁻(ẑ_earlier)), ẑ by one step of the guided teacher."""
+        base, examples = self.base, batch.examples
+        later = examples.timesteps
+        earlier = (later - self._skip()).clamp(min=0)
+        told = Conditioning.cat([self._said[prompt] for prompt in examples.prompts])
+        heard = replace(told, guidance=batch.guidance) if self.spec.student == "full" else told
+        seen = noised(base, examples)
+        guess = consistent(base, base.predict(seen, later, heard), seen, later)
+        with torch.no_grad():
+            with self._taught():
+                both = Conditioning.cat([Conditioning.cat([self._said[""]] * len(batch)), told])
+                without, with_prompt = base.predict(torch.cat([seen, seen]), torch.cat([later, later]), both).float().chunk(2)
+            output = without + batch.guidance[:, None, None, None] * (with_prompt - without)
+            nearer = solver_step(base, output, seen, later, earlier)
+            with self._averaged():
+                wanted = consistent(base, base.predict(nearer, earlier, heard), nearer, earlier)
+        return {"consistency": batch.share * distance(guess, wanted, self.spec.loss)}
+
+    @contextmanager
+    def _taught(self) -> Iterator[None]:
+        """The base as it was before the student learned."""
+        if isinstance(self.adapter, LowRank):
+            with self.adapter.off():
+                yield
+        else:
+            with self._as(self.teacher):
+                yield
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        with self._as(self.target):
+            yield
+
+    @contextmanager
+    def _as(self, network: Any) -> Iterator[None]:
+        own, self.base.unet = self.base.unet, network or self.base.unet
+        try:
+            yield
+        finally:
+            self.base.unet = own
+
+    @torch.no_grad()
+    def after_step(self) -> None:
+        if self.target is not None:
+            torch._foreach_lerp_(list(self.target.parameters()), list(self.base.unet.parameters()), 1 - self.spec.average)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {} if self.target is None else {name: p.detach().cpu().clone() for name, p in self.target.named_parameters()}
+
+    @torch.no_grad()
+    def load_tensors(self, tensors: dict[str, Tensor]) -> None:
+        for name, parameter in self.target.named_parameters() if self.target is not None else ():
+            parameter.copy_(tensors[name])

@@ -1,0 +1,47 @@
+"""Which checkpoint of a run to take: the missing pictures, their scores, and the choice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..evaluation.operating_points import Choice, choose_checkpoint
+from ..files.errors import UserError
+from ..files.run_folder import RunFolder
+from .demo import NEW_SCENES
+from .evaluating import evaluate, open_judges
+from .generating import generate
+from .progress import Progress
+from .stack import stage_types
+
+
+def choose(
+    run: RunFolder, templates: Sequence[str], seeds: Sequence[int], progress: Progress, clip: str | None = None, dino: str | None = None
+) -> Choice:  # fmt: skip
+    """Draw every checkpoint with the same prompts and noise, score all, and choose.
+
+    templates  prompts with {}; none takes those that the run has pictures of, or new scenes
+    """
+    steps = [checkpoint.step for checkpoint in run.checkpoints()]
+    if len(steps) < 2:
+        kept = f"only the checkpoint of step {steps[0]}" if steps else "no checkpoint yet"
+        raise UserError(f"{run.path}: has {kept}, so there is nothing to choose from. Train with several: likeness train … --checkpoints 50-400:50")
+    open_judges(run.recipe(stage_types()).base, clip, dino)  # before hours of drawing
+    asked = templates or list(dict.fromkeys(p.settings.prompt for p in run.pictures() if p.labels.get("model") == "personalized")) or NEW_SCENES
+    with progress.task("checkpoints", len(steps)) as task:
+        for step in steps:
+            generate(run, asked, seeds, progress, step=step, beside_base=step == steps[0])
+            task.advance(note=f"step {step}")
+    choice = choose_checkpoint(evaluate(run, progress, clip, dino)["each"])
+    if choice is None:
+        raise UserError(f"{run.path}: its checkpoints have no picture of the same prompt and seed. Draw them: likeness generate {run.path} --checkpoint all")
+    return choice
+
+
+def table(choice: Choice) -> str:
+    """Each checkpoint's scores, what lies on the front, and the choice with its reason."""
+    lines = [f"{'step':>6}  {'likeness (DINO)':24} {'obedience (CLIP-T)':24} {'F1':24}"]
+    for point in choice.points:
+        marks = [word for word, step in (("least learned", choice.underfit), ("most learned", choice.overfit), ("take this", choice.step)) if step == point.step]
+        front = "" if point.best else "another is better in both"
+        lines.append(f"{point.step:>6}  {point.subject!s:24} {point.prompt!s:24} {point.f1!s:24} {', '.join(marks) or front}".rstrip())
+    return "\n".join([*lines, choice.reason])

@@ -1,0 +1,132 @@
+"""LCM in a run: its pictures, its files for diffusers, its moving average, and pictures of a folder in place of drawn ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from diffusers import LCMScheduler, StableDiffusionPipeline
+from PIL import Image
+from safetensors.torch import load_file
+
+from likeness.files.errors import UserError
+from likeness.files.recipe import recipe_from_dict
+from likeness.files.run_folder import RunFolder
+from likeness.learning.method import Subject
+from likeness.methods.lcm import LCM, Spec
+from likeness.model.base import Base
+from likeness.model.trajectory import few_steps
+from likeness.workflow.exporting import export
+from likeness.workflow.fitting import fit, resume
+from likeness.workflow.generating import generate
+from likeness.workflow.progress import Silent
+from likeness.workflow.stack import put_on, stage_types
+
+QUICK: dict[str, Any] = {"method": "lcm", "steps": 3, "learning_rate": 1e-2, "rank": 4, "batch_size": 1, "pictures": 4, "picture_steps": 2}
+LORA: dict[str, Any] = {"method": "lora", "steps": 2, "learning_rate": 1e-2}
+
+
+@pytest.fixture
+def recipe(tiny_folder, photo_folder):
+    def of(*stages: dict[str, Any]):
+        subject = {"photos": photo_folder, "class_noun": "dog"}
+        return recipe_from_dict({"base": str(tiny_folder), "subject": subject, "stages": list(stages)}, stage_types())
+
+    return of
+
+
+def drawn(run: RunFolder, scale: float) -> torch.Tensor:
+    base = Base.open(str(run.recipe(stage_types()).base))
+    put_on(base, run.latest())  # type: ignore[arg-type]
+    with torch.no_grad():
+        *_, last = few_steps(base, base.condition(["a photo of a dog"]), base.condition([""]), [5], 4, scale)
+    return last.latents
+
+
+def theirs(opened: Any, scale: float) -> torch.Tensor:
+    opened.set_progress_bar_config(disable=True)
+    generator = torch.Generator().manual_seed(5)
+    return opened("a photo of a dog", num_inference_steps=4, guidance_scale=scale, generator=generator, output_type="latent").images
+
+
+def test_a_full_student_opens_in_diffusers_as_it_is(recipe, tmp_path):
+    run = fit(recipe(LORA, {**QUICK, "student": "full", "learning_rate": 1e-3}), tmp_path, Silent())
+    (folder,) = export(run, "diffusers", Silent())
+    opened = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
+    assert isinstance(opened.scheduler, LCMScheduler) and opened.unet.config.time_cond_proj_dim == 256
+    torch.testing.assert_close(drawn(run, 8.0), theirs(opened, 8.0), atol=1e-5, rtol=1e-4)
+    assert "LCMScheduler" in (folder.parent / "README.md").read_text()
+
+
+def test_a_lora_student_is_a_lora_file(recipe, tmp_path, tiny_folder):
+    run = fit(recipe(QUICK), tmp_path, Silent())
+    (path,) = export(run, "diffusers", Silent())
+    opened = StableDiffusionPipeline.from_pretrained(tiny_folder, safety_checker=None)
+    opened.scheduler = LCMScheduler.from_config(opened.scheduler.config)
+    before = theirs(opened, 1.0)
+    opened.load_lora_weights(path.parent, weight_name=path.name)
+    torch.testing.assert_close(drawn(run, 1.0), theirs(opened, 1.0), atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(before, theirs(opened, 1.0), atol=1e-3)
+
+
+def test_pictures_are_drawn_in_few_steps_and_the_bases_as_usual(recipe, tmp_path):
+    run = fit(recipe(LORA, QUICK), tmp_path, Silent())
+    generate(run, ["a {} in the snow"], [0], Silent())
+    settings = {p.labels["model"]: p.settings for p in run.pictures()}
+    student, base = settings["personalized"], settings["base"]
+    assert (student.sampler, student.steps, student.guidance_scale) == ("LCM", 4, 1.0)
+    assert (base.sampler, base.steps, base.guidance_scale) == ("DDIM", 30, 7.5)
+    for wrong, says in (({"steps": 60}, "from 1 to 50"), ({"guide": 2}, "has no walk to guide")):
+        with pytest.raises(UserError, match=says):
+            generate(run, ["a {} in the snow"], [0], Silent(), **wrong)
+
+
+def test_a_moving_average_goes_on_where_it_was(recipe, paused, tmp_path):
+    asked = recipe({**QUICK, "student": "full", "learning_rate": 1e-3, "steps": 4})
+    whole = fit(asked, tmp_path / "whole", Silent())
+    stopped = paused(asked, tmp_path / "stopped", 2)
+    resume(stopped, Silent())
+    ends = [load_file(run.path / "checkpoints" / "000004" / "0-lcm.safetensors") for run in (whole, stopped)]
+    averages = [load_file(run.path / "resume" / "000004" / "method.safetensors") for run in (whole, stopped)]
+    for first, second in (ends, averages):
+        assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+    name = "conv_in.weight"
+    assert not torch.equal(averages[0][name], ends[0][f"unet.{name}"])
+
+
+def test_pictures_of_a_folder_take_the_place_of_drawn_ones(tiny_base, subject_photos, monkeypatch):
+    def never(*_: Any) -> None:
+        raise AssertionError("the teacher drew, though there are pictures")
+
+    monkeypatch.setattr("likeness.methods.lcm.drawn_latents", never)
+    pictures = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")]
+    subject = Subject(subject_photos, "dog", "sks", class_photos=pictures, class_captions=["a red {}", None])
+    method = LCM(Spec(batch_size=2, rank=2), tiny_base)
+    (batch,) = next(method.batches([subject], 0, 0))
+    assert sorted(batch.examples.prompts) == ["a photo of a dog", "a red dog"]
+    assert method.loss(batch)["consistency"] > 0
+
+
+def test_what_cannot_be_distilled_is_refused(tiny_base):
+    LCM(Spec(student="full"), tiny_base)
+    with pytest.raises(UserError, match="is a student already"):
+        LCM(Spec(student="full"), tiny_base)
+    with pytest.raises(ValueError, match="more than guidance_max"):
+        Spec(guidance_min=9, guidance_max=8)
+    with pytest.raises(ValueError, match="must have {}"):
+        Spec(prompts=("a dog",))
+
+
+def test_the_students_start_is_its_teacher(tiny_folder, tiny_base):
+    """With the ear at zero, being told the guidance changes nothing yet; with chance weights it does."""
+    with torch.no_grad():
+        said = tiny_base.condition(["a dog"])
+        latents, t = torch.randn(1, 4, 8, 8), torch.tensor([500])
+        plain = tiny_base.predict(latents, t, said)
+        for zero, same in ((True, True), (False, False)):
+            base = Base.open(str(tiny_folder))
+            LCM(Spec(student="full", zero_init=zero), base)
+            heard = base.predict(latents, t, replace(said, guidance=torch.tensor([8.0])))
+            assert torch.equal(plain, heard) == same

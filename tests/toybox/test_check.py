@@ -1,0 +1,104 @@
+"""The check's own measures, on pictures and vectors whose answer is known."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from likeness.evaluation.encoders import CLIP
+from likeness.evaluation.statistics import Estimate
+from likeness.toybox import check, data, models
+from likeness.toybox.questions import QUESTIONS
+from likeness.world.captions import caption
+from likeness.world.random_scenes import held_out, random_scene
+from likeness.world.scene import COLOURS
+
+
+class KnowsTheirTexts:
+    """A judge whose pictures say their text in their `info`, and whose vectors are one-hot."""
+
+    def __init__(self, texts: list[str]):
+        self.known = {text: n for n, text in enumerate(texts)}
+
+    def texts(self, texts: list[str]) -> np.ndarray:
+        return np.eye(len(self.known), dtype=np.float32)[[self.known[t] for t in texts]]
+
+    def pictures(self, images: list[Image.Image]) -> np.ndarray:
+        return self.texts([str(image.info["text"]) for image in images])
+
+
+def test_answers_are_counted_against_the_truth():
+    texts = QUESTIONS["colour"].among("dog")
+    clip = cast(CLIP, KnowsTheirTexts(list(texts.values())))
+    assert set(texts) == set(COLOURS)
+    images = [Image.new("RGB", (8, 8)) for _ in range(4)]
+    for image, colour in zip(images, ("red", "red", "blue", "teal")):
+        image.info["text"] = texts[colour]
+    truths = [("dog", colour) for colour in ("red", "blue", "blue", "teal")]
+    assert check.answered(clip, images, "colour", cast(Any, truths)).value == 0.75
+
+
+def test_of_a_pair_the_order_does_not_matter():
+    clip = cast(CLIP, KnowsTheirTexts(list(QUESTIONS["pair"].texts.values())))
+    scene, prompt = next(iter(check.pair_scenes(1)))
+    first, second = (o.appearance.class_noun for o in scene.objects)
+    image = Image.new("RGB", (8, 8))
+    image.info["text"] = QUESTIONS["pair"].texts[tuple(sorted((first, second)))]  # type: ignore[index]
+    assert check.answered(clip, [image], "pair", check._facts([scene], "pair")).value == 1.0
+    assert first in prompt and second in prompt
+
+
+def test_every_question_has_a_text_for_every_truth_that_it_fits():
+    rng = np.random.default_rng(0)
+    truths = [data.truth_of(random_scene(rng)) for _ in range(2000)]
+    for name, question in QUESTIONS.items():
+        fitting = [truth for truth in truths if question.fits(truth)]
+        assert fitting, name
+        assert all(question.answer(truth) in question.texts for truth in fitting), name
+        assert len(set(question.texts.values())) == len(question.texts), name
+
+
+def test_the_measured_scenes_are_held_out_and_their_captions_possible():
+    for scene, prompt in check.held_out_scenes(20):
+        look = scene.objects[0].appearance
+        assert held_out(look.class_noun, look.colour, scene.context)
+        assert look.colour in prompt and look.class_noun in prompt
+        assert caption(scene, np.random.default_rng(0)).names["class"] == look.class_noun
+
+
+def pictures_of(colours: np.ndarray) -> list[list[Image.Image]]:
+    """[seeds, prompts, 3] -> pictures of one colour each"""
+    size = (models.SIZE, models.SIZE)
+    return [[Image.new("RGB", size, tuple(int(c) for c in colour)) for colour in row] for row in colours]
+
+
+def test_a_cast_of_the_seed_is_found_and_none_is_none():
+    rng = np.random.default_rng(1)
+    prompts, noise = rng.uniform(80, 160, (1, 12, 3)), rng.uniform(-10, 10, (16, 12, 3))
+    seeds = rng.uniform(-60, 60, (16, 1, 3))
+    free, cast_ = check.seed_cast(pictures_of(prompts + noise)), check.seed_cast(pictures_of(prompts + noise + seeds))
+    assert free.low is not None and free.low < 0.05 and abs(free.value) < 0.15
+    assert cast_.value > 0.9
+
+
+def test_the_correlation_is_that_of_the_analysis_of_variance():
+    """Against the textbook's one-way intraclass correlation, group by group in loops."""
+    rng = np.random.default_rng(2)
+    colours = rng.integers(60, 190, (6, 5, 3)).astype(float)
+    ours = check.seed_cast(pictures_of(colours)).value
+    centred = colours - colours.mean(axis=0)
+    between = within = 0.0
+    for s, c in product(range(6), range(3)):
+        mean = centred[s, :, c].mean()
+        between += 5 * mean**2 / 5  # the seeds' mean is 0; 6 - 1 degrees of freedom
+        within += sum((value - mean) ** 2 for value in centred[s, :, c]) / (6 * 4)
+    assert ours == pytest.approx((between - within) / (between + 4 * within))
+
+
+@pytest.mark.parametrize(("value", "bar", "said"), [(0.97, (0.95, np.inf), "bar 0.95: reached"), (0.9, (0.95, np.inf), "NOT"), (0.3, (0, 0.1), "at most 0.1: NOT")])
+def test_a_line_says_whether_its_bar_is_reached(value: float, bar: tuple[float, float], said: str):
+    assert said in str(check.Measured("class", Estimate(value, value, value, 5), bar))
