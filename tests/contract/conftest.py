@@ -37,7 +37,7 @@ class Case:
     changed: dict[str, Any]  # its own options; those of every stage are in EVERY_STAGE
     silent: tuple[str, ...] = ()
     besides: dict[str, dict[str, Any]] = field(default_factory=dict)  # what else an option needs to show itself
-    learns: dict[str, Any] = field(default_factory=dict)  # what makes the loss fall visibly in forty steps
+    learns: dict[str, Any] | None = field(default_factory=dict)  # what makes the loss fall visibly in forty steps; None: it need not
     needs_words: bool = False  # a random network does nothing with words: it learns on the embedded base
 
 
@@ -92,6 +92,19 @@ CASES = {
         silent=("gradient_checkpointing",),
         besides={"average": {"student": "full"}, "zero_init": {"student": "full"}},
         learns={"batch_size": 4, "learning_rate": 3e-3, "loss": "l2"},
+    ),
+    "ddpo": Case(
+        quick={
+            "steps": 3, "learning_rate": 1e-2, "updates": 1, "batch_size": 2, "gradient_accumulation": 1, "draw_steps": 2, "rewards": ("compressible",), "clip_range": 0.1,
+            "prompts": ("a photo of a {}", "a {} on the beach"), "statistics_least": 2, "advantage_clip": 1.1,
+        },
+        changed={
+            "trained": "full", "rank": 2, "updates": 3, "rewards": ("incompressible",), "reward_clip": "clip", "reward_dino": "dino", "aesthetic_head": "head", "prompts": ("{}",),
+            "draw_steps": 3, "draw_guidance_scale": 2.0, "clip_range": 1e-6, "advantage_clip": 0.1, "statistics_size": 2, "statistics_least": 50, "kl_weight": 100.0,
+            "gradient_checkpointing": True,
+        },
+        silent=("gradient_checkpointing", "reward_clip", "reward_dino", "aesthetic_head"),  # the encoders of other rewards than these two
+        learns=None,
     ),
 }  # fmt: skip
 for name in METHODS:

@@ -37,6 +37,8 @@ def test_only_declared_parameters_move(method, prediction, attach):
 
 def test_the_loss_falls_on_one_photo(method, prediction, attach, subject, case):
     """Law 3: on noise and timesteps that were not trained on."""
+    if case.learns is None:
+        pytest.skip("its loss is no measure; a test of its own shows that its reward rises")
     photos = subject.photos[:1]
     if case.needs_words:
         if prediction != "v_prediction":

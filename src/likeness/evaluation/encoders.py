@@ -45,6 +45,7 @@ PROCESSORS: dict[str, type[ImageProcessor]] = {
     "ViT": ViTImageProcessorPil,
 }
 CONVOLUTIONAL: dict[str, type[ResNetModel] | type[RegNetModel]] = {"resnet": ResNetModel, "regnet": RegNetModel}
+EMBEDDED = Path(__file__).parent.parent / "toybox" / "judges"  # the toybox's own: clip, dino, examiner
 BATCH = 32
 
 # What the published DINO ViT-S/16 numbers of DreamBooth and DreamBlend were taken with. The file beside the hub's
@@ -187,9 +188,12 @@ def _is_local(source: str | Path) -> bool:
 
 
 def _weights(kind: Any, source: str | Path, local: bool, **options: Any) -> Any:
-    model, loading = kind.from_pretrained(
-        source, local_files_only=local, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **options
-    )
+    try:
+        model, loading = kind.from_pretrained(
+            source, local_files_only=local, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **options
+        )
+    except OSError as problem:
+        raise EncoderError(f"{source}: its weights cannot be read ({str(problem).splitlines()[0]})") from None
     if loading["missing_keys"]:
         missing = sorted(loading["missing_keys"])
         raise EncoderError(f"{source}: {len(missing)} weights of {kind.__name__} are not there, the first is {missing[0]}")

@@ -104,6 +104,10 @@ class Method(ABC):
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:  # noqa: B027
         """Inverse of tensors()."""
 
+    def noted(self) -> dict[str, float]:
+        """What the journal keeps of a step beside its losses, such as the reward."""
+        return {}
+
     def checkpointable(self, step: int) -> bool:
         return True
 

@@ -39,6 +39,7 @@ class Trained:
     seconds: float
     peak_bytes: int
     skipped: str | None = None
+    noted: dict[str, float] | None = None  # beside the losses: what the method measured
 
 
 def make_optimizer(method: Method, stage: Stage) -> torch.optim.AdamW:
@@ -82,7 +83,7 @@ def train(method: Method, optimizer: torch.optim.Optimizer, stage: Stage, batche
             method.after_step()
         optimizer.zero_grad(set_to_none=True)
         rates = [float(group["lr"]) for group in optimizer.param_groups]
-        yield Trained(step, losses, rates, norm, time.perf_counter() - began, peak_bytes(), skipped)
+        yield Trained(step, losses, rates, norm, time.perf_counter() - began, peak_bytes(), skipped, method.noted() or None)
         if failures == PATIENCE:
             raise Diverged(
                 f"step {step}: loss or gradient was not finite {PATIENCE} times in a row. The last checkpoint is intact. "

@@ -12,6 +12,7 @@ METHODS = {
     "textual_inversion": "likeness.methods.textual_inversion:TextualInversion",
     "custom_diffusion": "likeness.methods.custom_diffusion:CustomDiffusion",
     "lcm": "likeness.methods.lcm:LCM",
+    "ddpo": "likeness.methods.ddpo:DDPO",
 }
 SENTENCES = {
     "dreambooth": "Train the whole U-Net on the photos, with prior preservation (arXiv 2208.12242).",
@@ -19,6 +20,7 @@ SENTENCES = {
     "textual_inversion": "Train one new word and nothing else (arXiv 2208.01618).",
     "custom_diffusion": "Train the cross-attention's keys and values and a word for each subject (arXiv 2212.04488).",
     "lcm": "Teach what lies beneath to draw in one to eight steps (arXiv 2310.04378).",
+    "ddpo": "Raise a reward of the model's own pictures, such as likeness to the subject (arXiv 2305.13301).",
 }
 for _found in entry_points(group="likeness.methods"):
     METHODS[_found.name] = _found.value

@@ -86,6 +86,7 @@ def _page(run: Run) -> str:
         previews=previews,
         loss_curve=loss_curve(run.losses),
         loss_names=list(run.losses),
+        noted={name: loss_curve({name: points}, name) for name, points in run.noted.items()},
         broken_losses=run.broken_losses,
         scores=scores,
         metric_names=METRICS,

@@ -18,8 +18,8 @@ RAW_POINTS = 500  # per curve; a long run has more than anyone can see
 COLOURS = 5  # classes c0 … c4 in the page
 
 
-def loss_curve(curves: dict[str, list[tuple[float, float]]]) -> Markup:
-    """Each loss over the steps: single steps as dots, their running mean as a line. (step, value) pairs, finite."""
+def loss_curve(curves: dict[str, list[tuple[float, float]]], what: str = "loss") -> Markup:
+    """Each loss, or whatever else was measured at every step, over the steps: single steps as dots, their running mean as a line. (step, value) pairs, finite."""
     curves = {name: sorted(points) for name, points in curves.items() if points}
     if not curves:
         return Markup("")
@@ -50,7 +50,7 @@ def loss_curve(curves: dict[str, list[tuple[float, float]]]) -> Markup:
     parts.append(Markup('<text class="tick" x="{}" y="{}" text-anchor="end">step</text>').format(right, bottom + 40))
     for number, (name, points) in enumerate(curves.items()):
         parts.append(_curve(name, [(x(step), y(value)) for step, value in _thinned(points)], _line(points, x, y), number))
-    label = f"loss over steps{scale}: {', '.join(curves)}"
+    label = f"{what} over steps{scale}: {', '.join(curves)}"
     return svg(LOSS_WIDTH, bottom + 48, label, parts)
 
 

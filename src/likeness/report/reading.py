@@ -62,6 +62,7 @@ class Run:
     recipe: str
     photos: list[Path]
     losses: dict[str, list[tuple[float, float]]]  # name: (step, value), finite
+    noted: dict[str, list[tuple[float, float]]]  # what a method measured beside them, such as its reward
     broken_losses: int  # steps with a loss that is no number
     step_seconds: list[float]
     drawn: list[Drawn]
@@ -72,13 +73,14 @@ class Run:
 def read_run(folder: Path) -> Run:
     """Read all parts of a run folder that can be read; never raises for one that cannot."""
     journal = _lines(folder / "journal.jsonl")
-    losses, broken = _losses(journal)
+    losses, broken = _curves(journal, "losses")
     return Run(
         folder=folder,
         about=_object(folder / "run.json"),
         recipe=_text(folder / "recipe.toml"),
         photos=sorted((folder / "photos").glob("*.png")),
         losses=losses,
+        noted=_curves(journal, "noted")[0],
         broken_losses=broken,
         step_seconds=[seconds for line in journal if (seconds := number(line.get("seconds"))) is not None],
         drawn=_drawn(folder / "pictures"),
@@ -117,14 +119,14 @@ def _parsed(text: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _losses(journal: list[dict[str, Any]]) -> tuple[dict[str, list[tuple[float, float]]], int]:
+def _curves(journal: list[dict[str, Any]], what: str) -> tuple[dict[str, list[tuple[float, float]]], int]:
     curves: dict[str, list[tuple[float, float]]] = {}
     broken = 0
     for line in journal:
         step = number(line.get("step"))
         if step is None:
             continue
-        values = {str(name): number(value) for name, value in _dict(line.get("losses")).items()}
+        values = {str(name): number(value) for name, value in _dict(line.get(what)).items()}
         broken += None in values.values()
         for name, value in values.items():
             if value is not None:

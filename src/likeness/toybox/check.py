@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
 from ..evaluation import metrics
-from ..evaluation.encoders import CLIP, DINO, load_clip, load_dino
+from ..evaluation.encoders import CLIP, DINO, EMBEDDED, load_clip, load_dino
 from ..evaluation.statistics import Estimate, auc, bootstrap, wilson
 from ..model.base import Base
 from ..model.trajectory import sample
@@ -31,7 +30,6 @@ from . import data, models
 from .judge_training import UNSEEN
 from .questions import QUESTIONS, Answer
 
-JUDGES = Path(__file__).parent / "judges"
 PICTURES = 512
 SEED = 20_260  # of the pictures measured on: no training set has it
 FAMILIES = 128  # of look-alikes, sixteen pictures each, that the judges of individuals are asked about
@@ -195,7 +193,7 @@ def seed_cast(rows: list[list[Image.Image]]) -> Estimate:
 
 def check(say: Callable[[str], None], pictures: int = PICTURES) -> list[Measured]:
     """Measure everything and say it line by line; about ten minutes on two CPU cores."""
-    base, clip = Base.open("toybox"), load_clip(JUDGES / "clip")
+    base, clip = Base.open("toybox"), load_clip(EMBEDDED / "clip")
     rows: list[Measured] = []
 
     def note(what: str, estimate: Estimate, bar: tuple[float, float] | None = None) -> None:
@@ -215,7 +213,7 @@ def check(say: Callable[[str], None], pictures: int = PICTURES) -> list[Measured
     ):  # fmt: skip
         images = [draw(s, models.SIZE) for s in shown]
         note(f"judge on real renders: {question}", answered(clip, images, question, _facts(shown, question)), at_least(bar) if bar else None)
-    dinos = {"judge of individuals": load_dino(JUDGES / "dino"), "examiner": load_dino(JUDGES / "examiner")}
+    dinos = {"judge of individuals": load_dino(EMBEDDED / "dino"), "examiner": load_dino(EMBEDDED / "examiner")}
     for name, dino in dinos.items():
         for which, (other, twin) in same_or_other(dino).items():
             if name == "examiner" or not which:

@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from ..evaluation import metrics
-from ..evaluation.encoders import CLIP, DINO, EncoderError, load_clip, load_dino
+from ..evaluation.encoders import CLIP, DINO, EMBEDDED, EncoderError, load_clip, load_dino
 from ..evaluation.statistics import Estimate, bootstrap, wilson
 from ..files.errors import UserError
 from ..files.picture import is_black
 from ..files.prompts import said
 from ..files.recipe import Recipe
 from ..files.run_folder import RunFolder, SavedPicture
+from ..learning.rewards import SCORED
 from ..world.captions import article
 from ..world.contexts import CONTEXTS
 from ..world.drawing import draw
@@ -36,7 +36,6 @@ from .progress import Progress
 from .stack import read_card, stage_types
 from .stopping import Stopped, stop_request
 
-JUDGES = Path(__file__).parent.parent / "toybox" / "judges"
 DISTRACTORS = 10
 
 
@@ -56,7 +55,7 @@ def open_judges(base: str, clip: str | None = None, dino: str | None = None) -> 
             "--clip openai/clip-vit-base-patch32 --dino facebook/dino-vits16"
         )
     try:
-        return Judges(load_clip(clip or JUDGES / "clip"), load_dino(dino or JUDGES / "dino"))
+        return Judges(load_clip(clip or EMBEDDED / "clip"), load_dino(dino or EMBEDDED / "dino"))
     except EncoderError as problem:
         raise UserError(str(problem)) from None
 
@@ -131,11 +130,23 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
     remarks = [f"{blank} of {len(saved)} pictures are black."] if blank else []
     if recipe.others:
         remarks.append("Likeness is to the first of the run's subjects alone, also in pictures that were asked for another by itself.")
+    remarks += _own_teachers(recipe)
     if subject is None:
         remarks.append("Floor and naming: not available for photographs, whose other individuals of the class are unknown.")
         if recipe.base == "toybox":
             remarks.append("The embedded judges know drawn scenes alone: of photographs their cosines are a hint, no measurement.")
     return {"encoders": {"clip": judges.clip.name, "dino": judges.dino.name}, "rows": rows, "each": each, "remarks": remarks}
+
+
+def _own_teachers(recipe: Recipe) -> list[str]:
+    """Scores that a stage was rewarded by: their rise says that it was trained, not that pictures are better."""
+    remarks = []
+    for stage in recipe.stages:
+        for reward in getattr(stage, "rewards", ()):
+            if taught := SCORED.get(reward.partition(":")[0]):
+                names = " and ".join(dict.fromkeys({"dino": "DINO"}.get(score, "CLIP-T") for score in taught))
+                remarks.append(f"{names}: rewarded this run's pictures in training ({reward}), by an encoder that may be the one that scores them here. It is its own teacher; believe another judge.")
+    return remarks
 
 
 def _together(run: RunFolder, recipe: Recipe, saved: list[SavedPicture]) -> list[SavedPicture]:

@@ -1,0 +1,253 @@
+"""DDPO: raise a reward of the model's own pictures, such as their likeness to the subject, by policy gradients.
+
+Black et al. 2023, arXiv 2305.13301, and Fan et al. 2023 (DPOK), arXiv 2305.16381, for the divergence from the base. The model draws a rollout of pictures with noise in
+every step; steps of pictures that were better than their prompt's average become more likely. Guidance is the same in training as in drawing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from peft import LoraConfig
+from pydantic import Field, field_validator, model_validator
+from torch import Tensor, nn
+
+from ..evaluation.benchmark import dreambench_prompts
+from ..files.prompts import said
+from ..files.recipe import Stage
+from ..learning.method import Method, Subject, chance
+from ..learning.policy import PromptStatistics, clipped_objective, log_probability, next_step
+from ..learning.rewards import Rewarding, parse, reward_of
+from ..model.adapters import Adapter, LowRank, Weights
+from ..model.base import Base, Conditioning
+from ..model.trajectory import BATCH, initial_latents
+
+COLUMNS = ("latents", "chosen", "timesteps", "earlier", "log_probabilities", "advantages")  # of Decisions, those that are tensors
+ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
+
+
+class Spec(Stage):
+    """Options of DDPO."""
+
+    method: ClassVar[str] = "ddpo"
+    decides: ClassVar[tuple[str, ...]] = ("trained", "rank")
+
+    trained: Literal["lora", "full"] = Field(default="lora", description="What learns: a LoRA on the U-Net's attention, or all of the U-Net. Source: DDPO's code.")
+    learning_rate: float = Field(default=3e-4, gt=0, le=1, description="Step size of AdamW after the warm-up; the whole U-Net wants 1e-5. Default from DDPO's code.")
+    steps: int = Field(default=200, ge=1, le=10_000_000, description="Optimizer steps of this stage. Default: 100 rollouts with two steps on each, as DDPO's code.")
+    batch_size: int = Field(default=8, ge=1, description="Pictures per micro-batch; each gives one step of its drawing at a time. Default: cut from DDPO's 256 a rollout to fit one GPU.")
+    gradient_accumulation: int = Field(default=2, ge=1, description="Micro-batches of pictures per optimizer step. Default: cut from DDPO's 256 pictures a rollout to fit one GPU.")
+    updates: int = Field(default=2, ge=1, le=100, description="Optimizer steps on each rollout; it has updates x batch_size x gradient_accumulation pictures. Default: DDPO's 2 to 4.")
+    rank: int = Field(default=4, ge=1, le=1024, description="Rank of the LoRA. Default from DDPO's code.")
+    rewards: tuple[str, ...] = Field(default=("f1",), min_length=1, description="What is raised, with weights if wanted (subject:0.5): clip_t, subject, f1, compressible, incompressible, aesthetic, or another package's. Default: a subject in its scene.")
+    reward_clip: str | None = Field(default=None, description="CLIP encoder of the rewards: folder or hub id; none = the toybox's judge.")
+    reward_dino: str | None = Field(default=None, description="DINO encoder of the rewards: folder or hub id; none = the toybox's judge.")
+    aesthetic_head: Path | None = Field(default=None, description="File of LAION's linear head, for the reward aesthetic.")
+    prompts: tuple[str, ...] = Field(default=(), description="What is drawn: prompts with {} where the subject belongs; none = DreamBench's. Default: scenes as they will be asked for.")
+    draw_steps: int = Field(default=50, ge=1, le=1000, description="Sampling steps of a rollout's pictures, each of which is learned from. Default from DDPO's code.")
+    draw_guidance_scale: float = Field(default=5.0, ge=1, le=100, description="Guidance of a rollout's pictures, and in training. Default from DDPO's code.")
+    clip_range: float = Field(default=1e-4, gt=0, le=1, description="How far a step's probability ratio may move its own update. Default from DDPO's code.")
+    advantage_clip: float = Field(default=5.0, gt=0, le=100, description="Most deviations from its prompt's mean that a picture counts for. Default from DDPO's code.")
+    statistics_size: int = Field(default=32, ge=2, le=10_000, description="Rewards of late that are kept of each prompt, to tell a good picture from an easy prompt. Default from DDPO's code.")
+    statistics_least: int = Field(default=16, ge=2, le=10_000, description="Rewards that a prompt needs for statistics of its own; before, the rollout's are taken. Default from DDPO's code.")
+    kl_weight: float = Field(default=0.0, ge=0, le=1e6, description="Weight of each step's divergence from the model as it was; 0 = none. Default: DDPO's code has none.")
+    gradient_checkpointing: bool = Field(default=False, description="Compute activations twice instead of keeping them: less memory, slower.")
+
+    @field_validator("prompts")
+    @classmethod
+    def _name_the_subject(cls, prompts: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [prompt for prompt in prompts if "{}" not in prompt]:
+            raise ValueError(f"{wrong[0]!r} must have {{}} where the subject belongs")
+        return prompts
+
+    @field_validator("rewards", mode="before")
+    @classmethod
+    def _apart_by_commas(cls, rewards: Any) -> Any:
+        return [part.strip() for part in rewards.split(",")] if isinstance(rewards, str) else rewards
+
+    @model_validator(mode="after")
+    def _whole_rollouts(self) -> Spec:
+        if "steps" in self.model_fields_set and self.steps % self.updates:
+            raise ValueError(f"steps: {self.steps} must be a multiple of updates, {self.updates}, or the last rollout would be left half used")
+        if broken := [step for step in self.checkpoints if step % self.updates]:
+            raise ValueError(f"checkpoints: {broken[0]} must be a multiple of updates, {self.updates}, where a rollout ends")
+        return self
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """A micro-batch: one step of the drawing of each of some pictures."""
+
+    latents: Tensor  # [b, c, h, w], before the step
+    chosen: Tensor  # [b, c, h, w], after it
+    timesteps: Tensor  # [b]
+    earlier: Tensor  # [b]
+    prompts: tuple[str, ...]
+    log_probabilities: Tensor  # [b], when they were drawn
+    advantages: Tensor  # [b]
+    share: float = 1.0
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    def rows(self, rows: Any, share: float) -> Decisions:
+        return Decisions(
+            self.latents[rows], self.chosen[rows], self.timesteps[rows], self.earlier[rows], tuple(self.prompts[n] for n in range(len(self))[rows]),
+            self.log_probabilities[rows], self.advantages[rows], share,
+        )  # fmt: skip
+
+    def halves(self) -> tuple[Decisions, Decisions]:
+        n, middle = len(self), len(self) // 2
+        return self.rows(slice(0, middle), self.share * middle / n), self.rows(slice(middle, n), self.share * (n - middle) / n)
+
+
+class DDPO(Method):
+    Spec = Spec
+    spec: Spec
+
+    def __init__(self, spec: Spec, base: Base):
+        self.spec, self.base = spec, base
+        parse(spec.rewards)
+        config: Any = {"r": spec.rank, "lora_alpha": spec.rank, "target_modules": ATTENTION, "init_lora_weights": "gaussian"}
+        self.adapter: Adapter = LowRank(base.unet, "unet", LoraConfig(**config)) if spec.trained == "lora" else Weights(base.unet, "unet")
+        self.adapters = [self.adapter]
+        self.before: nn.Module | None = None  # of a fully trained U-Net, where its divergence is asked for
+        self.statistics = PromptStatistics(spec.statistics_size, spec.statistics_least)
+        self.measured: dict[str, float] = {}
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        return [{"params": self.adapter.parameters(), "lr": self.spec.learning_rate}]
+
+    def weights(self) -> dict[str, Tensor]:
+        return self.adapter.weights()
+
+    def restore(self, weights: dict[str, Tensor]) -> None:
+        self.adapter.restore(weights)
+
+    def freeze(self) -> None:
+        super().freeze()
+        self.adapter.fold()
+        self.before = None
+
+    def state(self) -> dict[str, Any]:
+        return self.statistics.state()
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        self.statistics.load_state(state)
+
+    def checkpointable(self, step: int) -> bool:
+        return step % self.spec.updates == 0  # a rollout is no part of a checkpoint
+
+    def noted(self) -> dict[str, float]:
+        return self.measured
+
+    def batches(self, subjects: Sequence[Subject], start: int, seed: int) -> Iterator[list[Decisions]]:
+        if self.spec.gradient_checkpointing:
+            self.base.spare_memory(text_encoders=False)
+        if self.spec.kl_weight and self.spec.trained == "full":
+            self.before = deepcopy(self.base.unet).requires_grad_(False)
+        spec = self.spec
+        asked = [
+            (said(template, self.called(subject.called or subject.class_noun, subject)), said(template, subject.class_noun))
+            for subject in subjects for template in spec.prompts or dreambench_prompts(subject.class_noun)
+        ]  # fmt: skip
+        with torch.no_grad():
+            self._said = {prompt: self.base.condition([prompt]) for prompt in ["", *(prompt for prompt, _ in asked)]}
+        photos = [photo for subject in subjects for photo in subject.photos]
+        self._reward = reward_of(spec.rewards, Rewarding(photos, spec.reward_clip, spec.reward_dino, spec.aesthetic_head, str(self.base.device)))
+        return self._endless(asked, start // spec.updates, seed)
+
+    def _endless(self, asked: list[tuple[str, str]], rollout: int, seed: int) -> Iterator[list[Decisions]]:
+        spec = self.spec
+        each = spec.batch_size * spec.gradient_accumulation
+        while True:
+            drawn = self._rollout(asked, rollout, spec.updates * each, seed)
+            steps = len(drawn[0].timesteps)
+            for update in range(spec.updates):
+                parts = []
+                for part in range(spec.gradient_accumulation):
+                    first = update * each + part * spec.batch_size
+                    parts += [_together(drawn[first : first + spec.batch_size], n, 1 / (steps * spec.gradient_accumulation)) for n in range(steps)]
+                yield parts
+            rollout += 1
+
+    @torch.no_grad()
+    def _rollout(self, asked: list[tuple[str, str]], number: int, count: int, seed: int) -> list[Decisions]:
+        """`count` pictures drawn by the model as it is now: each as its own Decisions, a row a step, with its advantage."""
+        spec, base = self.spec, self.base
+        choice = torch.Generator().manual_seed(chance(seed, "rollout", number))
+        rows = torch.randint(len(asked), (count,), generator=choice).tolist()
+        sampler = base.sampler()
+        sampler.set_timesteps(spec.draw_steps)
+        gap = base.scheduler.config.num_train_timesteps // spec.draw_steps
+        walks, pictures = [], []
+        for first in range(0, count, BATCH):
+            prompts = tuple(asked[row][0] for row in rows[first : first + BATCH])
+            seeds = [chance(seed, "rollout", number, first + k) for k in range(len(prompts))]
+            latents, generators = initial_latents(base, seeds), [torch.Generator().manual_seed(s + 1) for s in seeds]
+            steps = []
+            for t in sampler.timesteps.to(base.device):
+                timesteps, earlier = t.expand(len(prompts)), (t - gap).clamp(min=0).expand(len(prompts))
+                mean, deviation = next_step(base, self._predict(latents, timesteps, prompts), latents, timesteps, earlier)
+                noise = torch.cat([torch.randn((1, *latents.shape[1:]), generator=g) for g in generators]).to(latents)
+                chosen = mean + deviation * noise
+                steps.append((latents, chosen, timesteps, earlier, log_probability(chosen, mean, deviation)))
+                latents = chosen
+            pictures += base.decode(latents)
+            walks += [(prompt, [torch.stack([step[column][k] for step in steps]) for column in range(5)]) for k, prompt in enumerate(prompts)]
+        rewards = self._reward(pictures, [asked[row][1] for row in rows])
+        advantages = self.statistics.advantages([prompt for prompt, _ in walks], rewards).clip(-spec.advantage_clip, spec.advantage_clip)
+        self.measured = {"reward": float(rewards.mean()), "reward deviation": float(rewards.std())}
+        found = []
+        for (prompt, (before, after, timesteps, earlier, likely)), advantage in zip(walks, advantages):
+            found.append(Decisions(before, after, timesteps, earlier, (prompt,) * len(before), likely, torch.full((len(before),), float(advantage), device=base.device)))
+        return found
+
+    def _predict(self, latents: Tensor, timesteps: Tensor, prompts: Sequence[str]) -> Tensor:
+        """With classifier-free guidance; gradients flow through both halves."""
+        told = Conditioning.cat([self._said[prompt] for prompt in prompts])
+        scale = self.spec.draw_guidance_scale
+        if scale == 1.0:
+            return self.base.predict(latents, timesteps, told).float()
+        both = Conditioning.cat([self._said[""]] * len(prompts) + [told])
+        without, with_prompt = self.base.predict(torch.cat([latents, latents]), torch.cat([timesteps, timesteps]), both).float().chunk(2)
+        return without + scale * (with_prompt - without)
+
+    def loss(self, batch: Decisions) -> dict[str, Tensor]:
+        def mean() -> tuple[Tensor, Tensor]:
+            return next_step(self.base, self._predict(batch.latents, batch.timesteps, batch.prompts), batch.latents, batch.timesteps, batch.earlier)
+
+        now, deviation = mean()
+        ratio = (log_probability(batch.chosen, now, deviation) - batch.log_probabilities).exp()
+        losses = {"policy": batch.share * clipped_objective(ratio, batch.advantages, self.spec.clip_range).mean()}
+        if self.spec.kl_weight:
+            with torch.no_grad(), self._as_it_was():
+                then, _ = mean()
+            divergence = ((now - then) ** 2 / (2 * deviation**2)).flatten(1).mean(dim=1)  # of two normal distributions of one deviation
+            losses["divergence"] = batch.share * self.spec.kl_weight * divergence.mean()
+        return losses
+
+    @contextmanager
+    def _as_it_was(self) -> Iterator[None]:
+        if isinstance(self.adapter, LowRank):
+            with self.adapter.off():
+                yield
+            return
+        own, self.base.unet = self.base.unet, self.before  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            self.base.unet = own
+
+
+def _together(pictures: Sequence[Decisions], step: int, share: float) -> Decisions:
+    """Step `step` of the drawing of each picture, as one micro-batch."""
+    rows = [picture.rows(slice(step, step + 1), share) for picture in pictures]
+    columns: dict[str, Any] = {name: torch.cat([getattr(row, name) for row in rows]) for name in COLUMNS}
+    return Decisions(prompts=tuple(row.prompts[0] for row in rows), share=share, **columns)
