@@ -70,6 +70,32 @@ def main() -> None:
     print(f"wrote {PAGE}")
 
 
+def world(found: dict) -> Iterator[str]:
+    """What benchmarks/check.py wrote."""
+    yield f"## The base and the judges\n\n`{found['command']}`, {found['machine']}. {found['note']}\n"
+    yield table(["on pictures that nothing was trained on", "measured", "bar", ""], [measured(row) for row in found["rows"]])
+    yield "\n### Who is who: the judges of individuals against the world's truth\n"
+    yield "Share of an individual's pictures, in pairs of scenes, that are known where so large a share of its twins by words (or of others of its class that share no words) are taken for it; a threshold a family, intervals over families. `examiner` is the second judge, for last measurements.\n"
+    shares = [f"{line['false']:.0%} false" for line in found["roc"]["dino"]["twins"]]
+    yield table(["judge", "told from", *shares], [
+        [f"`{judge}`", against, *(share({k: v for k, v in line.items() if k != "false"}) for line in lines)] for judge, kinds in found["roc"].items() for against, lines in kinds.items()
+    ])  # fmt: skip
+    yield "\nMean cosines of `dino` by class: between two scenes of one individual (ceiling), of twins by words (floor), of others of the class.\n"
+    yield table(["class", "families", "ceiling", "floor", "others"], [
+        [noun, str(f["families"]), *(number(f[name]) for name in ("same", "twins", "others"))] for noun, f in found["classes"].items()
+    ])  # fmt: skip
+    yield ""
+
+
+def measured(row: dict) -> list[str]:
+    estimate = Estimate(row["value"], row["low"], row["high"], row["n"])
+    if row["bar"] is None:
+        return [row["what"], short(estimate), "", ""]
+    low, high = row["bar"][0] or 0.0, float("inf") if row["bar"][1] is None else row["bar"][1]
+    wanted = f"≥ {low:g}" if high == float("inf") else f"≤ {high:g}" if not low else f"{low:g} to {high:g}"
+    return [row["what"], short(estimate), wanted, "reached" if low <= estimate.value <= high else "**not reached**"]
+
+
 def grid(found: dict) -> Iterator[str]:
     """compare.json of the methods' grid."""
     cells = found["cells"]
@@ -182,10 +208,13 @@ def share(estimate: dict) -> str:
 def short(estimate: Estimate, signed: bool = False) -> str:
     """.830 [.693, .938]"""
 
-    def number(value: float) -> str:
-        return f"{value:+.3f}" if signed else f"{value:.3f}".replace("0.", ".", 1)
+    if estimate.low is None or estimate.high is None:
+        return number(estimate.value, signed)
+    return f"{number(estimate.value, signed)} [{number(estimate.low, signed)}, {number(estimate.high, signed)}]"
 
-    return number(estimate.value) if estimate.low is None or estimate.high is None else f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"
+
+def number(value: float, signed: bool = False) -> str:
+    return f"{value:+.3f}" if signed else f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -193,7 +222,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-SECTIONS = {"grid": grid, "steps": steps, "pairs": pairs, "style": style}
+SECTIONS = {"world": world, "grid": grid, "steps": steps, "pairs": pairs, "style": style}
 
 if __name__ == "__main__":
     main()

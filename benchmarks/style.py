@@ -17,7 +17,7 @@ from PIL import Image
 from likeness.evaluation.statistics import wilson
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
-from likeness.toybox.check import named, styled
+from likeness.toybox.check import answered, named
 from likeness.workflow.evaluating import open_judges
 from likeness.workflow.fitting import fit
 from likeness.workflow.progress import Progress
@@ -81,7 +81,7 @@ def main() -> None:
     for kind, pictures in images.items():
         texts = [[f"{caption.split(' ', 2)[0]} {caption.split(' ', 2)[1]} {CONTEXTS[place].words}" for place in NAMED_CONTEXTS] for _, caption in shown]
         right = named(clip, clip.pictures(pictures), texts) == [NAMED_CONTEXTS.index(scene.context) for scene, _ in shown]
-        lines.append({"kind": kind, "styled": asdict(styled(clip, pictures, [asked.style] * ASKED)), "placed": asdict(wilson(int(right.sum()), ASKED))})
+        lines.append({"kind": kind, "styled": asdict(answered(clip, pictures, "style", [(caption.split(" ", 2)[1], asked.style) for _, caption in shown])), "placed": asdict(wilson(int(right.sum()), ASKED))})
         print(f"{kind:40} in the style {lines[-1]['styled']['value']:.3f}  placed {lines[-1]['placed']['value']:.3f}")
     sheet = Image.new("RGB", (8 * 64, len(images) * 64))
     for row, pictures in enumerate(images.values()):

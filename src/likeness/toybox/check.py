@@ -5,7 +5,6 @@ Real renders stand beside generated pictures, so a judge's own mistakes are not 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -113,26 +112,39 @@ def _facts(scenes: list[Scene], question: str) -> list[Answer]:
     return [QUESTIONS[question].answer(data.truth_of(scene)) for scene in scenes]
 
 
-def same_or_other(dino: DINO) -> dict[str, tuple[Estimate, Estimate]]:
-    """Of all classes, of those the examiner never saw and of the rest: how often the same individual in two scenes has a higher cosine
-    than it has to another of its class, and to a twin by words. An AUC a family of look-alikes; the interval is over families."""
-    scenes, people = zip(*(data.judges_scene(SEED, k) for k in range(FAMILIES * data.TWINS * data.PHOTOS)))
+@dataclass(frozen=True)
+class Family:
+    """Cosines between the pictures of four individuals that share all words: of one, of two, and of one to others of the class that share none."""
+
+    noun: str
+    same: np.ndarray
+    twins: np.ndarray
+    others: np.ndarray  # empty where the class has no other family here
+
+
+def families(dino: DINO, count: int = FAMILIES) -> list[Family]:
+    """What a judge of individuals sees in look-alikes that nothing was trained on."""
+    scenes, people = zip(*(data.judges_scene(SEED, k) for k in range(count * data.TWINS * data.PHOTOS)))
     vectors = dino.pictures([draw(s, models.SIZE) for s in scenes])
     people, nouns = np.array(people), np.array([s.objects[0].appearance.class_noun for s in scenes])
-    found: dict[str, list[tuple[str, float, float]]] = defaultdict(list)
-    for family in range(FAMILIES):
-        mine = np.flatnonzero(people // data.TWINS == family)
-        cosines = vectors[mine] @ vectors[mine].T
-        upper = np.triu(np.ones_like(cosines, dtype=bool), 1)
-        same = people[mine][:, None] == people[mine]
-        others = np.flatnonzero((nouns == nouns[mine[0]]) & (people // data.TWINS != family))
-        far = (vectors[mine] @ vectors[others].T).ravel()
+    found = []
+    for number in range(count):
+        mine = np.flatnonzero(people // data.TWINS == number)
         noun = str(nouns[mine[0]])
-        to_others = auc(cosines[upper & same], far[:: -(-len(far) // 4000)]).value if len(others) else np.nan
-        found[noun].append((noun, to_others, auc(cosines[upper & same], cosines[upper & ~same]).value))
-    rows = [row for rows in found.values() for row in rows]
-    sets = {"": rows, "unseen": [r for r in rows if r[0] in UNSEEN], "seen": [r for r in rows if r[0] not in UNSEEN]}
-    return {name: (bootstrap([o for _, o, _ in kept if np.isfinite(o)]), bootstrap([t for _, _, t in kept])) for name, kept in sets.items()}
+        others = np.flatnonzero((nouns == noun) & (people // data.TWINS != number))
+        cosines, same = vectors[mine] @ vectors[mine].T, people[mine][:, None] == people[mine]
+        upper = np.triu(np.ones_like(cosines, dtype=bool), 1)
+        found.append(Family(noun, cosines[upper & same], cosines[upper & ~same], (vectors[mine] @ vectors[others].T).ravel()))
+    return found
+
+
+def told_apart(found: Sequence[Family]) -> tuple[Estimate, Estimate]:
+    """How often one individual in two scenes has a higher cosine than it has to another of its class, and to a twin by words.
+
+    An AUC a family; the intervals are over families.
+    """
+    to_others = [auc(family.same, family.others[:: -(-len(family.others) // 4000)]).value for family in found if len(family.others)]
+    return bootstrap(to_others), bootstrap([auc(family.same, family.twins).value for family in found])
 
 
 def named_among_others(dinos: Sequence[DINO]) -> list[Estimate]:
@@ -215,11 +227,14 @@ def check(say: Callable[[str], None], pictures: int = PICTURES) -> list[Measured
         note(f"judge on real renders: {question}", answered(clip, images, question, _facts(shown, question)), at_least(bar) if bar else None)
     dinos = {"judge of individuals": load_dino(EMBEDDED / "dino"), "examiner": load_dino(EMBEDDED / "examiner")}
     for name, dino in dinos.items():
-        for which, (other, twin) in same_or_other(dino).items():
-            if name == "examiner" or not which:
-                classes = {"": "", "seen": ", classes it saw", "unseen": f", {', '.join(UNSEEN)}, which it never saw"}[which]
-                note(f"{name}: same against another of its class, AUC{classes}", other, at_least(0.97))
-                note(f"{name}: same against a twin by words, AUC{classes}", twin)
+        found = families(dino)
+        sets = {"": found}
+        if name == "examiner":
+            sets = {", classes it saw": [f for f in found if f.noun not in UNSEEN], f", {', '.join(UNSEEN)}, which it never saw": [f for f in found if f.noun in UNSEEN]}
+        for which, kept in sets.items():
+            other, twin = told_apart(kept)
+            note(f"{name}: same against another of its class, AUC{which}", other, at_least(0.97))
+            note(f"{name}: same against a twin by words, AUC{which}", twin)
     for name, estimate in zip(dinos, named_among_others(list(dinos.values()))):
         note(f"{name}: names an individual among ten others of the same words", estimate, at_least(0.90))
 
