@@ -83,19 +83,40 @@ def generate(
 
 
 @app.command
-def evaluate(run: Path, /, *, clip: str | None = None, dino: str | None = None) -> None:
-    """Score a run's pictures, with intervals, floor and ceiling.
+def evaluate(
+    run: Path, /, *, clip: str | None = None, dino: str | None = None, references: Path | None = None, prompts: Path | None = None,
+    called: str | None = None, class_noun: str | None = None,
+) -> None:  # fmt: skip
+    """Score a run's pictures, or any folder of pictures, with intervals, floor and ceiling.
 
     Parameters
     ----------
     run
-        Folder of the run.
+        Folder of the run; with --references any folder of pictures, whoever drew them.
     clip
         CLIP encoder: folder or hub id. Default on the toybox: the embedded judge.
     dino
         DINO or DINOv2 encoder: folder or hub id. Default on the toybox: the embedded judge.
+    references
+        Folder of the subject's photos, to score a folder of pictures.
+    prompts
+        What a folder's pictures were asked for: a text file with a prompt a line, in the order of their names. Default: captions beside them, or what they carry inside.
+    called
+        What those prompts call the subject, such as "sks dog"; they are judged with the class noun in its place.
+    class_noun
+        What the subject is: dog, backpack.
     """
     from ..workflow.demo import table
+
+    if references is not None:
+        from ..workflow.folders import evaluate_folder
+
+        print(table(evaluate_folder(run, references, progress(), prompts=prompts, called=called, class_noun=class_noun, clip=clip, dino=dino)))
+        print(f"figures: {run / 'scores.json'}")
+        print("next: likeness train dreambooth PHOTOS --class-noun NOUN, and compare")
+        return
+    if prompts or called or class_noun:
+        raise UserError("evaluate: --prompts, --called and --class-noun are for a folder of pictures; give --references, the folder of its subject's photos, too.")
     from ..workflow.evaluating import evaluate as score
 
     print(table(score(run_at(run), progress(), clip, dino)))

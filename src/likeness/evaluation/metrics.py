@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+NEAR_COPY = 0.97  # of two pictures' thumbnails
+
 
 def subject_similarity_max(pictures: np.ndarray, references: np.ndarray) -> np.ndarray:
     """Cosine of each picture to the reference that it is nearest to. [n, d], [m, d] -> [n]"""
@@ -59,6 +61,28 @@ def identify(pictures: np.ndarray, candidates: Sequence[np.ndarray]) -> np.ndarr
 def is_blank(picture: Image.Image) -> bool:
     """Whether a picture is one colour all over: what a safety checker or a NaN leaves. Count these and say how many."""
     return all(low == high for low, high in picture.convert("RGB").getextrema())  # pyright: ignore[reportGeneralTypeIssues]
+
+
+def near_copies(pictures: Sequence[Image.Image], references: Sequence[Image.Image], threshold: float = NEAR_COPY) -> list[tuple[int, int]]:
+    """Pictures that are a reference over again, pixel by pixel: (picture, reference), by the correlation of small thumbnails, mirrored or not.
+
+    Light and contrast do not matter, place and outline do: another picture of the same subject is no copy.
+    """
+    shown, known = ([_thumbnail(image) for image in images] for images in (pictures, references))
+    found = []
+    for number, picture in enumerate(shown):
+        likest = [max(float((picture * reference).mean()), float((picture[:, ::-1] * reference).mean())) for reference in known]
+        if likest and max(likest) >= threshold:
+            found.append((number, int(np.argmax(likest))))
+    return found
+
+
+def _thumbnail(image: Image.Image) -> np.ndarray:
+    """[24, 24, 3], mean 0 and deviation 1; a picture of one colour is 0 everywhere and like nothing."""
+    small = np.asarray(image.convert("RGB").resize((24, 24), Image.Resampling.BOX), dtype=np.float64)
+    centred = small - small.mean()
+    deviation = centred.std()
+    return centred / deviation if deviation > 1 else np.zeros_like(centred)
 
 
 def _cosines(pictures: np.ndarray, references: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ MOST_PHOTOS, MOST_PROMPTS, MOST_SEEDS, MOST_PREVIEWS = 12, 30, 4, 12
 
 METRICS = {
     "dino": "Likeness to the subject (DINO)",
+    "dino_max": "Likeness to the likest photo (DINO)",
     "dinov2": "Likeness to the subject (DINOv2)",
     "clip_i": "Likeness to the subject (CLIP-I)",
     "clip_t": "Follows the prompt (CLIP-T)",

@@ -8,9 +8,10 @@ from ..evaluation.operating_points import Choice, choose_checkpoint
 from ..files.errors import UserError
 from ..files.run_folder import RunFolder
 from .demo import NEW_SCENES
-from .evaluating import evaluate, open_judges
+from .evaluating import evaluate
 from .generating import generate
 from .progress import Progress
+from .scoring import open_judges
 from .stack import stage_types
 
 

@@ -26,12 +26,13 @@ from ..learning.training import forget_peak
 from ..methods import METHODS, packaged_recipes
 from ..world.subjects import prompts_for
 from .demo import NEW_SCENES
-from .evaluating import evaluate, open_judges
+from .evaluating import evaluate
 from .fitting import fit, resume
 from .generating import checkpoint_of, generate
 from .photos import toybox_subject
 from .progress import Progress, Silent
 from .recipes import packaged_recipe, recipe_for
+from .scoring import open_judges
 from .stack import stage_types
 
 PROMPTS, PICTURES = 10, 2  # of the benchmark's recontextualization prompts, and pictures of each

@@ -6,19 +6,17 @@ true subject in the asked scene, the floor another individual of whom the same w
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from ..evaluation import metrics
-from ..evaluation.encoders import CLIP, DINO, EMBEDDED, EncoderError, load_clip, load_dino
-from ..evaluation.statistics import Estimate, bootstrap, wilson
+from ..evaluation.encoders import CLIP
+from ..evaluation.statistics import Estimate, wilson
 from ..files.errors import UserError
-from ..files.picture import is_black
 from ..files.prompts import said
 from ..files.recipe import Recipe
 from ..files.run_folder import RunFolder, SavedPicture
@@ -33,31 +31,11 @@ from .generating import checkpoint_of
 from .pairs import pair_rows
 from .photos import toybox_subject
 from .progress import Progress
+from .scoring import Judges, References, Seen, copied, open_judges, photos_against_photos, scores_of
 from .stack import read_card, stage_types
 from .stopping import Stopped, stop_request
 
 DISTRACTORS = 10
-
-
-@dataclass(frozen=True)
-class Judges:
-    """The encoders that pictures are scored with."""
-
-    clip: CLIP
-    dino: DINO
-
-
-def open_judges(base: str, clip: str | None = None, dino: str | None = None) -> Judges:
-    """The toybox's own judges for the toybox; for other bases the encoders that are named."""
-    if base != "toybox" and not (clip and dino):
-        raise UserError(
-            f"evaluate: the embedded judges know the toybox alone, and this run's base is {base}. Name encoders as folders or hub ids: "
-            "--clip openai/clip-vit-base-patch32 --dino facebook/dino-vits16"
-        )
-    try:
-        return Judges(load_clip(clip or EMBEDDED / "clip"), load_dino(dino or EMBEDDED / "dino"))
-    except EncoderError as problem:
-        raise UserError(str(problem)) from None
 
 
 @dataclass(frozen=True)
@@ -108,26 +86,30 @@ def evaluate(run: RunFolder, progress: Progress, clip: str | None = None, dino: 
 
 
 def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Judges, go_on: Callable[[int], None]) -> dict[str, Any]:
-    references = judges.dino.pictures([p.image for p in run.photos() if p.image and p.subject == 0])
+    photos = [(p.name, p.image) for p in run.photos() if p.image and p.subject == 0]
+    references = References.of([image for _, image in photos], judges)
     subject = toybox_subject(recipe.subject.photos)
-    world = WorldScores(subject, candidates_for(subject, judges, references), judges.clip) if subject else None
+    world = WorldScores(subject, candidates_for(subject, judges, references.dino), judges.clip) if subject else None
     last = max(p.labels.get("checkpoint", 0) for p in saved)
     together = _together(run, recipe, saved)
     alone = [p for p in saved if p not in together] or saved
-    rows, each, blank = [], [], 0
+    rows, each, blank, copies = [], [], 0, []
     for kind in ("personalized", "blended", "base"):
-        seen = _seen([p for p in alone if p.labels.get("model") == kind], judges)
-        if seen.saved:
+        chosen = [p for p in alone if p.labels.get("model") == kind]
+        if chosen:
+            seen = _seen(chosen, judges)
             blank += seen.blank
-            rows.append({"name": kind, "scores": _scores(seen.of_checkpoints(0, last), judges, references, world)})
-        if kind == "personalized":
-            each = _each(seen, judges, references)
+            of_last = [n for n, p in enumerate(chosen) if p.labels.get("checkpoint", 0) in (0, last)]
+            rows.append({"name": kind, "scores": scores_of(seen.rows(of_last), judges, references, world)})
+            if kind == "personalized":
+                each, copies = _each(chosen, seen, judges, references), copied(seen.rows(of_last), photos)
         go_on(1 if kind == "personalized" else 2)
     rows += _bounds(world, alone, judges, references)
     if together:
         rows += _pairs(run, recipe, [p for p in together if p.labels.get("checkpoint", 0) in (0, last)], judges)
     go_on(4)
     remarks = [f"{blank} of {len(saved)} pictures are black."] if blank else []
+    remarks += copies
     if recipe.others:
         remarks.append("Likeness is to the first of the run's subjects alone, also in pictures that were asked for another by itself.")
     remarks += _own_teachers(recipe)
@@ -184,65 +166,25 @@ def _photographed(appearance: Appearance, seed: int) -> list[Image.Image]:
     return [draw(scene, 64) for scene in photo_scenes(appearance, 5, seed)]
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """Pictures and what the judges see in them."""
-
-    saved: list[SavedPicture]
-    dino: np.ndarray
-    clip: np.ndarray
-    blank: int
-
-    def of_checkpoints(self, *steps: int) -> _Seen:
-        rows = [n for n, p in enumerate(self.saved) if p.labels.get("checkpoint", 0) in steps]
-        return _Seen([self.saved[n] for n in rows], self.dino[rows], self.clip[rows], self.blank)
-
-
-def _seen(saved: list[SavedPicture], judges: Judges) -> _Seen:
+def _seen(saved: list[SavedPicture], judges: Judges) -> Seen:
     images = [Image.open(p.path).convert("RGB") for p in saved]
-    return _Seen(saved, judges.dino.pictures(images), judges.clip.pictures(images), sum(map(is_black, images)))
+    return Seen.of([p.path.name for p in saved], images, [p.labels["class_prompt"] for p in saved], [p.settings.prompt for p in saved], judges)
 
 
-def _scores(seen: _Seen, judges: Judges, references: np.ndarray, world: WorldScores | None) -> dict[str, Any]:
-    prompts = [p.labels["class_prompt"] for p in seen.saved]
-    scores = {
-        "dino": bootstrap(metrics.subject_similarity_mean(seen.dino, references), prompts),
-        "clip_t_class": bootstrap(metrics.prompt_similarity(seen.clip, judges.clip.texts(prompts)), prompts),
-        "clip_t": bootstrap(metrics.prompt_similarity(seen.clip, judges.clip.texts([p.settings.prompt for p in seen.saved])), prompts),
-    }
-    if sameness := _sameness(seen.dino, prompts):
-        scores["diversity"] = bootstrap(sameness)
-    if world:
-        scores |= world(seen.dino, seen.clip, prompts)
-    return {name: asdict(estimate) for name, estimate in scores.items()}
-
-
-def _each(seen: _Seen, judges: Judges, references: np.ndarray) -> list[dict[str, Any]]:
+def _each(saved: list[SavedPicture], seen: Seen, judges: Judges, references: References) -> list[dict[str, Any]]:
     """A line for every personalized picture of every checkpoint, for what compares pictures of equal prompts and noise."""
-    prompts = [p.labels["class_prompt"] for p in seen.saved]
-    likeness = metrics.subject_similarity_mean(seen.dino, references)
-    obedience = metrics.prompt_similarity(seen.clip, judges.clip.texts(prompts))
+    likeness = metrics.subject_similarity_mean(seen.dino, references.dino)
+    obedience = metrics.prompt_similarity(seen.clip, judges.clip.texts(seen.class_prompts))
     return [
-        {"file": p.path.name, "step": p.labels.get("checkpoint", 0), "prompt": prompt, "seed": p.settings.seed, "dino": float(a), "clip_t_class": float(b)}
-        for p, prompt, a, b in zip(seen.saved, prompts, likeness, obedience)
+        {"file": name, "step": p.labels.get("checkpoint", 0), "prompt": prompt, "seed": p.settings.seed, "dino": float(a), "clip_t_class": float(b)}
+        for p, name, prompt, a, b in zip(saved, seen.names, seen.class_prompts, likeness, obedience)
     ]
 
 
-def _sameness(vectors: np.ndarray, prompts: list[str]) -> list[float]:
-    """Mean pairwise cosine of each prompt's pictures; of prompts with at least two."""
-    rows = defaultdict(list)
-    for n, prompt in enumerate(prompts):
-        rows[prompt].append(n)
-    return [metrics.diversity(vectors[r]) for r in rows.values() if len(r) > 1]
-
-
-def _bounds(world: WorldScores | None, saved: list[SavedPicture], judges: Judges, references: np.ndarray) -> list[dict[str, Any]]:
+def _bounds(world: WorldScores | None, saved: list[SavedPicture], judges: Judges, references: References) -> list[dict[str, Any]]:
     """Floor and ceiling rows, as far as they can be had."""
     if world is None:
-        if len(references) < 2:
-            return []
-        each = [float(metrics.subject_similarity_mean(references[n : n + 1], np.delete(references, n, 0))[0]) for n in range(len(references))]
-        return [{"name": "ceiling: each photo against the others", "scores": {"dino": asdict(bootstrap(each))}}]
+        return photos_against_photos(references)
     rows, subject = [], world.subject
     bounds = {
         "floor: another of whom the same words are true": distractors(subject, 1, same_words=True)[0],
@@ -250,14 +192,9 @@ def _bounds(world: WorldScores | None, saved: list[SavedPicture], judges: Judges
     }
     for name, appearance in bounds.items():
         images, prompts = true_pictures(subject.class_noun, appearance, sorted({p.labels["class_prompt"] for p in saved}))
-        seen, shown = judges.dino.pictures(images), judges.clip.pictures(images)
-        scores: dict[str, Estimate] = {
-            "dino": bootstrap(metrics.subject_similarity_mean(seen, references), prompts),
-            "clip_t_class": bootstrap(metrics.prompt_similarity(shown, judges.clip.texts(prompts)), prompts),
-            "diversity": bootstrap(_sameness(seen, prompts)),
-        }
-        scores |= world(seen, shown, prompts)
-        rows.append({"name": name, "scores": {k: asdict(v) for k, v in scores.items()}})
+        scores = scores_of(Seen.of([""] * len(images), images, prompts, prompts, judges), judges, references, world)
+        del scores["clip_t"]  # nobody typed these prompts
+        rows.append({"name": name, "scores": scores})
     return rows
 
 
