@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from transformers import CLIPImageProcessorPil, CLIPTokenizer, ViTImageProcessor
 
 from ..world.captions import PHOTO_TEMPLATES
 from . import data, models
-from .loop import Losses, fit, half, on_device, seeded, to_tensor, token_ids, under, whole
+from .loop import Losses, fit, half, on_device, seeded, to_tensor, token_ids, trained, under, whole
 from .plan import Plan
 from .questions import QUESTIONS, Question
 
@@ -37,6 +38,7 @@ def train_clip(plan: Plan) -> None:
     _begin_from(plan, "clip", clip)
     clip.text_model.set_attn_implementation("eager")  # on texts so short the fused kernel's backward is slower
     on_device(plan, clip)
+    average = deepcopy(clip).requires_grad_(False)
 
     def read(batch: Tensor) -> Tensor:
         ends = (batch == tokenizer.eos_token_id).int().argmax(1)  # the first: the others pad
@@ -70,7 +72,7 @@ def train_clip(plan: Plan) -> None:
             asked: F.cross_entropy(shown[: len(about)] @ choices.T * scale, right),
         }
 
-    fit(plan, "clip", clip, plan.clip_steps, whole(loss_at), _rate(plan))
+    fit(plan, "clip", clip, plan.clip_steps, whole(loss_at), _rate(plan), average)
 
 
 def _rate(plan: Plan) -> float:
@@ -110,6 +112,7 @@ def train_dino(plan: Plan) -> None:
     families = len(by_individual) // data.TWINS
     network = on_device(plan, models.build_dino())
     _begin_from(plan, "dino", network)
+    average = deepcopy(network).requires_grad_(False)
 
     def loss_at(step: int) -> Losses:
         rng, _ = seeded(plan.seed, "dino", step)
@@ -127,7 +130,7 @@ def train_dino(plan: Plan) -> None:
         partner = torch.arange(2 * count, device=plan.device).roll(count)
         return {"contrast": F.cross_entropy(similarity, partner)}
 
-    fit(plan, "dino", network, plan.dino_steps, whole(loss_at), _rate(plan))
+    fit(plan, "dino", network, plan.dino_steps, whole(loss_at), _rate(plan), average)
 
 
 def train_examiner(plan: Plan) -> None:
@@ -138,6 +141,7 @@ def train_examiner(plan: Plan) -> None:
     people, who = np.unique(pictures.individuals[seen], return_inverse=True)
     examiner, proxies = models.build_examiner(), nn.Embedding(len(people), models.EXAMINER_WIDTH)
     network = on_device(plan, nn.ModuleDict({"network": examiner, "people": proxies}))
+    average = deepcopy(network).requires_grad_(False)
 
     def loss_at(step: int) -> Losses:
         rng, _ = seeded(plan.seed, "examiner", step)
@@ -149,7 +153,7 @@ def train_examiner(plan: Plan) -> None:
         own = torch.from_numpy(who[rows]).to(plan.device)
         return {"naming": F.cross_entropy(24 * (cosines - 0.2 * F.one_hot(own, len(people))), own)}
 
-    fit(plan, "examiner", network, plan.examiner_steps, whole(loss_at), 1e-3)
+    fit(plan, "examiner", network, plan.examiner_steps, whole(loss_at), 1e-3, average)
 
 
 def _alike(rng: np.random.Generator, true: Tensor) -> np.ndarray:
@@ -181,11 +185,9 @@ def _augmented(x: Tensor) -> Tensor:
 
 def export_judges(plan: Plan, folder: Path) -> None:
     tokenizer = CLIPTokenizer.from_pretrained(plan.folder / "tokenizer")
-    clip = models.build_clip(tokenizer)
-    clip.load_state_dict(under("network/", load_file(plan.folder / "clip.safetensors")))
-    dino, examiner = models.build_dino(), models.build_examiner()
-    dino.load_state_dict(under("network/", load_file(plan.folder / "dino.safetensors")))
-    examiner.load_state_dict(under("network/network.", load_file(plan.folder / "examiner.safetensors")))
+    clip, dino = trained(plan, "clip", models.build_clip(tokenizer)), trained(plan, "dino", models.build_dino())
+    examiner = models.build_examiner()
+    examiner.load_state_dict(under("average/network.", load_file(plan.folder / "examiner.safetensors")))
     seen = {"size": {"height": models.JUDGE_SIZE, "width": models.JUDGE_SIZE}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 3}
     for name, model in (("clip", clip), ("dino", dino), ("examiner", examiner)):
         model.half().save_pretrained(folder / name)

@@ -138,6 +138,8 @@ def _descend(optimizers: dict[str, torch.optim.Optimizer], matrices: list[nn.Par
 def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
     with torch.no_grad():
         torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+        for kept, now in zip(average.buffers(), network.buffers()):  # a normalization's running means belong to the weights
+            kept.lerp_(now, 1 - decay) if kept.is_floating_point() else kept.copy_(now)
 
 
 def _keep(plan: Plan, stage: str, step: int, network: nn.Module, optimizers: dict[str, torch.optim.Optimizer], average: nn.Module | None) -> None:
