@@ -13,19 +13,15 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import CLIPImageProcessorPil, CLIPTokenizer, ViTImageProcessorPil
 
-from ..world.captions import PHOTO_TEMPLATES
 from . import data, models
 from .loop import Losses, fit, half, on_device, seeded, to_tensor, token_ids, trained, under, whole
 from .plan import Plan
-from .questions import QUESTIONS, Question
 
 UNSEEN = ("teapot", "robot", "backpack")  # classes that the examiner never saw
-ASKED = ("class", "colour", "accessory", "pattern", "style", "colour", "expression", "accessory", "pair")  # in turn, a question a step
 
 
 def train_clip(plan: Plan) -> None:
-    """Contrast, told by the world which other captions of the batch are true of a picture too; and a question a step, with every
-    answer there is to choose from: captions by chance seldom differ in nothing but a colour."""
+    """Contrast, told by the world which other captions of the batch are true of a picture too; and heads for its labels."""
     tokenizer = CLIPTokenizer.from_pretrained(plan.folder / "tokenizer")
     pictures = data.read(plan.rendered, "judges", plan.judge_pictures)
     numbers, values = data.caption_labels(n for names in pictures.names for n in names)
@@ -33,46 +29,34 @@ def train_clip(plan: Plan) -> None:
     index = {f: {v: n + 1 for n, v in enumerate(vs)} for f, vs in values.items()}
     true = torch.tensor([[index[f].get(t[f], -1) for f in data.FIELDS] for t in pictures.truths])
     ids = token_ids(tokenizer, [t for texts in pictures.captions for t in texts])
-    fitting = {name: _by_answer(QUESTIONS[name], pictures.truths) for name in ASKED}
     clip: Any = models.build_clip(tokenizer)  # its annotations say that its parts may be None
     _begin_from(plan, "clip", clip)
-    clip.text_model.set_attn_implementation("eager")  # on texts so short the fused kernel's backward is slower
-    on_device(plan, clip)
-    average = deepcopy(clip).requires_grad_(False)
-
-    def read(batch: Tensor) -> Tensor:
-        ends = (batch == tokenizer.eos_token_id).int().argmax(1)  # the first: the others pad
-        states = clip.text_model(batch[:, : int(ends.max()) + 1].to(plan.device)).last_hidden_state
-        return F.normalize(clip.text_projection(states[torch.arange(len(batch)), ends]).float(), dim=-1)
+    width = 128
+    heads = nn.ModuleDict({f"shows {f}": nn.Linear(width, len(values[f]) + 1) for f in data.FIELDS})
+    network = nn.ModuleDict({"clip": clip, **heads}).to(plan.device)
 
     def loss_at(step: int) -> Losses:
         rng, _ = seeded(plan.seed, "clip", step)
-        asked = ASKED[step % len(ASKED)]
-        about = _balanced(rng, fitting[asked], 64)
-        rows = np.concatenate([about, _alike(rng, true)])
+        rows = _alike(rng, true)
         phrasing = torch.from_numpy(rows * data.CAPTIONS + rng.integers(data.CAPTIONS, size=len(rows)))
         x = _augmented(to_tensor(plan, pictures.take(rows)))
         names, truth = said[phrasing].to(plan.device), true[torch.from_numpy(rows)].to(plan.device)
-        question = QUESTIONS[asked]
-        manner = str(rng.choice(PHOTO_TEMPLATES)) if asked != "style" else "{}"
-        answers = token_ids(tokenizer, [manner.format(text) for text in question.texts.values()])
-        number = {answer: n for n, answer in enumerate(question.texts)}
-        right = torch.tensor([number[question.answer(pictures.truths[row])] for row in about], device=plan.device)
         with half(plan):
             shown = F.normalize(clip.visual_projection(_seen(clip.vision_model, x)).float(), dim=-1)
-            captions, choices = read(ids[phrasing]), read(answers)
-        scale = clip.logit_scale.exp().clamp(max=100)
-        logits = shown @ captions.T * scale
+            batch = ids[phrasing].to(plan.device)
+            ends = (batch == tokenizer.eos_token_id).int().argmax(1)  # the first: the others pad
+            states = clip.text_model(batch[:, : int(ends.max()) + 1]).last_hidden_state
+            read = F.normalize(clip.text_projection(states[torch.arange(len(batch)), ends]).float(), dim=-1)
+            labels = torch.stack([F.cross_entropy(network[f"shows {f}"](10 * shown).float(), truth[:, n].clamp(min=0))
+                                  for n, f in enumerate(data.FIELDS)]).mean()  # fmt: skip
+        logits = shown @ read.T * clip.logit_scale.exp().clamp(max=100)
         also_true = ((names[None] == 0) | (names[None] == truth[:, None])).all(-1)  # caption j is true of picture i
         also_true.fill_diagonal_(False)
         logits = logits.masked_fill(also_true, -1e4)
         own = torch.arange(len(rows), device=plan.device)
-        return {
-            "contrast": 0.5 * (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)),
-            asked: F.cross_entropy(shown[: len(about)] @ choices.T * scale, right),
-        }
+        return {"contrast": 0.5 * (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)), "shows": 2 * labels}
 
-    fit(plan, "clip", clip, plan.clip_steps, whole(loss_at), _rate(plan), average)
+    fit(plan, "clip", network, plan.clip_steps, whole(loss_at), _rate(plan))
 
 
 def _rate(plan: Plan) -> float:
@@ -88,21 +72,6 @@ def _begin_from(plan: Plan, name: str, network: nn.Module) -> None:
     state = network.state_dict()
     new = {key: torch.zeros_like(state[key]) if key.endswith("layer.1.normalization.weight") else state[key] for key in state.keys() - known.keys()}
     network.load_state_dict({**{key: known[key].to(state[key].dtype) for key in state.keys() & known.keys()}, **new})
-
-
-def _by_answer(question: Question, truths: list[dict[str, str]]) -> list[np.ndarray]:
-    """The pictures that a question fits, apart for each of its last field's values (a pair: for each pair)."""
-    rows: dict[Any, list[int]] = {}
-    for row, truth in enumerate(truths):
-        if question.fits(truth):
-            answer = question.answer(truth)
-            rows.setdefault(answer if "second class" in question.fields else answer[-1], []).append(row)
-    return [np.array(found) for found in rows.values()]
-
-
-def _balanced(rng: np.random.Generator, groups: list[np.ndarray], count: int) -> np.ndarray:
-    """`count` pictures at most, each answer as often as another."""
-    return np.unique([rng.choice(groups[g]) for g in rng.integers(len(groups), size=count)])
 
 
 def train_dino(plan: Plan) -> None:
@@ -157,10 +126,10 @@ def train_examiner(plan: Plan) -> None:
 
 
 def _alike(rng: np.random.Generator, true: Tensor) -> np.ndarray:
-    """Indices of up to 48 pictures: two groups of one context, one of one class. What all share tells no caption from another,
+    """Indices of up to 96 pictures: three groups of one context, three of one class. What all share tells no caption from another,
     so the encoders must look for the rest: among pictures by chance the places alone would do."""
     groups = []
-    for field in ("context", "class", "context"):
+    for field in ("context", "class") * 3:
         column = true[:, data.FIELDS.index(field)].numpy()
         same = np.flatnonzero(column == column[rng.integers(len(column))])
         groups.append(rng.choice(same, size=min(16, len(same)), replace=False))
@@ -185,8 +154,8 @@ def _augmented(x: Tensor) -> Tensor:
 
 def export_judges(plan: Plan, folder: Path) -> None:
     tokenizer = CLIPTokenizer.from_pretrained(plan.folder / "tokenizer")
-    clip, dino = trained(plan, "clip", models.build_clip(tokenizer)), trained(plan, "dino", models.build_dino())
-    examiner = models.build_examiner()
+    clip, dino, examiner = models.build_clip(tokenizer), trained(plan, "dino", models.build_dino()), models.build_examiner()
+    clip.load_state_dict(under("network/clip.", load_file(plan.folder / "clip.safetensors")))
     examiner.load_state_dict(under("average/network.", load_file(plan.folder / "examiner.safetensors")))
     seen = {"size": {"height": models.JUDGE_SIZE, "width": models.JUDGE_SIZE}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 3}
     for name, model in (("clip", clip), ("dino", dino), ("examiner", examiner)):

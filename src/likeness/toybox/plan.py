@@ -53,9 +53,9 @@ class Plan:
     vae_steps: int = 3600
     text_steps: int = 600
     unet_steps: int = 6000
-    clip_steps: int = 8000
-    dino_steps: int = 4500
-    examiner_steps: int = 3000
+    clip_steps: int = 3200
+    dino_steps: int = 3000
+    examiner_steps: int = 2000
     workers: int = 2
     device: str = "cpu"
     start_from: Path | None = None

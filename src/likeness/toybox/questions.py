@@ -1,4 +1,4 @@
-"""Questions that the world knows the answers to: which of some texts is true of a picture. The judge of words and pictures is taught and checked by them."""
+"""Questions that the world knows the answers to: which of some texts is true of a picture. The judge of words and pictures is checked by them."""
 
 from __future__ import annotations
 
