@@ -11,7 +11,9 @@ from safetensors.torch import load_file
 from likeness.files.errors import UserError
 from likeness.files.recipe import recipe_from_dict, stages_in
 from likeness.files.run_folder import RunFolder
+from likeness.learning.training import rate_share
 from likeness.methods import packaged_recipes
+from likeness.methods.dreambooth import DreamBooth
 from likeness.model import tokens
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
@@ -83,6 +85,16 @@ def test_the_word_stays_frozen_under_the_second_stage(stacked, tmp_path):
     run = fit(stacked(ADJECTIVE, UNET), tmp_path, Silent())
     tensors = [load_file(run.checkpoint(step).path / "0-textual_inversion.safetensors") for step in (2, 4, 7)]
     assert all(torch.equal(tensors[0]["text_encoder.<rare>"], other["text_encoder.<rare>"]) for other in tensors[1:])
+
+
+def test_the_three_regimes_are_the_studys():
+    """Sums of the learning rates over the steps say how much each learns: .0020, .0008 and .00015."""
+    sums, toybox = {}, {}
+    for name in ("overfit", "balanced", "underfit"):
+        for found, stage in ((sums, DreamBooth.Spec(**{k: v for k, v in stages_in(packaged_recipes()[name])[0].items() if k != 'method'})), (toybox, packaged_recipe(name, {"photos": "toybox:biscuit"}).stages[0])):
+            found[name] = sum(stage.learning_rate * rate_share(stage, step) for step in range(1, stage.steps + 1))
+    assert [round(sums[name], 5) for name in sums] == [0.002, 0.0008, 0.00015]
+    assert [round(toybox[name], 2) for name in toybox] == [0.1, 0.04, 0.01]
 
 
 def test_two_stage_is_zeng_et_al():

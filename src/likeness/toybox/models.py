@@ -31,6 +31,9 @@ EXAMINER_WIDTH = 288
 LATENT_CHANNELS = 48
 LATENT_PATCH = 8  # pixels along each side of a latent
 TEXT_LENGTH = 40  # tokens
+OF_CLASS = {  # of regimes with class pictures, at the toybox's size
+    "class_pictures": 48, "class_steps": 25, "class_guidance_scale": 4.0, "gradient_checkpointing": False, "mixed_precision": "no",
+}  # fmt: skip
 ADVICE = {  # what suits this base, written beside it as likeness.json
     "sampling": {"steps": 25, "guidance_scale": 4.0},
     "dreambooth": {
@@ -44,6 +47,14 @@ ADVICE = {  # what suits this base, written beside it as likeness.json
         {"steps": 50, "learning_rate": 5e-2, "batch_size": 4, "gradient_accumulation": 1},
         {"steps": 250, "learning_rate": 2e-4, "batch_size": 4, "checkpoints": [100]},
     ],
+    # The three regimes in their proportions: sums of the learning rates of .100, .040 and .008, where Stable Diffusion's are .0020, .0008 and .00015.
+    "overfit": [{"steps": 200, "learning_rate": 5e-4, "batch_size": 2, "prior_weight": 0.0}],
+    "balanced": [{
+        "steps": 200, "learning_rate": 2e-4, "batch_size": 2, "prior_weight": 0.6, "text_encoder_learning_rate": 2e-5, **OF_CLASS,
+    }],
+    "underfit": [{
+        "steps": 150, "learning_rate": 1e-4, "warmup_steps": 125, "batch_size": 2, "prior_weight": 1.0, "text_encoder_learning_rate": 1e-5, **OF_CLASS,
+    }],
 }  # fmt: skip
 START, END = "<|startoftext|>", "<|endoftext|>"
 ENGLISH = """
