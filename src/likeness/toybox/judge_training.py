@@ -65,27 +65,34 @@ def _rate(plan: Plan) -> float:
 
 
 def _begin_from(plan: Plan, name: str, network: nn.Module) -> None:
-    """The weights of a judge trained before, if the plan has one; a block that it lacks begins as the identity."""
-    if plan.judges_from is None:
-        return
-    known = load_file(plan.judges_from / name / "model.safetensors")
-    state = network.state_dict()
-    new = {key: torch.zeros_like(state[key]) if key.endswith("layer.1.normalization.weight") else state[key] for key in state.keys() - known.keys()}
-    network.load_state_dict({**{key: known[key].to(state[key].dtype) for key in state.keys() & known.keys()}, **new})
+    """The weights of a judge trained before, if the plan has one."""
+    if plan.judges_from is not None:
+        known, state = load_file(plan.judges_from / name / "model.safetensors"), network.state_dict()
+        network.load_state_dict({key: value.to(state[key].dtype) for key, value in known.items()})
 
 
 def train_dino(plan: Plan) -> None:
-    """Same individual near, its twins (same words, other parts) far: contrast over families of look-alikes."""
-    pictures = data.read(plan.rendered, "judges", plan.judge_pictures)
-    by_individual = np.argsort(pictures.individuals, kind="stable").reshape(-1, data.PHOTOS)
-    families = len(by_individual) // data.TWINS
     network = on_device(plan, models.build_dino())
     _begin_from(plan, "dino", network)
+    _tell_apart(plan, "dino", network, data.read(plan.rendered, "judges", plan.judge_pictures), plan.dino_steps, _rate(plan))
+
+
+def train_examiner(plan: Plan) -> None:
+    """A second judge of individuals, unlike the first in its network and its pictures. Some classes it never sees."""
+    network = on_device(plan, models.build_examiner())
+    _tell_apart(plan, "examiner", network, data.read(plan.rendered, "examiner", plan.examiner_pictures), plan.examiner_steps, 1e-3, without=UNSEEN)
+
+
+def _tell_apart(plan: Plan, stage: str, network: nn.Module, pictures: data.Pictures, steps: int, rate: float, without: tuple[str, ...] = ()) -> None:
+    """Same individual near, its twins (same words, other parts) far: contrast over families of look-alikes."""
+    by_individual = np.argsort(pictures.individuals, kind="stable").reshape(-1, data.PHOTOS)
+    nouns = [pictures.truths[rows[0]]["class"] for rows in by_individual[:: data.TWINS]]
+    families = np.array([n for n, noun in enumerate(nouns) if noun not in without])
     average = deepcopy(network).requires_grad_(False)
 
     def loss_at(step: int) -> Losses:
-        rng, _ = seeded(plan.seed, "dino", step)
-        chosen = rng.choice(families, size=12, replace=False)
+        rng, _ = seeded(plan.seed, stage, step)
+        chosen = rng.choice(families, size=min(12, len(families)), replace=False)
         people = (chosen[:, None] * data.TWINS + np.arange(data.TWINS)).ravel()
         rows = by_individual[people]
         rows = np.take_along_axis(rows, rng.random(rows.shape).argsort(1)[:, :2], axis=1)
@@ -99,30 +106,7 @@ def train_dino(plan: Plan) -> None:
         partner = torch.arange(2 * count, device=plan.device).roll(count)
         return {"contrast": F.cross_entropy(similarity, partner)}
 
-    fit(plan, "dino", network, plan.dino_steps, whole(loss_at), _rate(plan), average)
-
-
-def train_examiner(plan: Plan) -> None:
-    """A second judge of individuals, unlike the first in its pictures, its network and its lesson: to name an individual among all of them,
-    by a proxy each, with a margin (Wang et al. 2018, arXiv 1801.09414). Some classes it never sees."""
-    pictures = data.read(plan.rendered, "examiner", plan.examiner_pictures)
-    seen = np.array([row for row, truth in enumerate(pictures.truths) if truth["class"] not in UNSEEN])
-    people, who = np.unique(pictures.individuals[seen], return_inverse=True)
-    examiner, proxies = models.build_examiner(), nn.Embedding(len(people), models.EXAMINER_WIDTH)
-    network = on_device(plan, nn.ModuleDict({"network": examiner, "people": proxies}))
-    average = deepcopy(network).requires_grad_(False)
-
-    def loss_at(step: int) -> Losses:
-        rng, _ = seeded(plan.seed, "examiner", step)
-        rows = rng.integers(len(seen), size=96)
-        x = _augmented(to_tensor(plan, pictures.take(seen[rows])))
-        with half(plan):
-            features = _seen(examiner, x)
-        cosines = F.normalize(features.float(), dim=-1) @ F.normalize(proxies.weight, dim=-1).T
-        own = torch.from_numpy(who[rows]).to(plan.device)
-        return {"naming": F.cross_entropy(24 * (cosines - 0.2 * F.one_hot(own, len(people))), own)}
-
-    fit(plan, "examiner", network, plan.examiner_steps, whole(loss_at), 1e-3, average)
+    fit(plan, stage, network, steps, whole(loss_at), rate, average)
 
 
 def _alike(rng: np.random.Generator, true: Tensor) -> np.ndarray:
@@ -154,9 +138,9 @@ def _augmented(x: Tensor) -> Tensor:
 
 def export_judges(plan: Plan, folder: Path) -> None:
     tokenizer = CLIPTokenizer.from_pretrained(plan.folder / "tokenizer")
-    clip, dino, examiner = models.build_clip(tokenizer), trained(plan, "dino", models.build_dino()), models.build_examiner()
+    clip = models.build_clip(tokenizer)
     clip.load_state_dict(under("network/clip.", load_file(plan.folder / "clip.safetensors")))
-    examiner.load_state_dict(under("average/network.", load_file(plan.folder / "examiner.safetensors")))
+    dino, examiner = trained(plan, "dino", models.build_dino()), trained(plan, "examiner", models.build_examiner())
     seen = {"size": {"height": models.JUDGE_SIZE, "width": models.JUDGE_SIZE}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 3}
     for name, model in (("clip", clip), ("dino", dino), ("examiner", examiner)):
         model.half().save_pretrained(folder / name)

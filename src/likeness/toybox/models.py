@@ -145,9 +145,9 @@ def build_scheduler() -> DDIMScheduler:
     )  # fmt: skip
 
 
-def _vision(depths: tuple[int, ...] = (1, 1, 1, 1)) -> ResNetConfig:
+def _vision() -> ResNetConfig:
     """Convolutions: a ViT of the same cost did not learn the classes from a hundred thousand pictures."""
-    sizes: dict[str, Any] = {"hidden_sizes": [48, 96, 192, 256], "depths": list(depths)}
+    sizes: dict[str, Any] = {"hidden_sizes": [48, 96, 192, 256], "depths": [1, 1, 1, 1]}
     sizes["hidden_size"] = 256  # what the dual encoder asks for
     return ResNetConfig(embedding_size=32, layer_type="basic", **sizes)
 
@@ -158,7 +158,7 @@ def build_clip(tokenizer: CLIPTokenizer) -> VisionTextDualEncoderModel:
 
 
 def build_dino() -> ResNetModel:
-    return ResNetModel(_vision((1, 2, 2, 1)))
+    return ResNetModel(_vision())
 
 
 def build_examiner() -> RegNetModel:

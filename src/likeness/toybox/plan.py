@@ -48,14 +48,14 @@ class Plan:
     _: KW_ONLY
     seed: int = 0
     base_pictures: int = 120_000
-    judge_pictures: int = 80_000
+    judge_pictures: int = 48_000
     examiner_pictures: int = 32_000
     vae_steps: int = 3600
     text_steps: int = 600
     unet_steps: int = 6000
     clip_steps: int = 3200
-    dino_steps: int = 3000
-    examiner_steps: int = 2000
+    dino_steps: int = 1500
+    examiner_steps: int = 1600
     workers: int = 2
     device: str = "cpu"
     start_from: Path | None = None
