@@ -200,3 +200,14 @@ def check_resumed(stage: str, copied: Callable, patch: pytest.MonkeyPatch, needs
     ended, expected = run_stage(resumed, stage, patch), run_stage(whole, stage, patch)
     assert ended.keys() == expected.keys()
     assert all(torch.equal(ended[name], expected[name]) for name in expected)
+
+
+def test_judges_are_trained_further_from_a_folder(pretrained, copied):
+    """Their first step begins with the folder's weights, whatever chance says."""
+    plan = replace(copied("further"), judges_from=pretrained.folder / "judges", dino_steps=1)
+    kept = load_file(pretrained.folder / "judges" / "dino" / "model.safetensors")
+    network = models.build_dino()
+    judge_training._begin_from(plan, "dino", network)
+    state = network.state_dict()
+    assert state.keys() == kept.keys() and all(torch.equal(state[name], value.to(state[name].dtype)) for name, value in kept.items())
+    judge_training._begin_from(replace(plan, judges_from=None), "clip", network)  # no folder: nothing is read

@@ -86,8 +86,8 @@ def train_examiner(plan: Plan) -> None:
 def _tell_apart(plan: Plan, stage: str, network: nn.Module, pictures: data.Pictures, steps: int, rate: float, without: tuple[str, ...] = ()) -> None:
     """Same individual near, its twins (same words, other parts) far: contrast over families of look-alikes."""
     by_individual = np.argsort(pictures.individuals, kind="stable").reshape(-1, data.PHOTOS)
-    nouns = [pictures.truths[rows[0]]["class"] for rows in by_individual[:: data.TWINS]]
-    families = np.array([n for n, noun in enumerate(nouns) if noun not in without])
+    whole_families = len(by_individual) // data.TWINS
+    families = np.array([n for n in range(whole_families) if pictures.truths[by_individual[n * data.TWINS, 0]]["class"] not in without])
     average = deepcopy(network).requires_grad_(False)
 
     def loss_at(step: int) -> Losses:
