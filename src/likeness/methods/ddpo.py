@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from ..evaluation.benchmark import dreambench_prompts
 from ..files.prompts import said
-from ..files.recipe import Stage
-from ..learning.method import Method, Subject, chance
+from ..learning.adapted import Adapted, DrawingStage
+from ..learning.method import Subject, chance
 from ..learning.policy import PromptStatistics, clipped_objective, log_probability, next_step
 from ..learning.rewards import Rewarding, parse, reward_of
 from ..model.adapters import Adapter, LowRank, Weights
@@ -32,7 +32,7 @@ COLUMNS = ("latents", "chosen", "timesteps", "earlier", "log_probabilities", "ad
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
 
 
-class Spec(Stage):
+class Spec(DrawingStage):
     """Options of DDPO."""
 
     method: ClassVar[str] = "ddpo"
@@ -49,7 +49,6 @@ class Spec(Stage):
     reward_clip: str | None = Field(default=None, description="CLIP encoder of the rewards: folder or hub id; none = the toybox's judge.")
     reward_dino: str | None = Field(default=None, description="DINO encoder of the rewards: folder or hub id; none = the toybox's judge.")
     aesthetic_head: Path | None = Field(default=None, description="File of LAION's linear head, for the reward aesthetic.")
-    prompts: tuple[str, ...] = Field(default=(), description="What is drawn: prompts with {} where the subject belongs; none = DreamBench's. Default: scenes as they will be asked for.")
     draw_steps: int = Field(default=50, ge=1, le=1000, description="Sampling steps of a rollout's pictures, each of which is learned from. Default from DDPO's code.")
     draw_guidance_scale: float = Field(default=5.0, ge=1, le=100, description="Guidance of a rollout's pictures, and in training. Default from DDPO's code.")
     clip_range: float = Field(default=1e-4, gt=0, le=1, description="How far a step's probability ratio may move its own update. Default from DDPO's code.")
@@ -57,14 +56,6 @@ class Spec(Stage):
     statistics_size: int = Field(default=32, ge=2, le=10_000, description="Rewards of late that are kept of each prompt, to tell a good picture from an easy prompt. Default from DDPO's code.")
     statistics_least: int = Field(default=16, ge=2, le=10_000, description="Rewards that a prompt needs for statistics of its own; before, the rollout's are taken. Default from DDPO's code.")
     kl_weight: float = Field(default=0.0, ge=0, le=1e6, description="Weight of each step's divergence from the model as it was; 0 = none. Default: DDPO's code has none.")
-    gradient_checkpointing: bool = Field(default=False, description="Compute activations twice instead of keeping them: less memory, slower.")
-
-    @field_validator("prompts")
-    @classmethod
-    def _name_the_subject(cls, prompts: tuple[str, ...]) -> tuple[str, ...]:
-        if wrong := [prompt for prompt in prompts if "{}" not in prompt]:
-            raise ValueError(f"{wrong[0]!r} must have {{}} where the subject belongs")
-        return prompts
 
     @field_validator("rewards", mode="before")
     @classmethod
@@ -107,7 +98,7 @@ class Decisions:
         return self.rows(slice(0, middle), self.share * middle / n), self.rows(slice(middle, n), self.share * (n - middle) / n)
 
 
-class DDPO(Method):
+class DDPO(Adapted):
     Spec = Spec
     spec: Spec
 
@@ -116,23 +107,12 @@ class DDPO(Method):
         parse(spec.rewards)
         config: Any = {"r": spec.rank, "lora_alpha": spec.rank, "target_modules": ATTENTION, "init_lora_weights": "gaussian"}
         self.adapter: Adapter = LowRank(base.unet, "unet", LoraConfig(**config)) if spec.trained == "lora" else Weights(base.unet, "unet")
-        self.adapters = [self.adapter]
         self.before: nn.Module | None = None  # of a fully trained U-Net, where its divergence is asked for
         self.statistics = PromptStatistics(spec.statistics_size, spec.statistics_least)
         self.measured: dict[str, float] = {}
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        return [{"params": self.adapter.parameters(), "lr": self.spec.learning_rate}]
-
-    def weights(self) -> dict[str, Tensor]:
-        return self.adapter.weights()
-
-    def restore(self, weights: dict[str, Tensor]) -> None:
-        self.adapter.restore(weights)
-
     def freeze(self) -> None:
         super().freeze()
-        self.adapter.fold()
         self.before = None
 
     def state(self) -> dict[str, Any]:
@@ -239,11 +219,8 @@ class DDPO(Method):
             with self.adapter.off():
                 yield
             return
-        own, self.base.unet = self.base.unet, self.before  # type: ignore[assignment]
-        try:
+        with self.predicting_with(self.before):
             yield
-        finally:
-            self.base.unet = own
 
 
 def _together(pictures: Sequence[Decisions], step: int, share: float) -> Decisions:

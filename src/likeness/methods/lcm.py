@@ -14,17 +14,17 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from peft import LoraConfig
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from ..evaluation.benchmark import dreambench_prompts
 from ..files.errors import UserError
 from ..files.prompts import said
-from ..files.recipe import Stage
+from ..learning.adapted import Adapted, DrawingStage
 from ..learning.consistency import consistent, distance, solver_step
 from ..learning.denoising import Examples, noised
 from ..learning.drawn import drawn_latents
-from ..learning.method import Method, Subject, chance
+from ..learning.method import Subject, chance
 from ..learning.photos import LatentPictures, order
 from ..model.adapters import Adapter, LowRank, Weights
 from ..model.base import Base, Conditioning
@@ -37,7 +37,7 @@ LAYERS = [
 ]  # fmt: skip
 
 
-class Spec(Stage):
+class Spec(DrawingStage):
     """Options of LCM distillation."""
 
     method: ClassVar[str] = "lcm"
@@ -58,16 +58,7 @@ class Spec(Stage):
     pictures: int = Field(default=100, ge=1, le=1_000_000, description="How many pictures the teacher draws to learn from; with --class-photos those are taken instead. Default: enough for one subject.")
     picture_steps: int = Field(default=50, ge=1, le=1000, description="Sampling steps of each of them. Default: the solver's own.")
     picture_guidance_scale: float = Field(default=7.5, ge=1, le=100, description="Guidance of each of them. Source: diffusers' pipeline default.")
-    prompts: tuple[str, ...] = Field(default=(), description="What it draws: prompts with {}, in turn with the subject's name and the class noun; none = DreamBench's. Default: scenes as they will be asked for.")
     draws_in: int = Field(default=4, ge=1, le=50, description="Steps that the student's pictures are drawn in; kept with its weights. Source: LCM.")
-    gradient_checkpointing: bool = Field(default=False, description="Compute activations twice instead of keeping them: less memory, slower.")
-
-    @field_validator("prompts")
-    @classmethod
-    def _name_the_subject(cls, prompts: tuple[str, ...]) -> tuple[str, ...]:
-        if wrong := [prompt for prompt in prompts if "{}" not in prompt]:
-            raise ValueError(f"{wrong[0]!r} must have {{}} where the subject belongs")
-        return prompts
 
     @model_validator(mode="after")
     def _bounds_in_order(self) -> Spec:
@@ -95,7 +86,7 @@ class Points:
         )
 
 
-class LCM(Method):
+class LCM(Adapted):
     prepares = "the teacher's pictures"
     Spec = Spec
     spec: Spec
@@ -110,7 +101,6 @@ class LCM(Method):
         else:
             self._hear_guidance()
             self.adapter = Weights(base.unet, "unet")
-        self.adapters = [self.adapter]
         self.teacher: nn.Module | None = None  # of a full student: what it was, and its moving average
         self.target: nn.Module | None = None
 
@@ -124,18 +114,8 @@ class LCM(Method):
         unet.time_embedding.cond_proj = ear
         unet.register_to_config(time_cond_proj_dim=EMBEDDED)
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        return [{"params": self.adapter.parameters(), "lr": self.spec.learning_rate}]
-
-    def weights(self) -> dict[str, Tensor]:
-        return self.adapter.weights()
-
-    def restore(self, weights: dict[str, Tensor]) -> None:
-        self.adapter.restore(weights)
-
     def freeze(self) -> None:
         super().freeze()
-        self.adapter.fold()
         self.teacher = self.target = None
 
     def sampling(self) -> dict[str, Any]:
@@ -205,7 +185,7 @@ class LCM(Method):
                 without, with_prompt = base.predict(torch.cat([seen, seen]), torch.cat([later, later]), both).float().chunk(2)
             output = without + batch.guidance[:, None, None, None] * (with_prompt - without)
             nearer = solver_step(base, output, seen, later, earlier)
-            with self._averaged():
+            with self.predicting_with(self.target):
                 wanted = consistent(base, base.predict(nearer, earlier, heard), nearer, earlier)
         return {"consistency": batch.share * distance(guess, wanted, self.spec.loss)}
 
@@ -216,21 +196,8 @@ class LCM(Method):
             with self.adapter.off():
                 yield
         else:
-            with self._as(self.teacher):
+            with self.predicting_with(self.teacher):
                 yield
-
-    @contextmanager
-    def _averaged(self) -> Iterator[None]:
-        with self._as(self.target):
-            yield
-
-    @contextmanager
-    def _as(self, network: Any) -> Iterator[None]:
-        own, self.base.unet = self.base.unet, network or self.base.unet
-        try:
-            yield
-        finally:
-            self.base.unet = own
 
     @torch.no_grad()
     def after_step(self) -> None:
