@@ -93,7 +93,7 @@ def test_a_run_stopped_within_a_rollout_goes_on_where_it_began(tiny_folder, phot
 
 
 def test_options_that_break_a_rollout_are_refused():
-    for options, says in (({"steps": 5, "updates": 2}, "multiple of updates"), ({"checkpoints": (3,), "updates": 2}, "where a rollout ends"), ({"prompts": ("a dog",)}, "must have")):
+    for options, says in (({"steps": 5, "updates": 2}, "multiple of updates"), ({"checkpoints": (3,), "updates": 2}, "where a rollout ends"), ({"prompts": ("a dog",)}, "must have"), ({"rewards": ("clipt",)}, "did you mean")):
         with pytest.raises(ValueError, match=says):
             Spec(**options)
     assert Spec(rewards="clip_t, subject:0.5").rewards == ("clip_t", "subject:0.5")  # type: ignore[arg-type]

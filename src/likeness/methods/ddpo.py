@@ -19,6 +19,7 @@ from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 
 from ..evaluation.benchmark import dreambench_prompts
+from ..files.errors import UserError
 from ..files.prompts import said
 from ..learning.adapted import Adapted, DrawingStage
 from ..learning.method import Subject, chance
@@ -62,6 +63,15 @@ class Spec(DrawingStage):
     def _apart_by_commas(cls, rewards: Any) -> Any:
         return [part.strip() for part in rewards.split(",")] if isinstance(rewards, str) else rewards
 
+    @field_validator("rewards")
+    @classmethod
+    def _offered(cls, rewards: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            parse(rewards)
+        except UserError as problem:  # pydantic's own kind, which is said with the option's name before any model is loaded
+            raise ValueError(str(problem)) from None
+        return rewards
+
     @model_validator(mode="after")
     def _whole_rollouts(self) -> Spec:
         if "steps" in self.model_fields_set and self.steps % self.updates:
@@ -104,7 +114,6 @@ class DDPO(Adapted):
 
     def __init__(self, spec: Spec, base: Base):
         self.spec, self.base = spec, base
-        parse(spec.rewards)
         config: Any = {"r": spec.rank, "lora_alpha": spec.rank, "target_modules": ATTENTION, "init_lora_weights": "gaussian"}
         self.adapter: Adapter = LowRank(base.unet, "unet", LoraConfig(**config)) if spec.trained == "lora" else Weights(base.unet, "unet")
         self.before: nn.Module | None = None  # of a fully trained U-Net, where its divergence is asked for

@@ -23,9 +23,13 @@ class Step:
 
 def initial_latents(base: Base, seeds: Sequence[int], size: int | None = None) -> Tensor:
     """Noise of a picture from its own seed, drawn on the CPU: the same on every device and in every batch."""
+    return _noise(base, [torch.Generator().manual_seed(seed) for seed in seeds], size)
+
+
+def _noise(base: Base, generators: Sequence[torch.Generator], size: int | None = None) -> Tensor:
     side = (size or base.resolution) // base.pixels_per_latent
     shape = (1, base.unet.config.in_channels, side, side)
-    return torch.cat([torch.randn(shape, generator=torch.Generator().manual_seed(s)) for s in seeds]).to(base.device)
+    return torch.cat([torch.randn(shape, generator=generator) for generator in generators]).to(base.device)
 
 
 def walk(
@@ -50,8 +54,7 @@ def few_steps(
     A network that is told the guidance scale needs no second pass for it. Each picture's noise comes from its seed alone.
     """
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    side = base.resolution // base.pixels_per_latent
-    latents = torch.cat([torch.randn((1, base.unet.config.in_channels, side, side), generator=g) for g in generators]).to(base.device)
+    latents = _noise(base, generators)
     sampler = base.few_step_sampler()
     sampler.set_timesteps(steps)
     if base.unet.config.time_cond_proj_dim:
