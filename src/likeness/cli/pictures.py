@@ -149,17 +149,29 @@ def choose(run: Path, *prompts: str, seeds: str = "0-3", clip: str | None = None
 
 
 @app.command
-def report(run: Path, /) -> None:
-    """Write a run's page: photos, pictures, loss, scores. It needs nothing but itself.
+def report(*runs: Path, compare: bool = False, out: Path = Path("comparison")) -> None:
+    """Write a run's page: photos, pictures, loss, scores. It needs nothing but itself; sheets of its pictures lie beside it as PNG.
 
     Parameters
     ----------
-    run
-        Folder of the run.
+    runs
+        Folder of the run; several are a page each, or one together.
+    compare
+        One page of all: who is ahead in what, on the same prompts and noise, and by how much: likeness report --compare RUN RUN
+    out
+        Folder for the page that compares.
     """
+    if not runs:
+        raise UserError("report: of which run? Give its folder: likeness report RUN, or several: likeness report --compare RUN RUN")
+    if compare:
+        from ..report.comparison_page import write_comparison
+
+        print(f"open in a browser: {write_comparison([run_at(run).path for run in runs], out)}")
+        return
     from ..report.page import write_report
 
-    print(f"open in a browser: {write_report(run_at(run).path)}")
+    for run in runs:
+        print(f"open in a browser: {write_report(run_at(run).path)}")
 
 
 @app.command

@@ -18,6 +18,7 @@ from likeness.report.plots import loss_curve, score_plot
 from likeness.report.points import front_plot, score_curves, scores_of, spots_of
 from likeness.report.reading import Run, read_run
 from likeness.report.rows import MOST_PHOTOS, MOST_PROMPTS, copies_of, last_checkpoint, preview_steps, prompt_rows, step_rows
+from likeness.report.sheets import write_sheets
 from likeness.report.verdict import sentence
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -43,8 +44,9 @@ METRICS = {
 
 
 def write_report(run_folder: Path) -> Path:
-    """Write report.html into the run folder from the files that lie there, and return its path."""
+    """Write report.html into the run folder from the files that lie there, sheets of its pictures beside it, and return its path."""
     run = read_run(Path(run_folder))
+    write_sheets(run)
     report = run.folder / "report.html"
     write_bytes(report, _page(run).encode("utf-8", errors="replace"))  # a JSON file can hold half a surrogate pair, which no UTF-8 file can
     return report
@@ -83,7 +85,7 @@ def _page(run: Run) -> str:
             broken_losses=run.broken_losses,
             scores=scores,
             metric_names=METRICS,
-            plots=score_plots([(name, row) for name, row in scores.rows.items()]),
+            plots=score_plots(list(scores.rows.items())),
             uris=uris,
             choice=choice,
             steps=steps,
@@ -103,12 +105,17 @@ def environment() -> Environment:
     return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 
 
-def score_plots(rows: Sequence[tuple[str, Mapping[str, Estimate]]]) -> dict[str, Markup]:
-    """A plot for each metric: the rows with whiskers, the first floor and the first ceiling among them as bands."""
-    bounds = [next((row for name, row in rows if name.lower().startswith(bound)), {}) for bound in ("floor", "ceiling")]
+def score_plots(rows: Sequence[tuple[str, Mapping[str, Estimate]]], colours: Sequence[int] | None = None) -> dict[str, Markup]:
+    """A plot for each metric: the rows with whiskers, the first floor and the first ceiling among them as bands.
+
+    colours  of the rows that are neither; default 0, 1, …
+    """
+    floor, ceiling = (next((row for name, row in rows if name.lower().startswith(bound)), {}) for bound in ("floor", "ceiling"))
     judged = [(name, row) for name, row in rows if not name.lower().startswith(("floor", "ceiling"))]
-    metrics = dict.fromkeys(metric for _, row in rows for metric in row)
-    return {
-        metric: score_plot(metric, {name: row[metric] for name, row in judged if metric in row}, *(bound.get(metric) for bound in bounds))
-        for metric in metrics
-    }
+    numbers = colours or range(len(judged))
+    plots = {}
+    for metric in dict.fromkeys(metric for _, row in rows for metric in row):
+        known = [(number, name, row[metric]) for number, (name, row) in zip(numbers, judged) if metric in row]
+        shown = {name: estimate for _, name, estimate in known}
+        plots[metric] = score_plot(metric, shown, floor.get(metric), ceiling.get(metric), [number for number, _, _ in known])
+    return plots

@@ -18,10 +18,11 @@ RAW_POINTS = 500  # per curve; a long run has more than anyone can see
 COLOURS = 8  # classes c0 … c7 in the page
 
 
-def loss_curve(curves: dict[str, list[tuple[float, float]]], what: str = "loss", dots: bool = True) -> Markup:
+def loss_curve(curves: dict[str, list[tuple[float, float]]], what: str = "loss", dots: bool = True, colours: Sequence[int] | None = None) -> Markup:
     """Each loss, or whatever else was measured at every step, over the steps: single steps as dots, their running mean as a line. (step, value) pairs, finite.
 
-    dots  False: the values themselves as the line, for what does not scatter, such as a learning rate
+    dots     False: the values themselves as the line, for what does not scatter, such as a learning rate
+    colours  of the curves, by number; default 0, 1, …
     """
     curves = {name: sorted(points) for name, points in curves.items() if points}
     if not curves:
@@ -47,15 +48,15 @@ def loss_curve(curves: dict[str, list[tuple[float, float]]], what: str = "loss",
         parts.append(Markup('<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(x(tick), bottom + 20, short(tick)))
     scale = ", logarithmic" if logarithmic else ""
     parts.append(Markup('<text class="tick" x="{}" y="{}" text-anchor="end">step</text>').format(right, bottom + 40))
-    for number, (name, points) in enumerate(curves.items()):
+    for number, (name, points) in zip(colours or range(len(curves)), curves.items()):
         line = _line(points, x, y) if dots else [(x(step), y(value)) for step, value in [*_thinned(points), points[-1]]]
         parts.append(_curve(name, [(x(step), y(value)) for step, value in _thinned(points)] if dots else [], line, number))
     label = f"{what} over steps{scale}: {', '.join(curves)}"
     return svg(LOSS_WIDTH, bottom + 48, label, parts)
 
 
-def score_plot(metric: str, rows: dict[str, Estimate], floor: Estimate | None, ceiling: Estimate | None) -> Markup:
-    """One metric: a dot and a whisker per row, floor and ceiling as lines with their intervals as bands."""
+def score_plot(metric: str, rows: dict[str, Estimate], floor: Estimate | None, ceiling: Estimate | None, colours: Sequence[int] | None = None) -> Markup:
+    """One metric: a dot and a whisker per row, floor and ceiling as lines with their intervals as bands. colours: of the rows; default 0, 1, …"""
     bounds = {"floor": floor, "ceiling": ceiling}
     everything = [*rows.values(), *(bound for bound in bounds.values() if bound)]
     if not everything:
@@ -74,8 +75,8 @@ def score_plot(metric: str, rows: dict[str, Estimate], floor: Estimate | None, c
         parts.append(Markup('<line class="axis" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>').format(x(tick), bottom, bottom + 5))
         parts.append(Markup('<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(x(tick), bottom + 21, short(tick)))
     parts.append(Markup('<line class="axis" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(left, right, bottom, bottom))
-    for number, (name, estimate) in enumerate(rows.items()):
-        parts.append(_whisker(name, estimate, x, top + 46 * number, number, left))
+    for line, (name, estimate) in enumerate(rows.items()):
+        parts.append(_whisker(name, estimate, x, top + 46 * line, colours[line] if colours else line, left))
     return svg(SCORE_WIDTH, bottom + 30, f"{metric}: " + "; ".join(f"{name} {estimate}" for name, estimate in rows.items()), parts)
 
 

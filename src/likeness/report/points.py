@@ -42,15 +42,12 @@ def scores_of(points: Sequence[Point]) -> dict[str, list[tuple[int, Estimate]]]:
     return {title: [(point.step, getattr(point, field)) for point in points] for title, field in SCORES.items()}
 
 
-def score_curves(curves: Mapping[str, Sequence[tuple[int, Estimate]]], what: str = "scores") -> Markup:
-    """Each score over the steps, with its interval as a band. A curve of one point is a dot."""
-    curves = {name: found for name, found in curves.items() if found}
-    if not curves:
-        return Markup("")
+def score_curves(curves: Mapping[str, Sequence[tuple[int, Estimate]]], what: str = "scores", colours: Sequence[int] | None = None) -> Markup:
+    """Each score over the steps, with its interval as a band; a curve of one point is a dot. None empty. colours: by number; default 0, 1, …"""
     x, bottom_ticks = _steps_axis([step for found in curves.values() for step, _ in found])
     y, parts = _value_axis([estimate for found in curves.values() for _, estimate in found])
     parts += bottom_ticks
-    for number, (title, found) in enumerate(curves.items()):
+    for number, (title, found) in zip(colours or range(len(curves)), curves.items()):
         upper = [(x(step), y(e.high)) for step, e in found if e.high is not None]
         lower = [(x(step), y(e.low)) for step, e in found if e.low is not None]
         band = Markup('<polygon class="band" points="{}"/>').format(_path([*upper, *reversed(lower)])) if upper else Markup("")

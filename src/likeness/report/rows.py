@@ -57,21 +57,20 @@ def prompt_rows(drawn: Sequence[Drawn]) -> list[PromptRow]:
 
 
 def step_rows(drawn: Sequence[Drawn], most: int) -> tuple[list[int], list[StepRow]]:
-    """The checkpoints and, for each prompt, its lowest seed by checkpoint; nothing where only one checkpoint was drawn.
+    """The checkpoints and, for each prompt, its lowest seed by checkpoint; nothing where no prompt was drawn by two.
 
     most  rows; prompts that more checkpoints drew come first
     """
     own = [picture for picture in drawn if picture.personalized]
     steps = evenly(sorted({picture.checkpoint for picture in own}))
-    if len(steps) < 2:
-        return [], []
     found: dict[tuple[str, int], dict[int, Drawn]] = {}
     for picture in own:
         found.setdefault((picture.prompt, picture.seed), {}).setdefault(picture.checkpoint, picture)
     rows: dict[str, StepRow] = {}
     for (prompt, seed), by_step in sorted(found.items(), key=lambda item: (-len(item[1]), item[0][1])):
         rows.setdefault(prompt, StepRow(prompt, seed, [by_step.get(step) for step in steps]))
-    return steps, [row for row in rows.values() if sum(picture is not None for picture in row.pictures) > 1][:most]
+    shared = [row for row in rows.values() if sum(picture is not None for picture in row.pictures) > 1][:most]
+    return (steps, shared) if shared else ([], [])
 
 
 def runs_rows(runs: Sequence[Run], most_prompts: int, most_seeds: int) -> list[RunsRow]:
