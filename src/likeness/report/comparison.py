@@ -55,7 +55,7 @@ class Group:
     differences: list[Difference]
     points: list[tuple[Contender, int]]  # the checkpoints that drew the same pictures
     choice: Choice | None  # over them; its "steps" are places in `points`
-    sentence: str
+    verdicts: list[str]  # one sentence for each measure; none where nothing was compared
 
     @property
     def photos(self) -> list[Path]:
@@ -94,7 +94,7 @@ def _group(members: list[Contender]) -> Group:
     differences = [found for first, second in combinations(measured, 2) if (found := difference(first, second))]
     points = [(c, step) for c in measured for step in sorted({line["step"] for line in c.run.scores.each})]
     lines = [{**line, "step": place} for place, (c, step) in enumerate(points) for line in c.run.scores.each if line["step"] == step]
-    return Group(members, measured, differences, points, choose_checkpoint(lines), _sentence(measured, differences))
+    return Group(members, measured, differences, points, choose_checkpoint(lines), [_leader(measured, differences, measure) for measure in MEASURES if differences])
 
 
 def difference(first: Contender, second: Contender) -> Difference | None:
@@ -117,13 +117,6 @@ def _last_pictures(run: Run) -> dict[tuple[str, int], tuple[float, float]]:
     """Likeness and obedience of the last scored checkpoint's pictures, by class prompt and seed."""
     last = max((line["step"] for line in run.scores.each), default=0)
     return {(line["prompt"], line["seed"]): (line[SUBJECT], line[PROMPT]) for line in run.scores.each if line["step"] == last}
-
-
-def _sentence(measured: Sequence[Contender], differences: Sequence[Difference]) -> str:
-    """Who leads in each measure, and over whom clearly; "" where nothing was compared."""
-    if not differences:
-        return ""
-    return " ".join(_leader(measured, differences, measure) for measure in MEASURES)
 
 
 def _leader(measured: Sequence[Contender], differences: Sequence[Difference], measure: str) -> str:

@@ -74,14 +74,14 @@ def step_rows(drawn: Sequence[Drawn], most: int) -> tuple[list[int], list[StepRo
 
 
 def runs_rows(runs: Sequence[Run], most_prompts: int, most_seeds: int) -> list[RunsRow]:
-    """For each class prompt and seed the base's picture and each run's, of its last checkpoint; what more runs drew comes first."""
+    """For each class prompt and seed the base's picture and each run's, of its last checkpoint; what more runs and the base drew comes first."""
     last = [last_checkpoint(run.drawn) for run in runs]
     base = {(p.class_prompt, p.seed): p for run in reversed(runs) for p in run.drawn if not p.personalized}
     own = [{(p.class_prompt, p.seed): p for p in run.drawn if p.personalized and p.checkpoint == step} for run, step in zip(runs, last)]
     count = {key: sum(key in pictures for pictures in own) for pictures in own for key in pictures}
     order = {prompt: place for place, prompt in enumerate(dict.fromkeys(prompt for prompt, _ in count))}
     rows: dict[str, list[RunsRow]] = {}
-    for prompt, seed in sorted(count, key=lambda key: (-count[key], order[key[0]], key[1])):
+    for prompt, seed in sorted(count, key=lambda key: (-count[key], key not in base, order[key[0]], key[1])):
         rows.setdefault(prompt, []).append(RunsRow(prompt, seed, base.get((prompt, seed)), [pictures.get((prompt, seed)) for pictures in own]))
     return [row for same in list(rows.values())[:most_prompts] for row in same[:most_seeds]]
 
