@@ -229,7 +229,7 @@ def compare(*recipes: str, subjects: str = "all", seeds: str = "0", runs: Runs =
     Parameters
     ----------
     recipes
-        Methods, packaged recipes, or TOML files with stages. Default: every method and packaged recipe.
+        Methods, with options if wanted (lora:rank=2), packaged recipes and sweeps (likeness recipes), or TOML files of either. Default: every method and packaged recipe.
     subjects
         Such as toybox:biscuit,toybox:mimi or photos/dog=dog,photos/cup=cup. Default: the toybox's twenty open subjects.
     seeds
@@ -249,6 +249,8 @@ def compare(*recipes: str, subjects: str = "all", seeds: str = "0", runs: Runs =
     found = run_grid(recipes or (*METHODS, *packaged_recipes()), chosen, parse_seeds(seeds), runs, progress(), base, clip, dino)
     print(table(found))
     print(f"figures of every cell: {runs / 'compare.json'}")
+    alike = [line["run"] for line in found["cells"] if (line["subject"], line["seed"]) == (found["cells"][0]["subject"], found["cells"][0]["seed"])]
+    print(f"next: likeness report {'--compare ' if len(alike) > 1 else ''}{' '.join(str(runs / name) for name in alike[:8])}")
 
 
 @app.command

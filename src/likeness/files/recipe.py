@@ -205,8 +205,8 @@ class Recipe(Options):
 
 
 def read_recipe(path: Path, stage_types: Mapping[str, type[Stage]]) -> Recipe:
-    """Read a TOML recipe. Raises UserError."""
-    content = _content_of(path)
+    """Read a TOML recipe, but for how it is continued. Raises UserError."""
+    content = {key: value for key, value in content_of(path).items() if key != "continued"}
     try:
         return recipe_from_dict(content, stage_types)
     except UserError as error:
@@ -215,13 +215,22 @@ def read_recipe(path: Path, stage_types: Mapping[str, type[Stage]]) -> Recipe:
 
 def stages_in(path: Path) -> list[dict[str, Any]]:
     """The tables of the stages of a recipe, with or without a subject. Raises UserError."""
-    stages = _content_of(path).get("stages")
+    stages = content_of(path).get("stages")
     if not isinstance(stages, list):
         raise UserError(f"{path}: has no stages. Add a [[stages]] table with a method.")
     return stages
 
 
-def _content_of(path: Path) -> dict[str, Any]:
+def continued_in(path: Path) -> list[dict[str, Any]]:
+    """How a recipe goes on after its stages: for each child run the options of the last stage that change. Raises UserError."""
+    continued = content_of(path).get("continued", [])
+    if not isinstance(continued, list) or not all(isinstance(changes, dict) for changes in continued):
+        raise UserError(f"{path}: continued must be tables. Write [[continued]] and the options that change.")
+    return continued
+
+
+def content_of(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file. Raises UserError."""
     text = _text_of(path)
     try:
         return tomllib.loads(text)
