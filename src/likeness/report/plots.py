@@ -82,7 +82,8 @@ def score_plot(metric: str, rows: dict[str, Estimate], floor: Estimate | None, c
 
 def svg(width: int, height: float, label: str, parts: Sequence[Markup], role: str = "img") -> Markup:
     """A drawing. role: "group" if it has parts that a keyboard reaches, which an image has not."""
-    opening = Markup('<svg viewBox="0 0 {} {}" role="{}" aria-label="{}">').format(width, height, role, label)
+    kind = "curve" if width == LOSS_WIDTH else "score"  # the wide ones need larger words on a phone
+    opening = Markup('<svg class="{}" viewBox="0 0 {} {}" role="{}" aria-label="{}">').format(kind, width, height, role, label)
     return opening + Markup("").join(parts) + Markup("</svg>")
 
 
