@@ -34,6 +34,12 @@ ABOUT_TRAINING = """
 """
 ABOUT_THE_CLASS = """    class_photos
         Folder of real pictures of the class for prior preservation, captioned by the texts beside them. Default: the base draws its own.
+    until_settled
+        Ends the run after this many kept checkpoints in a row without a higher F1 of likeness and obedience; each is drawn and scored while training. Needs --checkpoints. 0: never.
+    clip
+        CLIP encoder that scores them: folder or hub id. Default on the toybox: the embedded judge.
+    dino
+        DINO or DINOv2 encoder that scores them: folder or hub id. Default on the toybox: the embedded judge.
 """
 
 
@@ -53,11 +59,14 @@ def train_command(method: str) -> Any:
     def command(
         photos: str, /, *, class_noun: str | None = None, identifier: str = "sks", class_photos: Path | None = None, base: str = "toybox",
         seed: int = 0, resolution: int | None = None, threads: int | None = None, runs: Runs = Path("runs"), force: bool = False,
-        options: Annotated[Any, Parameter(name="*")] = None,
+        until_settled: int = 0, clip: str | None = None, dino: str | None = None, options: Annotated[Any, Parameter(name="*")] = None,
     ) -> None:  # fmt: skip
+        if (clip or dino) and not until_settled:
+            raise UserError("train: --clip and --dino score checkpoints while training; give --until-settled, such as 3, too.")
+        settle = {"settle": {key: value for key, value in (("after", until_settled), ("clip", clip), ("dino", dino)) if value}} if until_settled else {}
         subject = {"photos": photos, "class_noun": class_noun, "identifier": identifier, "class_photos": class_photos}
         chosen = options.model_dump(include=options.model_fields_set) if options else {}
-        recipe = recipe_for(method, chosen, subject=subject, base=base, seed=seed, resolution=resolution, threads=threads)
+        recipe = recipe_for(method, chosen, subject=subject, base=base, seed=seed, resolution=resolution, threads=threads, **settle)
         run = fit(recipe, runs, progress(), force=force)
         _say_trained(run.path)
 
