@@ -107,7 +107,8 @@ class Settling:
     def _judged(self, step: int, seconds: float) -> str | None:
         assert self.recipe.settle
         choice = choose_checkpoint([line for lines in self.scored.values() for line in lines])
-        if choice is None:  # the first
+        if choice is None:
+            self.progress.say(f"settling: step {step} is the first that is scored; {seconds:.1f} s")
             return None
         now, best = (next(point for point in choice.points if point.step == each) for each in (step, choice.step))
         self.progress.say(f"settling: step {step}: F1 {now.f1}, likeness {now.subject.value:.3f}, obedience {now.prompt.value:.3f}; highest so far at step {best.step}; {seconds:.1f} s")
