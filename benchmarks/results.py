@@ -7,11 +7,11 @@ whose cells are missing, and this.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from likeness.evaluation.statistics import Comparison, Estimate, bootstrap, paired_difference
+from likeness.evaluation.statistics import Comparison, Estimate, bootstrap, f1, paired_difference
 from likeness.methods import METHODS
 from likeness.toybox.models import ADVICE
 from likeness.workflow.stack import method_class
@@ -201,6 +201,65 @@ def style(found: dict) -> Iterator[str]:
     yield table(["pictures", "in the style", "placed"], [[line["kind"], *(share(line[name]) for name in ("styled", "placed"))] for line in found["lines"]])
 
 
+def choice(found: dict) -> Iterator[str]:
+    """Likeness and obedience of every checkpoint, by subject and prompt: chosen on one half of the prompts, compared with the last on the other, both ways."""
+    subjects = list(dict.fromkeys(line["subject"] for line in found["lines"]))
+    runs = {name: [line for line in found["lines"] if line["subject"] == name] for name in subjects}
+    steps, prompts = (len({line[key] for line in runs[subjects[0]]}) for key in ("step", "prompt"))
+    yield f"\n## Which checkpoint\n\n`{found['command']}`, {found['machine']}. {found['note']}\n"
+    yield f"DreamBooth with the toybox's advice, {steps} checkpoints, {len(subjects)} subjects ({', '.join(subjects)}), {prompts} new scenes, {found['seeds']} pictures of each, all from the same noise. A checkpoint is chosen by its F1 of DINO and CLIP-T on half of the prompts, as `likeness choose` does, and compared with the last on the other half; then the halves change places.\n"
+    rules = {
+        "recommended by `likeness choose`": chosen,
+        "the best on the compared half itself, which nobody knows": lambda seen, held: chosen(held, held),
+        **{f"ended and recommended as by `--until-settled {n}`": (lambda seen, held, n=n: chosen({step: seen[step] for step in list(seen)[: settled(seen, n)]}, held)) for n in (1, 2, 3, 4)},
+    }  # fmt: skip
+    rows = []
+    for title, rule in rules.items():
+        found_by = [[against_last(rule, *halves) for halves in both_ways(lines)] for lines in runs.values()]
+        mean = [[sum(column) / 2 for column in zip(*pair)] for pair in found_by]  # of the two ways, by subject
+        rows.append([title, f"{sum(values[0] for values in mean) / len(mean):.0f}", *(short(bootstrap([values[n] for values in mean]), signed=True) for n in (1, 2, 3))])
+    yield table(["checkpoint", "step, mean", "F1 less the last's", "DINO", "CLIP-T"], rows)
+    trained = {n: [step_reached(lines, n) for lines in runs.values()] for n in (1, 2, 3, 4)}
+    spent = ", ".join(f"{n}: {sum(reached) / len(reached):.0f}" for n, reached in trained.items())
+    yield f"\nSteps until `--until-settled N` would have ended the run, judged on all prompts, mean over subjects: {spent}.\n"
+
+
+Half = dict[int, tuple[float, float]]  # by step: mean likeness, mean obedience
+
+
+def both_ways(lines: list[dict]) -> list[tuple[Half, Half]]:
+    """The prompts in two halves, every other one, as (chosen on, compared on)."""
+    prompts = sorted({line["prompt"] for line in lines})
+    first, second = (means(lines, prompts[start::2]) for start in (0, 1))
+    return [(first, second), (second, first)]
+
+
+def means(lines: list[dict], prompts: list[str]) -> Half:
+    of_step = {step: [line for line in lines if line["step"] == step and line["prompt"] in prompts] for step in sorted({line["step"] for line in lines})}
+    return {step: tuple(sum(line[name] for line in mine) / len(mine) for name in ("dino", "clip_t_class")) for step, mine in of_step.items()}  # type: ignore[misc]
+
+
+def chosen(seen: Half, held: Half) -> int:
+    return max(seen, key=lambda step: f1(*seen[step]))
+
+
+def settled(seen: Half, patience: int) -> int:
+    """How many checkpoints are kept until so many in a row had no higher F1."""
+    scores = [f1(*values) for values in seen.values()]
+    return next((n + 1 for n in range(len(scores)) if n - scores.index(max(scores[: n + 1])) >= patience), len(scores))
+
+
+def step_reached(lines: list[dict], patience: int) -> int:
+    seen = means(lines, sorted({line["prompt"] for line in lines}))
+    return list(seen)[settled(seen, patience) - 1]
+
+
+def against_last(rule: Callable[[Half, Half], int], seen: Half, held: Half) -> tuple[float, float, float, float]:
+    """The step that a rule takes, and on the held half its F1, likeness and obedience less the last checkpoint's."""
+    step, last = rule(seen, held), max(held)
+    return step, f1(*held[step]) - f1(*held[last]), held[step][0] - held[last][0], held[step][1] - held[last][1]
+
+
 def share(estimate: dict) -> str:
     return short(Estimate(**estimate))
 
@@ -222,7 +281,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-SECTIONS = {"world": world, "grid": grid, "steps": steps, "pairs": pairs, "style": style}
+SECTIONS = {"world": world, "grid": grid, "steps": steps, "pairs": pairs, "style": style, "choice": choice}
 
 if __name__ == "__main__":
     main()

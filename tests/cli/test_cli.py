@@ -29,6 +29,23 @@ def test_train_generate_and_report_without_a_network(trained, likeness, capsys):
     assert "next: likeness evaluate" in capsys.readouterr().out
 
 
+def test_runs_are_compared_on_one_page(trained, likeness, tmp_path, capsys):
+    assert likeness("continue", trained, "--steps", 3) == 0
+    child = next(path for path in (tmp_path / "runs").iterdir() if path != trained)
+    capsys.readouterr()
+    assert likeness("report", "--compare", trained, child, "--out", tmp_path / "both") == 0
+    page = (tmp_path / "both" / "report.html").read_text(encoding="utf-8")
+    assert "Nothing can be said of these runs" in page and "stages.0.steps" in page and str(tmp_path) not in page
+    assert "open in a browser: " in capsys.readouterr().out
+
+
+def test_recipes_and_sweeps_are_listed_and_printed(likeness, capsys):
+    assert likeness("recipes") == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in ("monster_toy", "cross_attention", "textual_inversion"))
+    assert likeness("recipes", "vectors") == 0 and "textual_inversion:vectors=8" in capsys.readouterr().out
+
+
 PROMPTS = [
     'a {} with "quotes", \'single\' and / and \\',
     "a {} on\ntwo lines\r\tand a tab",
@@ -87,6 +104,11 @@ MISTAKES = [
     (("continue", "nowhere", "--steps", "9"), "no run lies here"),
     (("generate", "nowhere"), "no run lies here"),
     (("report", "nowhere"), "no run lies here"),
+    (("report",), "of which run?"),
+    (("report", "--compare", "nowhere"), "no run lies here"),
+    (("recipes", "vektors"), "did you mean 'vectors'"),
+    ((*TRAIN, "--clip", "encoder"), "give --until-settled"),
+    ((*TRAIN, "--until-settled", "3"), "cannot settle"),
 ]
 
 

@@ -3,86 +3,15 @@
 import json
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from likeness.report.page import write_report
 
-HOSTILE = (
-    "<script>alert(1)</script> \"quoted\" 'single' & \u202eright to left \u05e9\u05dc\u05d5\u05dd\nnext line\x00\ud800 "
-    + "x" * 300
-)
-
-
-class Page(HTMLParser):
-    """Tags, attributes and text as a browser would take them."""
-
-    def __init__(self, report: Path):
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(report.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def images(self) -> list[dict[str, str | None]]:
-        return [attributes for tag, attributes in self.tags if tag == "img"]
-
-
-def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(json.dumps(line) for line in lines))
-
-
-def drawn(file: str, prompt: str, seed: int = 0, **labels: Any) -> dict[str, Any]:
-    """A line of pictures/index.jsonl."""
-    return {"file": file, "settings": {"prompt": prompt, "seed": seed}, "labels": labels}
-
-
-def estimate(value: float, half: float = 0.02) -> dict[str, float]:
-    return {"value": value, "low": value - half, "high": value + half, "n": 25}
-
-
-def score_rows(personalized: float, base: float, floor: float | None = None, ceiling: float | None = None) -> dict[str, Any]:
-    values = {"personalized": personalized, "base": base, "floor: another dog": floor, "ceiling: unseen photos": ceiling}
-    rows = [{"name": name, "scores": {"dino": estimate(value)}} for name, value in values.items() if value is not None]
-    return {"encoders": {"dino": "tiny-dino, resized to 64"}, "rows": rows, "remarks": ["0 blank"]}
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    folder = tmp_path / "runs" / "dog-lora"
-    for name in ("photos/0.png", "photos/1.png", "previews/000050-0.png", "previews/000100-0.png"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (64, 64), "teal").save(folder / name)
-    index = []
-    for number, (model, noun) in enumerate([("base", "dog"), ("personalized", "sks dog")] * 2):
-        (folder / "pictures").mkdir(exist_ok=True)
-        Image.new("RGB", (64, 64), (60 * number, 9, 9)).save(folder / "pictures" / f"{number}.png")
-        index.append(drawn(f"{number}.png", f"a {noun} on the beach", number // 2, class_prompt="a dog on the beach", model=model, checkpoint=100))
-    write_lines(folder / "pictures" / "index.jsonl", index)
-    losses = [{"step": step, "losses": {"denoising": 1 / step, "prior": 0.5}, "seconds": 0.4} for step in range(1, 101)]
-    write_lines(folder / "journal.jsonl", losses)
-    about = {
-        "status": "finished",
-        "base": "toybox",
-        "seconds": 131.4,
-        "peak_bytes": 2**30,
-        "seed": 0,
-        "versions": {"torch": "2.13"},
-    }
-    (folder / "run.json").write_text(json.dumps(about))
-    (folder / "recipe.toml").write_text('base = "toybox"\n')
-    (folder / "scores.json").write_text(json.dumps(score_rows(0.71, 0.47, 0.44, 0.86)))
-    return folder
+from .conftest import HOSTILE, Page, drawn, estimate, write_lines
 
 
 def test_page_shows_every_part_and_loads_nothing(run: Path):
@@ -213,3 +142,45 @@ def test_report_does_not_reach_torch(run: Path):
         "write_report(Path(sys.argv[1])); assert not {'torch', 'transformers', 'diffusers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program, str(run)], check=True)
+
+
+def test_several_checkpoints_are_shown_by_prompt_and_step(run: Path):
+    lines = [drawn("1.png", f"a sks dog {n}", class_prompt=f"a dog {n}", model="personalized", checkpoint=step) for n in (1, 2) for step in (50, 100, 150)]
+    write_lines(run / "pictures" / "index.jsonl", lines)
+    page = Page(write_report(run))
+    alts = [str(image["alt"]) for image in page.images()]
+    assert [alt for alt in alts if "checkpoint" in alt] == [f"a sks dog {n}, checkpoint {step}" for n in (1, 2) for step in (50, 100, 150)]
+    assert "likeness choose runs/dog-lora" in page.text  # nothing was weighed yet
+
+
+def test_a_picture_that_is_a_photo_over_again_stands_beside_it(run: Path):
+    scene = Image.effect_noise((64, 64), 90).convert("RGB")
+    scene.save(run / "photos" / "1.png")
+    assert "Near copies" not in Page(write_report(run)).text
+    scene.save(run / "pictures" / "3.png")
+    page = Page(write_report(run))
+    assert "Near copies" in page.text and "seed 1, a sks dog on the beach" in page.text
+
+
+def test_learning_rates_are_drawn_as_they_were_used(run: Path):
+    lines = [{"step": step, "losses": {"denoising": 0.5}, "learning_rates": [1e-4, 1e-4 / step]} for step in range(1, 11)]
+    write_lines(run / "journal.jsonl", lines)
+    text = Page(write_report(run)).text
+    assert "Learning rate" in text and "group 2" in text
+    write_lines(run / "journal.jsonl", [line | {"learning_rates": [1e-4, 1e-4]} for line in lines])
+    assert "group 2" not in Page(write_report(run)).text
+
+
+def test_costs_and_hashes_are_those_of_the_last_sealed_checkpoint(run: Path):
+    from safetensors.numpy import save_file
+
+    for step, numbers in (("000050", 10), ("000100", 1234567), ("000150", 99)):
+        (run / "checkpoints" / step).mkdir(parents=True)
+        save_file({"weight": np.zeros(numbers, "float32")}, run / "checkpoints" / step / "0-lora.safetensors")
+        if step != "000150":  # what lies there was not finished
+            seal = {"step": int(step), "files": {"0-lora.safetensors": {"bytes": 1, "sha256": f"{step}abcdefghijk"}}}
+            (run / "checkpoints" / step / "complete.json").write_text(json.dumps(seal))
+    write_lines(run / "photos.jsonl", [{"name": "anna.jpg", "sha256": "feedfacefeedface", "used": True}, {"name": "x", "sha256": "0", "used": False}])
+    text = Page(write_report(run)).text
+    assert "1,234,567" in text and "4.71 MiB" in text and "checkpoint 000100/0-lora.safetensors" in text
+    assert "feedfacefeed" in text and "anna" not in text

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from likeness.evaluation.operating_points import Choice, choose_checkpoint
-from likeness.report.points import front_plot, score_curves
+from likeness.report.points import front_plot, score_curves, scores_of, spots_of
 
 
 def chosen(steps: int, prompts: int = 3) -> Choice:
@@ -24,18 +24,18 @@ def chosen(steps: int, prompts: int = 3) -> Choice:
 @pytest.mark.parametrize(("steps", "prompts"), [(2, 1), (2, 3), (8, 3)])
 def test_every_checkpoint_is_a_point_within_the_frame(steps: int, prompts: int):
     choice = chosen(steps, prompts)
-    for drawing in (score_curves(choice.points), front_plot(choice, {})):
+    for drawing in (score_curves(scores_of(choice.points)), front_plot(spots_of(choice, {}), "front")):
         tree = ElementTree.fromstring(drawing)
         places = [float(e.attrib[name]) for e in tree.iter() for name in ("cx", "cy") if name in e.attrib]
         places += [float(place) for e in tree.iter() for place in re.findall(r"-?[\d.]+", e.attrib.get("points", ""))]
         assert all(0 <= place <= 561 for place in places)
-    assert str(front_plot(choice, {})).count("<circle") == steps
-    assert str(score_curves(choice.points)).count("<circle") == 3 * steps
+    assert str(front_plot(spots_of(choice, {}), "front")).count("<circle") == steps
+    assert str(score_curves(scores_of(choice.points))).count("<circle") == 3 * steps
 
 
 def test_a_points_picture_lies_on_it_and_is_escaped():
     choice = chosen(3)
-    drawing = str(front_plot(choice, {10: 'data:image/png;base64,"><script>', 20: "data:image/png;base64,AAAA"}))
+    drawing = str(front_plot(spots_of(choice, {10: 'data:image/png;base64,"><script>', 20: "data:image/png;base64,AAAA"}), "front"))
     ElementTree.fromstring(drawing)
     assert drawing.count("<image") == 2 and "<script" not in drawing
     assert drawing.count("chosen") == 1

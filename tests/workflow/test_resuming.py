@@ -206,9 +206,9 @@ def test_a_diverged_run_fails_and_keeps_its_checkpoints(quick_recipe, tmp_path, 
 
 def test_a_killed_run_goes_on_from_its_last_state_though_no_checkpoint_was_asked_for(quick_recipe, tmp_path, monkeypatch):
     whole = fit(quick_recipe(steps=6), tmp_path / "whole", Silent())
-    from likeness.workflow import fitting
+    from likeness.workflow import stages
 
-    kept = fitting.train
+    kept = stages.train
 
     def killed(*arguments):
         for trained in kept(*arguments):
@@ -216,10 +216,10 @@ def test_a_killed_run_goes_on_from_its_last_state_though_no_checkpoint_was_asked
                 raise KeyboardInterrupt
             yield trained
 
-    monkeypatch.setattr(fitting, "train", killed)
+    monkeypatch.setattr(stages, "train", killed)
     with pytest.raises(KeyboardInterrupt):
         fit(quick_recipe(steps=6, save_every=2), tmp_path / "killed", Silent())
-    monkeypatch.setattr(fitting, "train", kept)
+    monkeypatch.setattr(stages, "train", kept)
     (path,) = (tmp_path / "killed").iterdir()
     run = RunFolder.open(path)
     assert run.checkpoints() == [] and run.latest("resume").step == 4  # type: ignore[union-attr]

@@ -116,10 +116,10 @@ def test_a_packaged_recipe_takes_the_bases_advice():
 
 def test_a_child_of_a_stack_is_resumed_after_a_kill(stacked, tmp_path, monkeypatch):
     """Its newest state may lie in resume/ alone; the stages beneath are in the checkpoint that it began with."""
-    from likeness.workflow import fitting
+    from likeness.workflow import stages
 
     parent = fit(stacked(ADJECTIVE, UNET), tmp_path / "parent", Silent())
-    kept = fitting.train
+    kept = stages.train
 
     def killed(*arguments):
         for trained in kept(*arguments):
@@ -127,10 +127,10 @@ def test_a_child_of_a_stack_is_resumed_after_a_kill(stacked, tmp_path, monkeypat
                 raise KeyboardInterrupt
             yield trained
 
-    monkeypatch.setattr(fitting, "train", killed)
+    monkeypatch.setattr(stages, "train", killed)
     with pytest.raises(KeyboardInterrupt):
         branch(parent, {"steps": 9, "save_every": 7}, Silent())
-    monkeypatch.setattr(fitting, "train", kept)
+    monkeypatch.setattr(stages, "train", kept)
     child = next(RunFolder.open(path) for path in (tmp_path / "parent").iterdir() if "continued" in path.name)
     assert child.latest("resume").step == 9 and [c.step for c in child.checkpoints()] == [7]  # type: ignore[union-attr]
     resume(child, Silent())

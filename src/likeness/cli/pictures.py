@@ -149,17 +149,29 @@ def choose(run: Path, *prompts: str, seeds: str = "0-3", clip: str | None = None
 
 
 @app.command
-def report(run: Path, /) -> None:
-    """Write a run's page: photos, pictures, loss, scores. It needs nothing but itself.
+def report(*runs: Path, compare: bool = False, out: Path = Path("comparison")) -> None:
+    """Write a run's page: photos, pictures, loss, scores. It needs nothing but itself; sheets of its pictures lie beside it as PNG.
 
     Parameters
     ----------
-    run
-        Folder of the run.
+    runs
+        Folder of the run; several are a page each, or one together.
+    compare
+        One page of all: who is ahead in what, on the same prompts and noise, and by how much: likeness report --compare RUN RUN
+    out
+        Folder for the page that compares.
     """
+    if not runs:
+        raise UserError("report: of which run? Give its folder: likeness report RUN, or several: likeness report --compare RUN RUN")
+    if compare:
+        from ..report.comparison_page import write_comparison
+
+        print(f"open in a browser: {write_comparison([run_at(run).path for run in runs], out)}")
+        return
     from ..report.page import write_report
 
-    print(f"open in a browser: {write_report(run_at(run).path)}")
+    for run in runs:
+        print(f"open in a browser: {write_report(run_at(run).path)}")
 
 
 @app.command
@@ -217,7 +229,7 @@ def compare(*recipes: str, subjects: str = "all", seeds: str = "0", runs: Runs =
     Parameters
     ----------
     recipes
-        Methods, packaged recipes, or TOML files with stages. Default: every method and packaged recipe.
+        Methods, with options if wanted (lora:rank=2), packaged recipes and sweeps (likeness recipes), or TOML files of either. Default: every method and packaged recipe.
     subjects
         Such as toybox:biscuit,toybox:mimi or photos/dog=dog,photos/cup=cup. Default: the toybox's twenty open subjects.
     seeds
@@ -237,6 +249,8 @@ def compare(*recipes: str, subjects: str = "all", seeds: str = "0", runs: Runs =
     found = run_grid(recipes or (*METHODS, *packaged_recipes()), chosen, parse_seeds(seeds), runs, progress(), base, clip, dino)
     print(table(found))
     print(f"figures of every cell: {runs / 'compare.json'}")
+    alike = [line["run"] for line in found["cells"] if (line["subject"], line["seed"]) == (found["cells"][0]["subject"], found["cells"][0]["seed"])]
+    print(f"next: likeness report {'--compare ' if len(alike) > 1 else ''}{' '.join(str(runs / name) for name in alike[:8])}")
 
 
 @app.command

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from ..files.errors import UserError
-from ..methods import SENTENCES, packaged_recipes
+from ..methods import SENTENCES, packaged_recipes, packaged_sweeps
 from .shared import Runs, app, progress, run_at
 
 ABOUT_TRAINING = """
@@ -34,6 +34,12 @@ ABOUT_TRAINING = """
 """
 ABOUT_THE_CLASS = """    class_photos
         Folder of real pictures of the class for prior preservation, captioned by the texts beside them. Default: the base draws its own.
+    until_settled
+        Ends the run after this many kept checkpoints in a row without a higher F1 of likeness and obedience; each is drawn and scored while training. Needs --checkpoints. 0: never.
+    clip
+        CLIP encoder that scores them: folder or hub id. Default on the toybox: the embedded judge.
+    dino
+        DINO or DINOv2 encoder that scores them: folder or hub id. Default on the toybox: the embedded judge.
 """
 
 
@@ -54,16 +60,19 @@ def train_command(method: str) -> Any:
     def command(
         photos: str, /, *, class_noun: str | None = None, identifier: str = "sks", class_photos: Path | None = None, base: str = "toybox",
         seed: int = 0, resolution: int | None = None, threads: int | None = None, runs: Runs = Path("runs"), force: bool = False,
-        options: Annotated[Any, Parameter(name="*")] = None,
+        until_settled: int = 0, clip: str | None = None, dino: str | None = None, options: Annotated[Any, Parameter(name="*")] = None,
     ) -> None:  # fmt: skip
+        if (clip or dino) and not until_settled:
+            raise UserError("train: --clip and --dino score checkpoints while training; give --until-settled, such as 3, too.")
+        settle: dict[str, Any] = {"settle": {key: value for key, value in (("after", until_settled), ("clip", clip), ("dino", dino)) if value}} if until_settled else {}
         subject = {"photos": photos, "class_noun": class_noun, "identifier": identifier, "class_photos": class_photos}
         chosen = options.model_dump(include=options.model_fields_set) if options else {}
-        about = {"base": base, "seed": seed, "resolution": resolution, "threads": threads}
+        about: dict[str, Any] = {"base": base, "seed": seed, "resolution": resolution, "threads": threads}
         if (Path(photos) / "run.json").exists():
             _only_options(Path(photos), {**subject, **about})
-            run = stand(run_at(Path(photos)), method, options.model_dump(mode="json", include=options.model_fields_set) if options else {}, progress(), runs, force)
+            run = stand(run_at(Path(photos)), method, options.model_dump(mode="json", include=options.model_fields_set) if options else {}, progress(), runs, force, settle)
         else:
-            run = fit(recipe_for(method, chosen, subject=subject, **about), runs, progress(), force=force)
+            run = fit(recipe_for(method, chosen, subject=subject, **about, **settle), runs, progress(), force=force)
         _say_trained(run.path)
 
     command.__annotations__["options"] = Annotated[Spec | None, Parameter(name="*")]
@@ -81,7 +90,7 @@ def _only_options(run: Path, about: dict[str, Any]) -> None:
 def recipe_command(name: str) -> Any:
     """The command of a recipe that the package carries; its stages' options are changed in a copy of the file."""
     from ..workflow.fitting import fit
-    from ..workflow.recipes import packaged_recipe, sentence_of
+    from ..workflow.recipes import packaged_continuations, packaged_recipe, sentence_of
 
     def command(
         photos: str, /, *, class_noun: str | None = None, identifier: str | None = None, base: str = "toybox", seed: int = 0,
@@ -90,10 +99,21 @@ def recipe_command(name: str) -> Any:
         subject = {"photos": photos, "class_noun": class_noun, **({"identifier": identifier} if identifier else {})}
         recipe = packaged_recipe(name, subject=subject, base=base, seed=seed, resolution=resolution, threads=threads)
         run = fit(recipe, runs, progress(), name=f"{Path(photos.removeprefix('toybox:')).stem}-{name}", force=force)
-        _say_trained(run.path)
+        _say_trained(_continued(run, packaged_continuations(name, base)).path)
 
     command.__doc__ = sentence_of(packaged_recipes()[name]) + ABOUT_TRAINING
     return command
+
+
+def _continued(run: Any, changes: list[dict[str, Any]]) -> Any:
+    """The last of the child runs that a recipe asks for; the run itself where it asks for none."""
+    from ..workflow.branching import branch
+
+    for each in changes:
+        said = " ".join(f"--{name.replace('_', '-')} {','.join(map(str, value)) if isinstance(value, list) else value}" for name, value in each.items())
+        progress().say(f"next of this recipe, also by hand if it is stopped here: likeness continue {run.path} {said}")
+        run = branch(run, each, progress())
+    return run
 
 
 def continue_command(run_path: str) -> Any:
@@ -131,38 +151,43 @@ def train(*, recipe: Path, runs: Runs = Path("runs"), force: bool = False) -> No
     force
         Begin also where memory or disk cannot be enough.
     """
-    from ..files.recipe import read_recipe
+    from ..files.recipe import continued_in, read_recipe
     from ..workflow.fitting import fit
     from ..workflow.stack import stage_types
 
-    run = fit(read_recipe(recipe, stage_types()), runs, progress(), force=force)
-    _say_trained(run.path)
+    asked, then = read_recipe(recipe, stage_types()), continued_in(recipe)
+    _say_trained(_continued(fit(asked, runs, progress(), force=force), then).path)
 
 
 @app.command
 def recipes(name: str | None = None, /) -> None:
-    """List the methods and recipes that can be trained, or print a recipe to copy and change.
+    """List the methods and recipes that can be trained and the sweeps that can be compared, or print one to copy and change.
 
     Parameters
     ----------
     name
-        Of a recipe: prints its TOML.
+        Of a recipe or sweep: prints its TOML.
     """
     from ..files.errors import did_you_mean
     from ..workflow.recipes import sentence_of
 
-    known = packaged_recipes()
+    known, sweeps = packaged_recipes(), packaged_sweeps()
     if name is None:
         for method, sentence in SENTENCES.items():
             print(f"{method:18} {sentence}")
         for recipe, path in known.items():
-            print(f"{recipe:18} {sentence_of(path).partition(': ')[2]}")
+            print(f"{recipe:18} {sentence_of(path).partition('. ')[0]}")
+        print("\nsweeps, for likeness compare SWEEP:")
+        for sweep, path in sweeps.items():
+            print(f"{sweep:18} {sentence_of(path).partition('. ')[0]}")
         print("next: likeness train METHOD PHOTOS --class-noun dog")
     elif name in known:
         print(known[name].read_text("utf-8"), end="")
         print('\n[subject]\nphotos = "PHOTOS"\nclass_noun = "dog"')
+    elif name in sweeps:
+        print(sweeps[name].read_text("utf-8"), end="")
     else:
-        raise UserError(f"no recipe {name!r}: {did_you_mean(name, known)}. List them: likeness recipes")
+        raise UserError(f"no recipe {name!r}: {did_you_mean(name, [*known, *sweeps])}. List them: likeness recipes")
 
 
 @app.command(name="continue")

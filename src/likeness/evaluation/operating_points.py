@@ -82,7 +82,12 @@ def _f1(subject: np.ndarray, prompt: np.ndarray) -> np.ndarray:
     return np.where(both, 2 * subject * prompt / np.where(both, subject + prompt, 1), 0.0)
 
 
+def f1_difference(first: np.ndarray, second: np.ndarray, prompts: Sequence[str]) -> Estimate:
+    """F1 of the first's means less the second's, paired on the same pictures. first, second: likeness and obedience, [2, pictures]"""
+    return bootstrap_of(lambda a, b, c, d: _f1(a, b) - _f1(c, d), [*first, *second], prompts)
+
+
 def _clear(first: np.ndarray, second: np.ndarray, prompts: list[str]) -> bool:
     """Whether the F1 of the first is higher and the interval of their difference, on the same pictures, without 0."""
-    difference = bootstrap_of(lambda a, b, c, d: _f1(a, b) - _f1(c, d), [*first, *second], prompts)
+    difference = f1_difference(first, second, prompts)
     return difference.low is not None and difference.low > 0

@@ -10,21 +10,13 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, TypeVar
 
 import tomli_w
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializeAsAny,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, model_validator
 
 from .errors import UserError, did_you_mean
+from .stage import Options, Stage
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,132 +24,6 @@ else:
     import tomli as tomllib
 
 Model = TypeVar("Model", bound=BaseModel)
-SCHEDULES = {"dreamblend": "5-50:5,75-1000:25"}  # the 48 operating points of DreamBlend (arXiv 2411.19390), for 1000 steps
-NUMBERS = (int, float, int | None, float | None)
-
-
-class Options(BaseModel):
-    """Frozen options. TOML has no null, so an option that may be None must be None by default."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _numbers_are_not_switches(cls, value: Any, info: ValidationInfo) -> Any:
-        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation in NUMBERS:
-            raise ValueError("must be a number")  # pydantic takes true for 1
-        return value
-
-
-class Stage(Options):
-    """One training stage: the options that the one training loop reads. A method's own options are added in a subclass."""
-
-    method: ClassVar[str]
-    decides: ClassVar[tuple[str, ...]] = ()  # options that say what is trained: they stay as they are where a run goes on
-    new_words: ClassVar[bool] = False  # whether it gives subjects words of their own, so that the identifier is not read as ordinary text
-
-    steps: int = Field(
-        default=400, ge=1, le=10_000_000,
-        description="Optimizer steps of this stage. Default from the dog example of diffusers' DreamBooth script.",
-    )  # fmt: skip
-    learning_rate: float = Field(
-        default=5e-6, gt=0, le=1,
-        description="Step size of AdamW after the warm-up. Default from DreamBooth on Stable Diffusion.",
-    )  # fmt: skip
-    learning_rate_schedule: Literal["constant", "cosine", "linear", "plateau"] = Field(
-        default="constant",
-        description="The learning rate after the warm-up: stays, or falls to 0 at the last step; plateau stays and falls in the last quarter (arXiv 2404.06395). Default from diffusers.",
-    )
-    warmup_steps: int = Field(
-        default=0, ge=0,
-        description="Optimizer steps in which the learning rate rises linearly from 0. Default from diffusers' examples.",
-    )  # fmt: skip
-    batch_size: int = Field(
-        default=1, ge=1, le=4096,
-        description="Photos in one forward pass; more needs more memory. Default from DreamBooth.",
-    )  # fmt: skip
-    gradient_accumulation: int = Field(
-        default=1, ge=1, le=4096,
-        description="Forward passes averaged into one step: a larger batch in the same memory. Default: 1, none.",
-    )  # fmt: skip
-    weight_decay: float = Field(
-        default=1e-2, ge=0, le=1,
-        description="AdamW's decay of what is trained, a share of the learning rate a step. Default from PyTorch and diffusers.",
-    )  # fmt: skip
-    max_gradient_norm: float = Field(
-        default=1.0, gt=0,
-        description="Gradients longer than this (L2 norm) are shortened to it. Default from diffusers.",
-    )  # fmt: skip
-    mixed_precision: Literal["no", "bf16"] = Field(
-        default="no",
-        description="Number type inside the networks; losses and weights stay float32. fp16 is left out: its gradients need scaling. Default: no, exact on every machine.",
-    )
-    checkpoints: tuple[int, ...] = Field(
-        default=(),
-        description="Steps of this stage after which a checkpoint is kept, such as 50,100-400:100, or dreamblend (5-50:5,75-1000:25); the last step always is one. Default: only the last.",
-    )
-    save_every: int = Field(
-        default=250, ge=1,
-        description="Optimizer steps between the states kept to resume from after a crash; the newest two stay. Default: minutes of a GPU's work.",
-    )  # fmt: skip
-    previews: tuple[int, ...] = Field(
-        default=(),
-        description="Steps of this stage after which preview pictures are drawn; they change no weight. Default: none.",
-    )
-
-    several: ClassVar[bool] = True  # whether it tells several subjects apart
-    again: ClassVar[bool] = True  # whether it may stand above itself in a stack
-
-    @classmethod
-    def completed(cls, options: dict[str, Any], *subjects: dict[str, Any]) -> dict[str, Any]:
-        """The options of a recipe's stage, with what follows from its subjects where that was left open."""
-        return options
-
-    def trained_numbers(self, unet: int, text: int) -> int:
-        """About how many numbers it trains, of those that U-Net and text encoders have; 0: few beside them."""
-        return 0
-
-    @property
-    def checkpoint_steps(self) -> tuple[int, ...]:
-        """`checkpoints` and the last step."""
-        return tuple(sorted({*self.checkpoints, self.steps}))
-
-    @field_validator("checkpoints", "previews", mode="before")
-    @classmethod
-    def _apart(cls, steps: Any) -> Any:
-        """On a command line "100,200" is two steps, and "100-400:100" four."""
-        words = [steps] if isinstance(steps, str) else steps
-        if not isinstance(words, list | tuple):
-            return words
-        return [n for word in words for n in (_steps_in(word) if isinstance(word, str) else [word])]
-
-    @field_validator("checkpoints", "previews")
-    @classmethod
-    def _in_order(cls, steps: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(sorted(set(steps)))
-
-    @model_validator(mode="after")
-    def _within_the_stage(self) -> Stage:
-        if "steps" not in self.model_fields_set:  # a command line's options, to which the base's advice is still to come
-            return self
-        if self.warmup_steps > self.steps:
-            raise ValueError(f"warmup_steps: {self.warmup_steps} is more than all {self.steps} steps")
-        for name, chosen in (("checkpoints", self.checkpoints), ("previews", self.previews)):
-            outside = [step for step in chosen if not 1 <= step <= self.steps]
-            if outside:
-                raise ValueError(f"{name}: {outside[0]} is no step of this stage, they are 1 to {self.steps}")
-        return self
-
-
-def _steps_in(text: str) -> list[Any]:
-    """What is no number stays as it is, for pydantic to complain of."""
-    steps: list[Any] = []
-    for part in SCHEDULES.get(text, text).split(","):
-        found = re.fullmatch(r"\s*(\d+)-(\d+):(\d+)\s*", part)
-        first, last, every = map(int, found.groups()) if found else (0, 0, 0)
-        steps += range(first, last + 1, every) if every and last <= 10**6 else [part]
-    return steps
-
 
 class SubjectSpec(Options):
     """Whom or what the photos show."""
@@ -172,6 +38,17 @@ class SubjectSpec(Options):
         default=None,
         description="Folder of real pictures of the class for prior preservation, captioned by the texts that lie beside them. Default: the base draws its own.",
     )
+
+
+class Settle(Options):
+    """When a run ends before its last step: what its checkpoints are judged by while it trains."""
+
+    after: int = Field(
+        ge=1, le=1000,
+        description="Kept checkpoints in a row without a higher F1 of likeness and obedience, after which the last stage ends. Each is drawn and scored while training.",
+    )  # fmt: skip
+    clip: str | None = Field(default=None, min_length=1, description="CLIP encoder that scores them: folder or hub id. Default: the toybox's own judge, for the toybox alone.")
+    dino: str | None = Field(default=None, min_length=1, description="DINO encoder that scores them: folder or hub id. Default: the toybox's own judge, for the toybox alone.")
 
 
 class Recipe(Options):
@@ -189,6 +66,7 @@ class Recipe(Options):
     )  # fmt: skip
     subject: SubjectSpec = Field(description="A table [subject] with photos and class_noun.")
     others: tuple[SubjectSpec, ...] = Field(default=(), description="Further subjects that are learned together with the first, each with its own identifier. Default: none.")
+    settle: Settle | None = Field(default=None, description="A table [settle] that ends the run when its checkpoints get no better. Default: it trains to its last step.")
     stages: tuple[SerializeAsAny[Stage], ...] = Field(
         min_length=1, description="The stages, in order; each stands on those before it."
     )
@@ -204,10 +82,19 @@ class Recipe(Options):
             raise ValueError(f"two subjects have the identifier {max(identifiers, key=identifiers.count)!r}; give each its own")
         return self
 
+    @model_validator(mode="after")
+    def _enough_to_settle(self) -> Recipe:
+        kept = len(self.stages[-1].checkpoint_steps)
+        if self.settle and kept < self.settle.after + 2:
+            raise ValueError(
+                f"cannot settle: {self.settle.after} checkpoints must pass without a better one before the last, and the last stage keeps {kept}. Ask for more, such as --checkpoints 50-400:50"
+            )
+        return self
+
 
 def read_recipe(path: Path, stage_types: Mapping[str, type[Stage]]) -> Recipe:
-    """Read a TOML recipe. Raises UserError."""
-    content = _content_of(path)
+    """Read a TOML recipe, but for how it is continued. Raises UserError."""
+    content = {key: value for key, value in content_of(path).items() if key != "continued"}
     try:
         return recipe_from_dict(content, stage_types)
     except UserError as error:
@@ -216,13 +103,22 @@ def read_recipe(path: Path, stage_types: Mapping[str, type[Stage]]) -> Recipe:
 
 def stages_in(path: Path) -> list[dict[str, Any]]:
     """The tables of the stages of a recipe, with or without a subject. Raises UserError."""
-    stages = _content_of(path).get("stages")
+    stages = content_of(path).get("stages")
     if not isinstance(stages, list):
         raise UserError(f"{path}: has no stages. Add a [[stages]] table with a method.")
     return stages
 
 
-def _content_of(path: Path) -> dict[str, Any]:
+def continued_in(path: Path) -> list[dict[str, Any]]:
+    """How a recipe goes on after its stages: for each child run the options of the last stage that change. Raises UserError."""
+    continued = content_of(path).get("continued", [])
+    if not isinstance(continued, list) or not all(isinstance(changes, dict) for changes in continued):
+        raise UserError(f"{path}: continued must be tables. Write [[continued]] and the options that change.")
+    return continued
+
+
+def content_of(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file. Raises UserError."""
     text = _text_of(path)
     try:
         return tomllib.loads(text)
@@ -300,6 +196,8 @@ def _explained(problem: Any, model: type[BaseModel], place: str) -> str:
     *outer, key = [str(part) for part in problem["loc"]] or [""]
     if outer and outer[0] == "subject":
         model, place, outer = SubjectSpec, "subject", outer[1:]
+    if outer and outer[0] == "settle":
+        model, place, outer = Settle, "settle", outer[1:]
     if len(outer) > 1 and outer[0] == "others":
         model, place, outer = SubjectSpec, f"the other subject {int(outer[1]) + 1}", outer[2:]
     if problem["type"] == "extra_forbidden":

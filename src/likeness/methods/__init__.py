@@ -27,6 +27,14 @@ for _found in entry_points(group="likeness.methods"):
     SENTENCES[_found.name] = f"From the package {_found.dist.name if _found.dist else 'of ' + _found.module}."
 
 
+RECIPES = Path(__file__).parent.parent / "recipes"
+
+
 def packaged_recipes() -> dict[str, Path]:
     """The recipes that the package carries, by name."""
-    return {path.stem: path for path in sorted((Path(__file__).parent.parent / "recipes").glob("*.toml"))}
+    return {path.stem: path for path in sorted(RECIPES.glob("*.toml"))}
+
+
+def packaged_sweeps() -> dict[str, Path]:
+    """The sweeps that the package carries, by name: several recipes that differ in one thing."""
+    return {path.stem: path for path in sorted((RECIPES / "sweeps").glob("*.toml"))}

@@ -18,7 +18,7 @@ TOO_LARGE = 100_000_000  # px; a 15 kB PNG can unpack to more than this
 
 def data_uris(paths: Iterable[Path], budget: int) -> dict[Path, str | None]:
     """Each picture as a data URI, as large as `budget` bytes for all of them allow; None for what cannot be read."""
-    pictures = {path: _opened(path) for path in dict.fromkeys(paths)}
+    pictures = {path: opened(path) for path in dict.fromkeys(paths)}
     uris: dict[Path, str | None] = {}
     for edge in EDGES:
         uris = {path: _uri(picture, edge, edge == EDGES[-1]) if picture else None for path, picture in pictures.items()}
@@ -27,7 +27,8 @@ def data_uris(paths: Iterable[Path], budget: int) -> dict[Path, str | None]:
     return uris
 
 
-def _opened(path: Path) -> Image.Image | None:
+def opened(path: Path) -> Image.Image | None:
+    """A picture as a page shows it: upright, RGB on white, no larger than any copy in a page; None for what cannot be read."""
     try:
         with Image.open(path) as picture:
             if picture.width * picture.height > TOO_LARGE:

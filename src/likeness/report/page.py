@@ -4,24 +4,26 @@ It holds no script and fetches nothing, and says so to the browser in a content 
 by jinja2; words that run right to left are kept from turning the page around them.
 """
 
-import os
-import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from likeness.evaluation.statistics import Estimate
+from likeness.files.atomic import write_bytes
 from likeness.report.embedding import data_uris
+from likeness.report.facts import commands_of, facts_of, hashes_of
 from likeness.report.plots import loss_curve, score_plot
-from likeness.report.points import front_plot, score_curves
-from likeness.report.reading import Drawn, Preview, Run, number, read_run
+from likeness.report.points import front_plot, score_curves, scores_of, spots_of
+from likeness.report.reading import Run, read_run
+from likeness.report.rows import MOST_PHOTOS, MOST_PROMPTS, copies_of, last_checkpoint, preview_steps, prompt_rows, step_rows
+from likeness.report.sheets import write_sheets
 from likeness.report.verdict import sentence
 
 TEMPLATES = Path(__file__).parent / "templates"
 PICTURE_BYTES = 2_400_000  # of the page's 3 MB
-MOST_PHOTOS, MOST_PROMPTS, MOST_SEEDS, MOST_PREVIEWS = 12, 30, 4, 12
+MOST_STEP_ROWS = 6
 
 METRICS = {
     "dino": "Likeness to the subject (DINO)",
@@ -41,133 +43,80 @@ METRICS = {
 }
 
 
-@dataclass(frozen=True)
-class PromptRow:
-    """The pictures of one prompt, of the base and of the personalized model, by seed."""
-
-    prompt: str
-    base_prompt: str
-    base: list[Drawn]
-    personalized: list[Drawn]
-
-
 def write_report(run_folder: Path) -> Path:
-    """Write report.html into the run folder from the files that lie there, and return its path."""
+    """Write report.html into the run folder from the files that lie there, sheets of its pictures beside it, and return its path."""
     run = read_run(Path(run_folder))
+    write_sheets(run)
     report = run.folder / "report.html"
-    unfinished = run.folder / "report.html.part"
-    # "replace": a JSON file can hold half a surrogate pair, which no UTF-8 file can
-    unfinished.write_bytes(_page(run).encode("utf-8", errors="replace"))
-    os.replace(unfinished, report)
+    write_bytes(report, _page(run).encode("utf-8", errors="replace"))  # a JSON file can hold half a surrogate pair, which no UTF-8 file can
     return report
 
 
 def _page(run: Run) -> str:
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    photos, prompts, previews = run.photos[:MOST_PHOTOS], _prompt_rows(run.drawn), _preview_steps(run.previews)
+    photos, prompts, previews = run.photos[:MOST_PHOTOS], prompt_rows(run.drawn), preview_steps(run.previews)
+    steps, over_steps = step_rows(run.drawn, MOST_STEP_ROWS)
+    copies, scores, choice = copies_of(run), run.scores, run.scores.choice
     shown = [*photos, *(preview.path for step in previews.values() for preview in step)]
     shown += [drawn.path for row in prompts[:MOST_PROMPTS] for drawn in (*row.base, *row.personalized)]
-    scores = run.scores
-    points = [drawn for drawn in run.drawn if drawn.path.name in scores.first_of.values()] if scores.choice else []
-    shown += [drawn.path for drawn in points]
-    floor_name, floor = scores.row("floor")
-    ceiling_name, ceiling = scores.row("ceiling")
-    judged = {name: row for name, row in scores.rows.items() if name not in (floor_name, ceiling_name)}
-    uris = data_uris(shown, PICTURE_BYTES)
-    thumbs = {drawn.checkpoint: uri for drawn in points if (uri := uris.get(drawn.path))}
-    return environment.get_template("run.html").render(
-        title=run.folder.resolve().name,
-        about=run.about,
-        verdict=sentence(scores),
-        facts=_facts(run),
-        photos=photos,
-        prompts=prompts[:MOST_PROMPTS],
+    shown += [drawn.path for row in over_steps for drawn in row.pictures if drawn] + [path for one, photo in copies for path in (one.path, photo)]
+    firsts = [drawn for drawn in run.drawn if drawn.path.name in scores.first_of.values()] if choice else []
+    uris = data_uris([*shown, *(drawn.path for drawn in firsts)], PICTURE_BYTES)
+    thumbs = {drawn.checkpoint: uri for drawn in firsts if (uri := uris.get(drawn.path))}
+    return (
+        environment()
+        .get_template("run.html")
+        .render(
+            title=run.folder.resolve().name,
+            about=run.about,
+            verdict=sentence(scores),
+            facts=facts_of(run),
+            hashes=hashes_of(run),
+            photos=photos,
+            prompts=prompts[:MOST_PROMPTS],
+            few=all(len(side) <= 2 for row in prompts for side in (row.base, row.personalized)),
         prompts_left_out=len(prompts[MOST_PROMPTS:]),
-        checkpoint=max((drawn.checkpoint for drawn in run.drawn if drawn.personalized), default=0),
-        previews=previews,
-        loss_curve=loss_curve(run.losses),
-        loss_names=list(run.losses),
-        noted={name: loss_curve({name: points}, name) for name, points in run.noted.items()},
-        broken_losses=run.broken_losses,
-        scores=scores,
-        metric_names=METRICS,
-        plots={metric: _plot(metric, judged, floor, ceiling) for metric in scores.metrics()},
-        uris=uris,
-        choice=scores.choice,
-        points=sorted(points, key=lambda drawn: drawn.checkpoint),
-        point_curves=score_curves(scores.choice.points) if scores.choice else None,
-        front=front_plot(scores.choice, thumbs) if scores.choice else None,
-        recipe=run.recipe,
-        commands=_commands(run),
+            checkpoint=last_checkpoint(run.drawn),
+            copies=copies,
+            previews=previews,
+            loss_curve=loss_curve(run.losses),
+            loss_names=list(run.losses),
+            rate_curve=loss_curve(run.rates, "learning rate", dots=False),
+            rate_names=list(run.rates),
+            noted={name: loss_curve({name: points}, name) for name, points in run.noted.items()},
+            broken_losses=run.broken_losses,
+            scores=scores,
+            metric_names=METRICS,
+            plots=score_plots(list(scores.rows.items())),
+            uris=uris,
+            choice=choice,
+            steps=steps,
+            step_rows=over_steps,
+            point_curves=score_curves(scores_of(choice.points)) if choice else None,
+            front=front_plot(spots_of(choice, thumbs), f"likeness against obedience of {len(choice.points)} checkpoints; {choice.reason}")
+            if choice
+            else None,
+            recipe=run.recipe,
+            commands=commands_of(run),
+        )
     )
 
 
-def _plot(metric: str, judged: dict[str, dict[str, Any]], floor: dict[str, Any], ceiling: dict[str, Any]) -> Markup:
-    rows = {name: row[metric] for name, row in judged.items() if metric in row}
-    return score_plot(metric, rows, floor.get(metric), ceiling.get(metric))
+def environment() -> Environment:
+    """Templates in which every text is escaped and a forgotten one is an error."""
+    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 
 
-def _prompt_rows(drawn: list[Drawn]) -> list[PromptRow]:
-    """Base and personalized pictures side by side where they share the class prompt; the last checkpoint speaks."""
-    last = max((picture.checkpoint for picture in drawn if picture.personalized), default=0)
-    rows = []
-    for class_prompt in dict.fromkeys(picture.class_prompt for picture in drawn):
-        same = [picture for picture in drawn if picture.class_prompt == class_prompt]
-        personalized = [picture for picture in same if picture.personalized and picture.checkpoint == last]
-        base = [picture for picture in same if not picture.personalized]
-        if base or personalized:
-            prompt = (personalized or base)[0].prompt
-            rows.append(PromptRow(prompt, base[0].prompt if base else prompt, _by_seed(base), _by_seed(personalized)))
-    return rows
+def score_plots(rows: Sequence[tuple[str, Mapping[str, Estimate]]], colours: Sequence[int] | None = None) -> dict[str, Markup]:
+    """A plot for each metric: the rows with whiskers, the first floor and the first ceiling among them as bands.
 
-
-def _by_seed(drawn: list[Drawn]) -> list[Drawn]:
-    return sorted(drawn, key=lambda picture: picture.seed)[:MOST_SEEDS]
-
-
-def _preview_steps(previews: list[Preview]) -> dict[int, list[Preview]]:
-    """Up to MOST_PREVIEWS steps, evenly over the run with both ends, each with its first pictures."""
-    steps = sorted({preview.step for preview in previews})
-    if len(steps) > MOST_PREVIEWS:
-        steps = [steps[round(i * (len(steps) - 1) / (MOST_PREVIEWS - 1))] for i in range(MOST_PREVIEWS)]
-    of_step = {step: [preview for preview in previews if preview.step == step] for step in steps}
-    return {step: sorted(found, key=lambda preview: preview.index)[:MOST_SEEDS] for step, found in of_step.items()}
-
-
-def _facts(run: Run) -> list[tuple[str, str]]:
-    about = run.about
-    seconds, peak, seed = number(about.get("seconds")), number(about.get("peak_bytes")), number(about.get("seed"))
-    last_step = max((step for points in run.losses.values() for step, _ in points), default=None)
-    versions = about.get("versions")
-    facts = {
-        "Status": str(about.get("status", "")),
-        "Base": Path(str(about["base"])).name if Path(str(about.get("base", ""))).is_absolute() else str(about.get("base", "")),
-        "Started": str(about.get("created", "")),
-        "Steps": f"{last_step:.0f}" if last_step is not None else "",
-        "Time": _duration(seconds) if seconds is not None else "",
-        "Time per step": f"{sorted(run.step_seconds)[len(run.step_seconds) // 2]:.3g} s (median)" if run.step_seconds else "",
-        "Peak memory": f"{peak / 2**30:.2f} GiB" if peak is not None else "",
-        "Seed": f"{seed:.0f}" if seed is not None else "",
-        "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()) if isinstance(versions, dict) else "",
-    }
-    return [(name, value) for name, value in facts.items() if value]
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    hours, minutes = int(seconds) // 3600, int(seconds) % 3600 // 60
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {int(seconds) % 60} s"
-
-
-def _commands(run: Run) -> dict[str, str]:
-    """The command that makes each part. Folder names only: a page is sent to others, whom no home directory concerns."""
-    folder = run.folder.resolve()
-    name = shlex.quote(f"{folder.parent.name}/{folder.name}")
-    again = f"likeness train --recipe {shlex.quote(f'{folder.parent.name}/{folder.name}/recipe.toml')}" if run.recipe else ""
-    return {
-        "train": str(run.about.get("command") or again or "likeness train --help"),
-        "generate": f"likeness generate {name}",
-        "evaluate": f"likeness evaluate {name}",
-        "report": f"likeness report {name}",
-    }
+    colours  of the rows that are neither; default 0, 1, …
+    """
+    floor, ceiling = (next((row for name, row in rows if name.lower().startswith(bound)), {}) for bound in ("floor", "ceiling"))
+    judged = [(name, row) for name, row in rows if not name.lower().startswith(("floor", "ceiling"))]
+    numbers = colours or range(len(judged))
+    plots = {}
+    for metric in dict.fromkeys(metric for _, row in rows for metric in row):
+        known = [(number, name, row[metric]) for number, (name, row) in zip(numbers, judged) if metric in row]
+        shown = {name: estimate for _, name, estimate in known}
+        plots[metric] = score_plot(metric, shown, floor.get(metric), ceiling.get(metric), [number for number, _, _ in known])
+    return plots

@@ -15,18 +15,22 @@ Axis: TypeAlias = Callable[[float], float]  # a value to its place in the drawin
 
 LOSS_WIDTH, SCORE_WIDTH = 560, 420  # in the drawing's own units; text is 13 of them high
 RAW_POINTS = 500  # per curve; a long run has more than anyone can see
-COLOURS = 5  # classes c0 … c4 in the page
+COLOURS = 8  # classes c0 … c7 in the page
 
 
-def loss_curve(curves: dict[str, list[tuple[float, float]]], what: str = "loss") -> Markup:
-    """Each loss, or whatever else was measured at every step, over the steps: single steps as dots, their running mean as a line. (step, value) pairs, finite."""
+def loss_curve(curves: dict[str, list[tuple[float, float]]], what: str = "loss", dots: bool = True, colours: Sequence[int] | None = None) -> Markup:
+    """Each loss, or whatever else was measured at every step, over the steps: single steps as dots, their running mean as a line. (step, value) pairs, finite.
+
+    dots     False: the values themselves as the line, for what does not scatter, such as a learning rate
+    colours  of the curves, by number; default 0, 1, …
+    """
     curves = {name: sorted(points) for name, points in curves.items() if points}
     if not curves:
         return Markup("")
     left, right, top, bottom = 58, LOSS_WIDTH - 14, 14, 258
     values = [value for points in curves.values() for _, value in points]
     steps = [step for points in curves.values() for step, _ in points]
-    logarithmic = min(values) > 0 and max(values) / min(values) > 20
+    logarithmic = dots and min(values) > 0 and max(values) / min(values) > 20
     y_ticks = _log_ticks(min(values), max(values)) if logarithmic else ticks(min(values), max(values))
     x_low, x_high = min(steps), max(steps)
     y_low, y_high = min(*values, *y_ticks), max(*values, *y_ticks)
@@ -41,21 +45,18 @@ def loss_curve(curves: dict[str, list[tuple[float, float]]], what: str = "loss")
 
     parts = [horizontal_tick(y(tick), left, right, short(tick)) for tick in y_ticks]
     for tick in ticks(x_low, x_high, 6, inside=True):
-        parts.append(
-            Markup('<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
-                x(tick), bottom + 20, short(tick)
-            )
-        )
+        parts.append(Markup('<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(x(tick), bottom + 20, short(tick)))
     scale = ", logarithmic" if logarithmic else ""
     parts.append(Markup('<text class="tick" x="{}" y="{}" text-anchor="end">step</text>').format(right, bottom + 40))
-    for number, (name, points) in enumerate(curves.items()):
-        parts.append(_curve(name, [(x(step), y(value)) for step, value in _thinned(points)], _line(points, x, y), number))
+    for number, (name, points) in zip(colours or range(len(curves)), curves.items()):
+        line = _line(points, x, y) if dots else [(x(step), y(value)) for step, value in [*_thinned(points), points[-1]]]
+        parts.append(_curve(name, [(x(step), y(value)) for step, value in _thinned(points)] if dots else [], line, number))
     label = f"{what} over steps{scale}: {', '.join(curves)}"
     return svg(LOSS_WIDTH, bottom + 48, label, parts)
 
 
-def score_plot(metric: str, rows: dict[str, Estimate], floor: Estimate | None, ceiling: Estimate | None) -> Markup:
-    """One metric: a dot and a whisker per row, floor and ceiling as lines with their intervals as bands."""
+def score_plot(metric: str, rows: dict[str, Estimate], floor: Estimate | None, ceiling: Estimate | None, colours: Sequence[int] | None = None) -> Markup:
+    """One metric: a dot and a whisker per row, floor and ceiling as lines with their intervals as bands. colours: of the rows; default 0, 1, …"""
     bounds = {"floor": floor, "ceiling": ceiling}
     everything = [*rows.values(), *(bound for bound in bounds.values() if bound)]
     if not everything:
@@ -71,24 +72,18 @@ def score_plot(metric: str, rows: dict[str, Estimate], floor: Estimate | None, c
 
     parts = [_bound(name, bound, x, 16 + 16 * line, bottom) for line, (name, bound) in enumerate(bounds.items()) if bound]
     for tick in ticks(low, high, 5, inside=True):
-        parts.append(
-            Markup('<line class="axis" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>').format(x(tick), bottom, bottom + 5)
-        )
-        parts.append(
-            Markup('<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
-                x(tick), bottom + 21, short(tick)
-            )
-        )
+        parts.append(Markup('<line class="axis" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>').format(x(tick), bottom, bottom + 5))
+        parts.append(Markup('<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(x(tick), bottom + 21, short(tick)))
     parts.append(Markup('<line class="axis" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(left, right, bottom, bottom))
-    for number, (name, estimate) in enumerate(rows.items()):
-        parts.append(_whisker(name, estimate, x, top + 46 * number, number, left))
-    return svg(
-        SCORE_WIDTH, bottom + 30, f"{metric}: " + "; ".join(f"{name} {estimate}" for name, estimate in rows.items()), parts
-    )
+    for line, (name, estimate) in enumerate(rows.items()):
+        parts.append(_whisker(name, estimate, x, top + 46 * line, colours[line] if colours else line, left))
+    return svg(SCORE_WIDTH, bottom + 30, f"{metric}: " + "; ".join(f"{name} {estimate}" for name, estimate in rows.items()), parts)
 
 
-def svg(width: int, height: float, label: str, parts: Sequence[Markup]) -> Markup:
-    opening = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">').format(width, height, label)
+def svg(width: int, height: float, label: str, parts: Sequence[Markup], role: str = "img") -> Markup:
+    """A drawing. role: "group" if it has parts that a keyboard reaches, which an image has not."""
+    kind = "curve" if width == LOSS_WIDTH else "score"  # the wide ones need larger words on a phone
+    opening = Markup('<svg class="{}" viewBox="0 0 {} {}" role="{}" aria-label="{}">').format(kind, width, height, role, label)
     return opening + Markup("").join(parts) + Markup("</svg>")
 
 
@@ -129,9 +124,7 @@ def _bound(name: str, estimate: Estimate, x: Axis, label_y: float, bottom: float
     place = x(estimate.value)
     line = Markup('<line x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>').format(place, label_y + 5, bottom)
     anchor = "start" if place < SCORE_WIDTH / 3 else "end" if place > SCORE_WIDTH * 2 / 3 else "middle"
-    text = Markup('<text x="{:.1f}" y="{}" text-anchor="{}">{} {:.3f}</text>').format(
-        place, label_y, anchor, name, estimate.value
-    )
+    text = Markup('<text x="{:.1f}" y="{}" text-anchor="{}">{} {:.3f}</text>').format(place, label_y, anchor, name, estimate.value)
     return Markup('<g class="bound">{}{}{}</g>').format(band, line, text)
 
 
@@ -153,9 +146,7 @@ def ticks(low: float, high: float, about: int = 5, inside: bool = False) -> list
     span = high - low or abs(high) or 1.0
     power = 10.0 ** math.floor(math.log10(span / about))
     width = next(width for width in (power, 2 * power, 5 * power, 10 * power) if span / width <= about)
-    first, last = (
-        (math.ceil(low / width), math.floor(high / width)) if inside else (math.floor(low / width), math.ceil(high / width))
-    )
+    first, last = (math.ceil(low / width), math.floor(high / width)) if inside else (math.floor(low / width), math.ceil(high / width))
     return [float(f"{i * width:.12g}") for i in range(first, last + 1)]
 
 

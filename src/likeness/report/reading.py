@@ -43,7 +43,7 @@ class Scores:
     rows: dict[str, dict[str, Estimate]]
     remarks: list[str]
     choice: Choice | None = None  # where several checkpoints were scored
-    first_of: dict[int, str] = field(default_factory=dict)  # the file of each checkpoint's first picture
+    each: list[dict[str, Any]] = field(default_factory=list)  # a line for every personalized picture: step, prompt, seed, file, likeness, obedience
 
     def row(self, start: str) -> tuple[str, dict[str, Estimate]]:
         """The row that is called `start` or begins with it, or ("", {})."""
@@ -51,6 +51,11 @@ class Scores:
 
     def metrics(self) -> list[str]:
         return list(dict.fromkeys(metric for row in self.rows.values() for metric in row))
+
+    @property
+    def first_of(self) -> dict[int, str]:
+        """The file of each checkpoint's first picture."""
+        return {line["step"]: line["file"] for line in reversed(self.each)}
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ class Run:
     photos: list[Path]
     losses: dict[str, list[tuple[float, float]]]  # name: (step, value), finite
     noted: dict[str, list[tuple[float, float]]]  # what a method measured beside them, such as its reward
+    rates: dict[str, list[tuple[float, float]]]  # learning rates, read back from the optimizer; one where all groups of parameters had the same
     broken_losses: int  # steps with a loss that is no number
     step_seconds: list[float]
     drawn: list[Drawn]
@@ -72,20 +78,21 @@ class Run:
 
 def read_run(folder: Path) -> Run:
     """Read all parts of a run folder that can be read; never raises for one that cannot."""
-    journal = _lines(folder / "journal.jsonl")
+    journal = lines_of(folder / "journal.jsonl")
     losses, broken = _curves(journal, "losses")
     return Run(
         folder=folder,
-        about=_object(folder / "run.json"),
+        about=object_of(folder / "run.json"),
         recipe=_text(folder / "recipe.toml"),
         photos=sorted((folder / "photos").glob("*.png")),
         losses=losses,
         noted=_curves(journal, "noted")[0],
+        rates=_rates(journal),
         broken_losses=broken,
         step_seconds=[seconds for line in journal if (seconds := number(line.get("seconds"))) is not None],
         drawn=_drawn(folder / "pictures"),
         previews=_previews(folder / "previews"),
-        scores=_scores(_object(folder / "scores.json")),
+        scores=_scores(object_of(folder / "scores.json")),
     )
 
 
@@ -103,11 +110,11 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _object(path: Path) -> dict[str, Any]:
+def object_of(path: Path) -> dict[str, Any]:
     return _parsed(_text(path))
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
+def lines_of(path: Path) -> list[dict[str, Any]]:
     return [parsed for line in _text(path).split("\n") if (parsed := _parsed(line))]
 
 
@@ -134,9 +141,20 @@ def _curves(journal: list[dict[str, Any]], what: str) -> tuple[dict[str, list[tu
     return curves, broken
 
 
+def _rates(journal: list[dict[str, Any]]) -> dict[str, list[tuple[float, float]]]:
+    columns: dict[int, list[tuple[float, float]]] = {}
+    for line in journal:
+        step = number(line.get("step"))
+        for group, value in enumerate(map(number, _list(line.get("learning_rates")))):
+            if step is not None and value is not None:
+                columns.setdefault(group, []).append((step, value))
+    different = {group: points for group, points in columns.items() if points not in [columns[earlier] for earlier in range(group) if earlier in columns]}
+    return {f"group {group + 1}" if len(different) > 1 else "learning rate": points for group, points in different.items()}
+
+
 def _drawn(folder: Path) -> list[Drawn]:
     drawn = []
-    for line in _lines(folder / "index.jsonl"):
+    for line in lines_of(folder / "index.jsonl"):
         file = str(line.get("file", ""))
         if file in ("", "..") or Path(file).name != file or "\0" in file:
             continue  # only what lies in pictures/: an index from elsewhere must not pull other files into the page
@@ -175,8 +193,7 @@ def _scores(content: dict[str, Any]) -> Scores:
             rows[str(row.get("name", "unnamed"))] = kept
     encoders = {str(name): str(words) for name, words in _dict(content.get("encoders")).items()}
     each = [line for line in map(_each, _list(content.get("each"))) if line]
-    first_of = {line["step"]: line["file"] for line in reversed(each)}
-    return Scores(encoders, rows, [str(remark) for remark in _list(content.get("remarks"))], choose_checkpoint(each), first_of)
+    return Scores(encoders, rows, [str(remark) for remark in _list(content.get("remarks"))], choose_checkpoint(each), each)
 
 
 def _each(line: Any) -> dict[str, Any] | None:

@@ -55,6 +55,11 @@ ADVICE = {  # what suits this base, written beside it as likeness.json
     "underfit": [{
         "steps": 150, "learning_rate": 1e-4, "warmup_steps": 125, "batch_size": 2, "prior_weight": 1.0, "text_encoder_learning_rate": 1e-5, **OF_CLASS,
     }],
+    # Face and toy of the same study, in the same proportion: .060 for .0012, a quarter or half of it before they are continued.
+    "face": [{"steps": 75, "learning_rate": 2e-4, "batch_size": 2, "text_encoder_learning_rate": 2e-5, "checkpoints": [25, 50], **OF_CLASS}],
+    "face continued": [{"steps": 300, "class_pictures": 64, "checkpoints": [100, 125, 150, 175, 200, 225, 250, 275]}],
+    "monster_toy": [{"steps": 150, "learning_rate": 2e-4, "batch_size": 2, "text_encoder_learning_rate": 2e-5, "checkpoints": [38, 75, 112], **OF_CLASS}],
+    "monster_toy continued": [{"steps": 300, "checkpoints": [188, 225, 262]}],
 }  # fmt: skip
 START, END = "<|startoftext|>", "<|endoftext|>"
 ENGLISH = """

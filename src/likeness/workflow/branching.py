@@ -13,12 +13,14 @@ from ..files.errors import UserError
 from ..files.recipe import changed, recipe_from_dict, recipe_to_dict
 from ..files.run_folder import RunFolder
 from ..model.folder import advice, find_base
-from .fitting import begin, layers_at, newest_state, open_base, steps_of, train_stages
+from .fitting import begin, open_base, steps_of
 from .generating import checkpoint_of
 from .going_on import check_was_trained, check_what_is_trained
 from .preflight import check_room
 from .progress import Progress
+from .settling import check_settling
 from .stack import check_order, read_card, stage_types
+from .stages import layers_at, newest_state, train_stages
 
 RESUMED = {"optimizer.safetensors", "state.json", "method.safetensors"}  # beside the weights, of a state to go on from
 
@@ -60,19 +62,24 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) ->
     return run
 
 
-def stand(parent: RunFolder, method: str, chosen: Mapping[str, Any], progress: Progress, runs: Path | None = None, force: bool = False) -> RunFolder:
+def stand(
+    parent: RunFolder, method: str, chosen: Mapping[str, Any], progress: Progress, runs: Path | None = None, force: bool = False,
+    settle: Mapping[str, Any] | None = None,
+) -> RunFolder:  # fmt: skip
     """A child run with one more stage, on all that the parent has learned: its photos, names and layers, and none of its training again.
 
     chosen  options of the stage; the base's advice fills what is left open
     force   also where memory or disk cannot be enough
+    settle  when to end it early, as a recipe says it; empty: never
     """
     recipe, layers = parent.recipe(stage_types()), checkpoint_of(parent)
     if parent.record().status != "finished":
         raise UserError(f"{parent.path}: is not finished, and a stage stands on finished ones. Go on with it first: likeness resume {parent.path}")
-    content = recipe_to_dict(recipe)
+    content = {**{key: value for key, value in recipe_to_dict(recipe).items() if key != "settle"}, **(settle or {})}
     content["stages"].append({"method": method, **advice(find_base(recipe.base)).get(method, {}), **chosen})
     beneath, recipe = steps_of(recipe), recipe_from_dict(content, stage_types())
     check_order(recipe)
+    check_settling(recipe)
     runs = runs or parent.path.parent
     if not force:
         check_room(recipe, find_base(recipe.base), runs)

@@ -9,7 +9,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,19 @@ from ..evaluation.statistics import Estimate, bootstrap, paired_difference
 from ..files.atomic import write_json
 from ..files.errors import UserError, did_you_mean
 from ..files.picture import safe_name
-from ..files.recipe import Recipe, changed, recipe_from_dict, stages_in
+from ..files.recipe import Recipe, changed, continued_in, recipe_from_dict, recipe_to_dict, stages_in
 from ..files.run_folder import RunFolder
 from ..learning.training import forget_peak
-from ..methods import METHODS, packaged_recipes
+from ..methods import METHODS, packaged_recipes, packaged_sweeps
 from ..world.subjects import prompts_for
+from .branching import branch
 from .demo import NEW_SCENES
 from .evaluating import evaluate
 from .fitting import fit, resume
 from .generating import checkpoint_of, generate
 from .photos import toybox_subject
 from .progress import Progress, Silent
-from .recipes import packaged_recipe, recipe_for
+from .recipes import expanded, packaged_continuations, packaged_recipe, recipe_for
 from .scoring import open_judges
 from .stack import stage_types
 
@@ -50,6 +51,7 @@ class Cell:
     subject: str
     seed: int
     asked: Recipe
+    continued: tuple[dict[str, Any], ...] = ()  # how it goes on in child runs
 
 
 def compare(
@@ -58,18 +60,19 @@ def compare(
 ) -> dict[str, Any]:  # fmt: skip
     """Run the missing cells and write compare.json beside them: for each recipe what it costs and how it scores, over subjects and seeds.
 
-    recipes   methods, with options if wanted (lora:rank=2,alpha=4), packaged recipes, or TOML files with stages
+    recipes   methods, with options if wanted (lora:rank=2,alpha=4), packaged recipes and sweeps, or TOML files of either
     subjects  toybox:NAME, or FOLDER=class noun
     """
     open_judges(base, clip, dino)  # or a grid on another base would end at its first score
-    cells = [_cell(recipe, subject, seed, base) for recipe in recipes for subject in subjects for seed in seeds]
+    named = expanded(recipes)
+    cells = [_cell(recipe, subject, seed, base, settings) for recipe, settings in named.items() for subject in subjects for seed in seeds]
     with progress.task("cells", len(cells)) as task:
         lines = []
         for cell in cells:
             began = time.monotonic()
             lines.append(_line(cell, _run(cell, parent, clip, dino)))
             task.advance(note=f"{cell.name}, {time.monotonic() - began:.0f} s")
-    rows = [_row(recipe, [line for line in lines if line["recipe"] == _title(recipe)]) for recipe in recipes]
+    rows = [_row(recipe, [line for line in lines if line["recipe"] == _title(recipe)]) for recipe in named]
     found = {"base": base, "prompts": PROMPTS, "pictures": PICTURES, "cells": lines, "rows": rows}
     write_json(parent / "compare.json", found)
     return found
@@ -79,22 +82,24 @@ def _title(recipe: str) -> str:
     return Path(recipe).stem if recipe.endswith(".toml") else recipe
 
 
-def _cell(recipe: str, subject: str, seed: int, base: str) -> Cell:
+def _cell(recipe: str, subject: str, seed: int, base: str, settings: Mapping[str, Any]) -> Cell:
     photos, _, noun = subject.partition("=")
-    about = {"photos": photos, "class_noun": noun or None}
+    about: dict[str, Any] = {"photos": photos, "class_noun": noun or None}
+    continued: list[dict[str, Any]] = []
     if recipe.endswith(".toml"):
         known = toybox_subject(photos)
         about["class_noun"] = noun or (known.class_noun if known else None)
         asked = recipe_from_dict({"base": base, "seed": seed, "subject": about, "stages": stages_in(Path(recipe))}, stage_types())
+        continued = continued_in(Path(recipe))
     elif recipe in packaged_recipes():
-        asked = packaged_recipe(recipe, about, base, seed=seed)
+        asked, continued = packaged_recipe(recipe, about, base, seed=seed), packaged_continuations(recipe, base)
     elif recipe.partition(":")[0] in packaged_recipes():
         raise UserError(f"{recipe}: a recipe of several stages takes no options here. Copy it (likeness recipes {recipe.partition(':')[0]} > mine.toml), change it, and give the file.")
     elif (method := recipe.partition(":")[0]) in METHODS:
-        asked = recipe_for(method, _options(recipe), about, base, seed=seed)
+        asked = recipe_for(method, _options(recipe), about, base, settings, seed=seed)
     else:
-        raise UserError(f"no recipe {recipe!r}: {did_you_mean(recipe, [*METHODS, *packaged_recipes()])}, or give a TOML file.")
-    return Cell(safe_name(f"{_title(recipe)}-{Path(photos.removeprefix('toybox:')).stem}-{seed}"), _title(recipe), subject, seed, asked)
+        raise UserError(f"no recipe {recipe!r}: {did_you_mean(recipe, [*METHODS, *packaged_recipes(), *packaged_sweeps()])}, or give a TOML file.")
+    return Cell(safe_name(f"{_title(recipe)}-{Path(photos.removeprefix('toybox:')).stem}-{seed}"), _title(recipe), subject, seed, asked, tuple(continued))
 
 
 def _options(recipe: str) -> dict[str, Any]:
@@ -113,24 +118,34 @@ def _options(recipe: str) -> dict[str, Any]:
 
 def _run(cell: Cell, parent: Path, clip: str | None, dino: str | None) -> RunFolder:
     """The cell's run, trained, drawn and scored as far as it is not."""
-    run = _found(cell, parent)
     forget_peak()
-    if run is None:
-        run = fit(cell.asked, parent, Silent(), name=cell.name)
-    elif run.record().status != "finished":
-        resume(run, Silent())
+    run = _trained(_found(cell.name, cell.asked, parent)) or fit(cell.asked, parent, Silent(), name=cell.name)
+    for changes in cell.continued:
+        run = _trained(_child(run, changes)) or branch(run, changes, Silent())
     if run.scores() is None:
         generate(run, _prompts(cell), range(PICTURES), Silent(), beside_base=False)
         evaluate(run, Silent(), clip, dino)
     return run
 
 
-def _found(cell: Cell, parent: Path) -> RunFolder | None:
-    for path in sorted(parent.glob(f"{cell.name}-*/run.json")):
+def _trained(run: RunFolder | None) -> RunFolder | None:
+    return resume(run, Silent()) if run and run.record().status != "finished" else run
+
+
+def _found(name: str, asked: Recipe, parent: Path, of: str | None = None) -> RunFolder | None:
+    """The run of a name and a recipe that nobody works on; of: of which run it is a child."""
+    for path in sorted(parent.glob(f"{name}-*/run.json")):
         run = RunFolder.open(path.parent)
-        if run.begun and run.holder() is None and not changed(run.recipe(stage_types()), cell.asked):
+        mine = (run.record().lineage or {}).get("run") == of
+        if mine and run.begun and run.holder() is None and not changed(run.recipe(stage_types()), asked):
             return run
     return None
+
+
+def _child(run: RunFolder, changes: Mapping[str, Any]) -> RunFolder | None:
+    content = recipe_to_dict(run.recipe(stage_types()))
+    content["stages"][-1].update(changes)
+    return _found(f"{run.name.rsplit('-', 2)[0]}-continued", recipe_from_dict(content, stage_types()), run.path.parent, run.name)
 
 
 def _prompts(cell: Cell) -> Sequence[str]:
@@ -145,7 +160,7 @@ def _line(cell: Cell, run: RunFolder) -> dict[str, Any]:
     rows = {row["name"].partition(":")[0]: row["scores"] for row in (run.scores() or {})["rows"]}
     layers = sorted(checkpoint_of(run).path.glob("*.safetensors"))
     return {
-        "recipe": cell.recipe, "subject": cell.subject, "seed": cell.seed, "parameters": sum(map(_numbers, layers)),
+        "recipe": cell.recipe, "subject": cell.subject, "seed": cell.seed, "run": run.name, "parameters": sum(map(_numbers, layers)),
         "bytes": sum(path.stat().st_size for path in layers), "train_seconds": record["seconds"], "picture_seconds": record.get("picture_seconds"),
         "peak_bytes": record["peak_bytes"], "scores": _values(rows["personalized"]),
         "floor": _values(rows.get("floor", {})), "ceiling": _values(rows.get("ceiling", {})),

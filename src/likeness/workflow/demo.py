@@ -16,12 +16,10 @@ from ..world.drawing import draw
 from ..world.subjects import photos_of, prompts_for, seed_of
 from .evaluating import evaluate
 from .fitting import fit
-from .generating import generate
+from .generating import NEW_SCENES, generate
 from .photos import TOYBOX, toybox_subject
 from .progress import Progress
 from .recipes import recipe_for
-
-NEW_SCENES = ("a {} in the jungle", "a {} in the snow", "a {} with a mountain in the background", "a {} floating on top of water")
 
 
 def demo(runs: Path, subject: str, seed: int, progress: Progress) -> Path:

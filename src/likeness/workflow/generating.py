@@ -19,11 +19,11 @@ from ..model.trajectory import BATCH
 from ..sampling.dreamblend import blend
 from ..sampling.options import Blend
 from ..sampling.plain import sample
-from .fitting import device_for
 from .progress import Progress
-from .stack import check_beside, check_same_base, method_class, put_beside, put_on, read_card, sampling_of
+from .stack import check_beside, check_same_base, device_for, method_class, put_beside, put_on, read_card, sampling_of
 from .stopping import Stopped, stop_request
 
+NEW_SCENES = ("a {} in the jungle", "a {} in the snow", "a {} with a mountain in the background", "a {} floating on top of water")  # what is drawn where no prompt is asked for
 MOST_FEW_STEPS = 50  # of diffusers' LCMScheduler
 MOST_STEPS, MOST_GUIDANCE = 1000, 100  # the bounds of class pictures too; schedules have 1000 steps
 
@@ -89,11 +89,7 @@ def generate(
     jobs = jobs_for(templates, [subject for each in cards for subject in (each["subject"], *each.get("others", []))], seeds)
 
     def settings(prompt: str, seed: int, mark: str | None) -> Settings:
-        how_drawn: dict[str, Any] = {key: (wanted if mark else plain)[key] for key in ("sampler", "steps", "guidance_scale")}
-        return Settings(
-            prompt=prompt, negative_prompt=negative, **how_drawn, seed=seed,
-            width=base.resolution, height=base.resolution, model=base.name, model_hash=base.hash, checkpoint=mark,
-        )  # fmt: skip
+        return drawn_as(base, prompt, seed, wanted if mark else plain, mark, negative)
 
     written = []
     if beside_base:
@@ -118,6 +114,14 @@ def generate(
     if guiding:
         put_on(earlier, guiding)
     return written + _draw(run, base, asked, progress, "blended pictures", (earlier, blended))
+
+
+def drawn_as(base: Base, prompt: str, seed: int, how: Mapping[str, Any], mark: str | None, negative: str = "") -> Settings:
+    """The settings of one picture. how: sampler, steps and guidance; mark: run and step of the checkpoint, None for the base alone."""
+    return Settings(
+        prompt=prompt, negative_prompt=negative, **{key: how[key] for key in ("sampler", "steps", "guidance_scale")}, seed=seed,
+        width=base.resolution, height=base.resolution, model=base.name, model_hash=base.hash, checkpoint=mark,
+    )  # fmt: skip
 
 
 def steps_to_draw(run: RunFolder, asked: str | None) -> list[int | None]:

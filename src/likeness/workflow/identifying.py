@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from ..files.subject import check_identifier
 from ..model.base import Base
 from ..model.identifier import candidates, meanings
-from .fitting import device_for
 from .progress import Progress
+from .stack import device_for
 
 KNOWN = ("red", "striped", "sks")  # beside rare words: what words with a meaning do, and the usual identifier
 SHOWN = 10

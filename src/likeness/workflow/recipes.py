@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from ..files.errors import UserError
-from ..files.recipe import Recipe, recipe_from_dict, stages_in
-from ..methods import packaged_recipes
+from ..files.recipe import Recipe, content_of, continued_in, recipe_from_dict, stages_in
+from ..methods import packaged_recipes, packaged_sweeps
 from ..model.folder import advice, find_base
 from .photos import toybox_subject
 from .stack import stage_types
 
 
-def recipe_for(method: str, chosen: Mapping[str, Any], subject: Mapping[str, Any], base: str = "toybox", **rest: Any) -> Recipe:
-    """A recipe of one stage. Options come from `chosen`, else from the base's advice for the method, else from the spec."""
-    return _recipe([{"method": method, **advice(find_base(base)).get(method, {}), **chosen}], subject, base, rest)
+def recipe_for(
+    method: str, chosen: Mapping[str, Any], subject: Mapping[str, Any], base: str = "toybox", settings: Mapping[str, Any] | None = None, **rest: Any
+) -> Recipe:  # fmt: skip
+    """A recipe of one stage. Options come from `chosen`, else from the base's advice for the method, else from a study's `settings`, else from the spec."""
+    return _recipe([{"method": method, **(settings or {}), **advice(find_base(base)).get(method, {}), **chosen}], subject, base, rest)
 
 
 def packaged_recipe(name: str, subject: Mapping[str, Any], base: str = "toybox", **rest: Any) -> Recipe:
@@ -28,6 +30,13 @@ def packaged_recipe(name: str, subject: Mapping[str, Any], base: str = "toybox",
     return _recipe([{**stage, **better} for stage, better in zip(stages, advised, strict=True)], subject, base, rest)
 
 
+def packaged_continuations(name: str, base: str = "toybox") -> list[dict[str, Any]]:
+    """How a packaged recipe goes on, with the base's advice for that: a table for each child run, under the recipe's name and "continued"."""
+    continued = continued_in(packaged_recipes()[name])
+    advised = advice(find_base(base)).get(f"{name} continued", [{}] * len(continued))
+    return [{**changes, **better} for changes, better in zip(continued, advised, strict=True)]
+
+
 def _recipe(stages: Sequence[Mapping[str, Any]], subject: Mapping[str, Any], base: str, rest: Mapping[str, Any]) -> Recipe:
     known = toybox_subject(subject["photos"])
     noun = subject.get("class_noun") or (known and known.class_noun)
@@ -37,6 +46,22 @@ def _recipe(stages: Sequence[Mapping[str, Any]], subject: Mapping[str, Any], bas
         raise UserError(f"{subject['photos']}: say what it shows with --class-noun, in a word that the base knows: dog, backpack, person.")
     given = {k: v for k, v in rest.items() if v is not None}
     return recipe_from_dict({"base": base, **given, "subject": {**subject, "class_noun": noun}, "stages": stages}, stage_types())
+
+
+def expanded(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Recipes by name, each with the settings that its sweep keeps alike: a sweep of the package, or a TOML file with `recipes`, stands for all of its own."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in names:
+        path = packaged_sweeps().get(name) or (Path(name) if name.endswith(".toml") else None)
+        content = content_of(path) if path else {}
+        if "recipes" not in content:
+            found[name] = {}
+            continue
+        asked, settings = content["recipes"], content.get("settings", {})
+        if not isinstance(asked, list) or not asked or not all(isinstance(one, str) for one in asked) or not isinstance(settings, dict):
+            raise UserError(f'{path}: is no sweep. Write recipes = ["lora:rank=2", "lora:rank=8"], and a table [settings] for what all share.')
+        found |= {one: settings for one in asked}
+    return found
 
 
 def sentence_of(path: Path) -> str:

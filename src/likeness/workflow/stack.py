@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -22,6 +23,10 @@ from ..methods import METHODS
 from ..model.base import Base
 
 SAMPLING = {"sampler": "DDIM", "steps": 30, "guidance_scale": 7.5}  # of a base that gives no advice
+
+
+def device_for() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def method_class(name: str) -> type[Method]:

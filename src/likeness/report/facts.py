@@ -1,0 +1,124 @@
+"""What a page says of a run beside its pictures: how it stands, what it cost, which bytes it read and wrote, which commands repeat it."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from likeness.report.reading import Run, lines_of, number, object_of
+
+SHOWN = 12  # hexadecimal digits of a sha256
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run takes: numbers trained and bytes stored, of its last checkpoint; None for what its files do not say."""
+
+    parameters: int | None
+    stored: int | None
+    seconds: float | None
+    picture_seconds: float | None
+    peak_bytes: float | None
+
+    def words(self) -> dict[str, str]:
+        """Each cost as a reader wants it, in the order of a table."""
+        return {
+            "trained": "" if self.parameters is None else f"{self.parameters:,}",
+            "stored": "" if self.stored is None else _bytes(self.stored),
+            "training": "" if self.seconds is None else duration(self.seconds),
+            "a picture": "" if self.picture_seconds is None else f"{self.picture_seconds:.2g} s",
+            "peak memory": "" if self.peak_bytes is None else _bytes(self.peak_bytes),
+        }
+
+
+def cost_of(run: Run) -> Cost:
+    layers = [path for path in _last_checkpoint(run.folder) if path.suffix == ".safetensors"]
+    about = run.about
+    return Cost(
+        sum(map(_numbers_in, layers)) if layers else None, sum(path.stat().st_size for path in layers) if layers else None,
+        number(about.get("seconds")), number(about.get("picture_seconds")), number(about.get("peak_bytes")),
+    )  # fmt: skip
+
+
+def facts_of(run: Run) -> list[tuple[str, str]]:
+    """How the run stands, as pairs of a name and a text; what is not known is left out."""
+    about, cost = run.about, cost_of(run).words()
+    seed = number(about.get("seed"))
+    last_step = max((step for points in run.losses.values() for step, _ in points), default=None)
+    versions = about.get("versions")
+    facts = {
+        "Status": str(about.get("status", "")),
+        "Ended": str(about.get("exit_reason") or "") if about.get("status") == "finished" else "",  # others name folders of this machine
+        "Base": Path(str(about["base"])).name if Path(str(about.get("base", ""))).is_absolute() else str(about.get("base", "")),
+        "Started": str(about.get("created", "")),
+        "Steps": f"{last_step:.0f}" if last_step is not None else "",
+        "Time": cost["training"],
+        "Time per step": f"{sorted(run.step_seconds)[len(run.step_seconds) // 2]:.3g} s (median)" if run.step_seconds else "",
+        "Peak memory": cost["peak memory"],
+        "Trained numbers": cost["trained"],
+        "Stored": cost["stored"],
+        "Seed": f"{seed:.0f}" if seed is not None else "",
+        "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()) if isinstance(versions, dict) else "",
+    }
+    return [(name, value) for name, value in facts.items() if value]
+
+
+def hashes_of(run: Run) -> list[tuple[str, str]]:
+    """What the run read and wrote, each with the first digits of its sha256: base, photos, files of the last checkpoint."""
+    hashes = [("base", str(run.about.get("base_hash") or ""))]
+    used = [line for line in lines_of(run.folder / "photos.jsonl") if line.get("used") is True]
+    hashes += [
+        (f"photo {number}", str(line.get("sha256", ""))) for number, line in enumerate(used, 1)
+    ]  # by number: a photo's name may say whom it shows
+    for path in _last_checkpoint(run.folder)[:1]:
+        files = object_of(path.parent / "complete.json").get("files")
+        for name, sealed in (files if isinstance(files, dict) else {}).items():
+            hashes.append((f"checkpoint {path.parent.name}/{name}", str(sealed.get("sha256", "")) if isinstance(sealed, dict) else ""))
+    return [(name, digits[:SHOWN]) for name, digits in hashes if digits]
+
+
+def commands_of(run: Run) -> dict[str, str]:
+    """The command that makes each part. Folder names only: a page is sent to others, whom no home directory concerns."""
+    folder = run.folder.resolve()
+    name = shlex.quote(f"{folder.parent.name}/{folder.name}")
+    again = f"likeness train --recipe {shlex.quote(f'{folder.parent.name}/{folder.name}/recipe.toml')}" if run.recipe else ""
+    return {
+        "train": str(run.about.get("command") or again or "likeness train --help"),
+        "generate": f"likeness generate {name}",
+        "evaluate": f"likeness evaluate {name}",
+        "choose": f"likeness choose {name}",
+        "report": f"likeness report {name}",
+    }
+
+
+def duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    hours, minutes = int(seconds) // 3600, int(seconds) % 3600 // 60
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {int(seconds) % 60} s"
+
+
+def _bytes(count: float) -> str:
+    return f"{count / 2**30:.2f} GiB" if count >= 2**30 / 10 else f"{count / 2**20:.2f} MiB" if count >= 2**20 / 10 else f"{count / 2**10:.1f} KiB"
+
+
+def _last_checkpoint(folder: Path) -> list[Path]:
+    """The files of the newest one that is sealed."""
+    sealed = sorted((folder / "checkpoints").glob("[0-9]*/complete.json"))
+    return sorted(path for path in sealed[-1].parent.iterdir() if path.is_file()) if sealed else []
+
+
+def _numbers_in(path: Path) -> int:
+    """How many numbers a safetensors file holds, from its header: a JSON object behind its length."""
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header: dict[str, Any] = json.loads(file.read(min(length, 100_000_000)))
+        return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error):
+        return 0
