@@ -30,3 +30,10 @@ for _found in entry_points(group="likeness.methods"):
 def packaged_recipes() -> dict[str, Path]:
     """The recipes that the package carries, by name."""
     return {path.stem: path for path in sorted((Path(__file__).parent.parent / "recipes").glob("*.toml"))}
+
+
+def sentence_of(path: Path) -> str:
+    """What a packaged recipe says of itself: the comment that it begins with."""
+    lines = path.read_text("utf-8").splitlines()
+    comment = [line.removeprefix("#").strip() for line in lines[: next(n for n, line in enumerate(lines) if not line.startswith("#"))]]
+    return " ".join(comment)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ..files.errors import UserError
@@ -37,10 +36,3 @@ def _recipe(stages: Sequence[Mapping[str, Any]], subject: Mapping[str, Any], bas
         raise UserError(f"{subject['photos']}: say what it shows with --class-noun, in a word that the base knows: dog, backpack, person.")
     given = {k: v for k, v in rest.items() if v is not None}
     return recipe_from_dict({"base": base, **given, "subject": {**subject, "class_noun": noun}, "stages": stages}, stage_types())
-
-
-def sentence_of(path: Path) -> str:
-    """What a packaged recipe says of itself: the comment that it begins with."""
-    lines = path.read_text("utf-8").splitlines()
-    comment = [line.removeprefix("#").strip() for line in lines[: next(n for n, line in enumerate(lines) if not line.startswith("#"))]]
-    return " ".join(comment)
