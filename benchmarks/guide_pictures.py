@@ -1,10 +1,10 @@
 """Write what `likeness guide` carries: options, figures and pictures, into src/likeness/report/guide/data/.
 
     python benchmarks/guide_pictures.py                    options and figures alone, from the specs and benchmarks/results/
-    python benchmarks/guide_pictures.py RUNS… [--subject biscuit]   pictures too: strips of the runs that lie in these folders
+    python benchmarks/guide_pictures.py RUNS… [--subjects biscuit,earl]   pictures too: strips of the runs that lie in these folders
 
-For each option that a page wants shown (pages/*.toml, [[shown]]) the runs are found that differ in it alone, or the run whose checkpoints or drawings do; a strip
-that no runs are there for is left out, and so the page leaves it out. Scores of a row are of all pictures that every row of its strip has, also of those not shown.
+For each option that a page wants shown (pages/*.toml, [[shown]]) the runs are found that differ in it alone, or the run whose checkpoints or drawings do, of the subject with
+most of them; a strip that no runs are there for is left out, and so the page leaves it out. What the base draws of the same noise is drawn here where no run has it. Scores of a row are of all pictures that every row of its strip has, also of those not shown.
 """
 
 import argparse
@@ -12,39 +12,33 @@ import io
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import results
 import torch
+from guide_figures import COMPARED, as_text, figures, rounded
 from PIL import Image
 
-from likeness.evaluation.statistics import bootstrap
-from likeness.files.recipe import Stage
+from likeness.files.prompts import said
 from likeness.files.run_folder import RunFolder, SavedPicture
-from likeness.methods import METHODS, packaged_recipes
+from likeness.methods import METHODS
 from likeness.model.base import Base
+from likeness.model.trajectory import sample
 from likeness.report.guide.pages import Page, Shown, read_pages
 from likeness.sampling.options import Blend
-from likeness.toybox.models import ADVICE
 from likeness.workflow.evaluating import WorldScores, candidates_for, true_pictures
 from likeness.workflow.recipes import packaged_recipe
 from likeness.workflow.scoring import Judges, References, Seen, open_judges, scores_of
-from likeness.workflow.stack import method_class, stage_types
+from likeness.workflow.stack import stage_types
 from likeness.world.drawing import draw
-from likeness.world.subjects import SUBJECTS, NamedSubject, distractors, photos_of, seed_of
+from likeness.world.subjects import SUBJECTS, NamedSubject, distractors, photos_of, prompts_for, seed_of
 
 DATA = Path(__file__).parent.parent / "src" / "likeness" / "report" / "guide" / "data"
-COMPARED = ("dino", "clip_t_class", "named", "diversity")  # of the scores, those that the page explains
 ASIDE = {"checkpoints", "previews", "save_every"}  # options that change no picture of the last step
 SCENES, COLUMNS, SIDE = ("jungle", "sunflowers", "eiffel"), 6, 64
 NOISE_STEPS = (0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 999)
-JUDGES = {
-    "place": "judge on real renders: context", "class": "judge on real renders: class", "colour": "judge on real renders: colour",
-    "accessory": "judge on real renders: accessory", "individual": "judge of individuals: names an individual among ten others of the same words",
-}  # fmt: skip
 
 Key = tuple[str, int]  # class prompt and seed
 
@@ -60,7 +54,7 @@ class Row:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("runs", type=Path, nargs="*", help="folders that hold run folders")
-    parser.add_argument("--subject", default="biscuit")
+    parser.add_argument("--subjects", default="biscuit", help="whom runs may be of; the first one's photos stand at the head of the page")
     asked = parser.parse_args()
     (DATA / "figures.json").write_text(written(figures()), "utf-8")
     print(f"wrote {DATA / 'figures.json'}")
@@ -68,7 +62,7 @@ def main() -> None:
         runs = [RunFolder.open(path.parent) for folder in asked.runs for path in sorted(folder.glob("*/run.json"))]
         for old in DATA.glob("*.webp"):
             old.unlink()
-        strips = list(all_strips([run for run in runs if run.record().status == "finished"], SUBJECTS[asked.subject]))
+        strips = list(all_strips([run for run in runs if run.record().status == "finished"], [SUBJECTS[name] for name in asked.subjects.split(",")]))
         (DATA / "strips.json").write_text(written(strips), "utf-8")
         print(f"{sum(path.stat().st_size for path in DATA.glob('*.webp')) / 2**10:.0f} KiB of pictures, {len(strips)} strips: {', '.join(s['name'] for s in strips)}")
 
@@ -77,95 +71,32 @@ def written(found: Any) -> str:
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
 
-# ---- options and figures
-
-
-def figures() -> dict[str, Any]:
-    """What the page says in numbers and in the specs' own words."""
-    found = {name: json.loads((results.FIGURES / f"{name}.json").read_text("utf-8")) for name in ("grid", "world")}
-    pages = read_pages()
-    return {
-        "options": {page.name: options_of(page) for page in pages},
-        "recipes": {page.name: packaged_recipes()[page.name].read_text("utf-8") for page in pages if page.name in packaged_recipes()},
-        "comparison": comparison(found["grid"], pages),
-        "judges": {name: next(rounded(row) for row in found["world"]["rows"] if row["what"] == what) for name, what in JUDGES.items()},
-    }
-
-
-def options_of(page: Page) -> list[dict[str, Any]]:
-    """Each option of a method, or of a way to draw, with its default, the toybox's where it differs, and its sentence."""
-    if page.name in packaged_recipes():
-        return []
-    kind = method_class(page.name).Spec if page.name in METHODS else Blend
-    dashes = "--" if issubclass(kind, Stage) else "--blend."
-    advised = ADVICE.get(page.name, {})
-    return [
-        {
-            "name": name, "flag": dashes + name.replace("_", "-"), "default": said(known.get_default()),
-            "toybox": said(advised[name]) if name in advised and advised[name] != known.get_default() else "", "says": known.description,
-        }
-        for name, known in kind.model_fields.items()
-    ]  # fmt: skip
-
-
-def said(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "none"
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def comparison(grid: dict[str, Any], pages: Sequence[Page]) -> dict[str, Any]:
-    """The grid's means with intervals over subjects, as docs/results.md has them, each recipe with the page that it belongs to."""
-    cells, rows = grid["cells"], []
-    owners = {recipe: page.name for page in pages for recipe in page.recipes}
-    for recipe in dict.fromkeys(cell["recipe"] for cell in cells):
-        own = [cell for cell in cells if cell["recipe"] == recipe]
-        costs = {key: sum(cell[key] for cell in own) / len(own) for key in ("parameters", "bytes", "train_seconds", "picture_seconds")}
-        rows.append({"recipe": recipe, "page": owners.get(recipe, ""), "subjects": len({cell["subject"] for cell in own}), **costs, "scores": estimates(own, "scores")})
-    each = list({cell["subject"]: cell for cell in cells}.values())
-    claims = [dict(zip(("says", "difference", "verdict"), results.tested(claim, cells))) for claim in results.CLAIMS if {claim.more, claim.less} <= {row["recipe"] for row in rows}]
-    return {
-        **{key: grid[key] for key in ("machine", "note", "prompts", "pictures")}, "subjects": [cell["subject"].removeprefix("toybox:") for cell in each],
-        "floor": estimates(each, "floor"), "ceiling": estimates(each, "ceiling"), "rows": rows, "claims": claims,
-    }  # fmt: skip
-
-
-def estimates(cells: list[dict], key: str) -> dict[str, Any]:
-    subjects = [cell["subject"] for cell in cells]
-    return {score: rounded(asdict(bootstrap([cell[key][score] for cell in cells], subjects))) for score in COMPARED}
-
-
-def rounded(estimate: dict[str, Any]) -> dict[str, Any]:
-    return {key: round(estimate[key], 4) if isinstance(estimate[key], float) else estimate[key] for key in ("value", "low", "high", "n")}
-
-
-# ---- pictures
-
-
-def all_strips(runs: list[RunFolder], subject: NamedSubject) -> Iterator[dict[str, Any]]:
-    judged = Judged(subject)
-    photos = [draw(scene, SIDE) for scene in photos_of(subject)]
-    yield saved("photos", photos_strip(photos, subject))
+def all_strips(runs: list[RunFolder], subjects: list[NamedSubject]) -> Iterator[dict[str, Any]]:
+    photos = [draw(scene, SIDE) for scene in photos_of(subjects[0])]
+    yield saved("photos", photos_strip(photos, subjects[0]))
     yield saved("noise", noise_strip(photos[:2]))
-    own = [run for run in runs if str(run.recipe(stage_types()).subject.photos) == f"toybox:{subject.name}"]
-    bounds = None
+    judged = {subject.name: Judged(subject) for subject in subjects}
+    base = BasePictures(runs)
+    yield saved("bounds", bounds_strip(base, judged[subjects[0].name]))
     for page in read_pages():
-        for shown in page.shown:
+        for number, shown in enumerate(page.shown):
             methods = shown.stages or methods_of(page)
-            fitting = [run for run in own if tuple(stage.method for stage in run.recipe(stage_types()).stages) == methods]
-            rows, about = {"option": by_option, "checkpoint": by_checkpoint, "sampling": by_sampling}[shown.vary](fitting, shown)
+            found = {subject.name: rows_for(shown, methods, [run for run in runs if of(run, subject)]) for subject in subjects}
+            name, (rows, about) = max(found.items(), key=lambda item: len(item[1][0]))
             if len(rows) < 2:
-                print(f"{page.name}, {shown.title}: no runs of {'+'.join(methods)} on {subject.name} that show it")
+                print(f"{page.name}, {shown.title}: no runs of {'+'.join(methods)} on {', '.join(found)} that show it")
                 continue
-            base = base_pictures(own)
-            strip = strip_of(rows, base, judged)
-            yield saved(f"{page.name}-{shown.option}-{'-'.join(methods)}", {**strip, "page": page.name, "shown": page.shown.index(shown), "about": about})
-            if bounds is None and strip["base"]:
-                bounds = bounds_strip([tuple(column) for column in strip["columns"]], base, judged)
-    if bounds:
-        yield saved("bounds", bounds)
+            strip = strip_of(rows, base, judged[name])
+            yield saved(f"{page.name}-{shown.option}-{'-'.join(methods)}", {**strip, "page": page.name, "shown": number, "about": about})
+
+
+def of(run: RunFolder, subject: NamedSubject) -> bool:
+    return str(run.recipe(stage_types()).subject.photos) == f"toybox:{subject.name}"
+
+
+def rows_for(shown: Shown, methods: tuple[str, ...], runs: list[RunFolder]) -> tuple[list[Row], dict]:
+    fitting = [run for run in runs if tuple(stage.method for stage in run.recipe(stage_types()).stages) == methods]
+    return {"option": by_option, "checkpoint": by_checkpoint, "sampling": by_sampling}[shown.vary](fitting, shown)
 
 
 def methods_of(page: Page) -> tuple[str, ...]:
@@ -187,7 +118,7 @@ def by_option(runs: list[RunFolder], shown: Shown) -> tuple[list[Row], dict]:
         return [], {}
     group = max(groups.values(), key=len)
     values = sorted(group, key=lambda value: (isinstance(value, str), -ord(value[0]) if isinstance(value, str) else value))
-    rows = [Row(said(value), pictures_of(group[value], drawn(group[value]))) for value in values]
+    rows = [Row(as_text(value), pictures_of(group[value], drawn(group[value]))) for value in values]
     return rows, about(group[values[0]], shown.option)
 
 
@@ -206,26 +137,36 @@ def by_checkpoint(runs: list[RunFolder], shown: Shown) -> tuple[list[Row], dict]
 
 
 def by_sampling(runs: list[RunFolder], shown: Shown) -> tuple[list[Row], dict]:
-    """The run that was drawn with most values of an option of drawing: of a blend, or the number of steps."""
+    """The run that was drawn with most values of an option of drawing, all else equal: of a blend, or the number of steps."""
     best: tuple[list[Row], dict] = [], {}
     for run in runs:
         last = max((p.labels.get("checkpoint", 0) for p in run.pictures()), default=0)
-        of_last = [p for p in run.pictures() if p.labels.get("checkpoint") == last and p.labels["model"] in ("personalized", "blended")]
-        groups: dict[float, list[SavedPicture]] = defaultdict(list)
-        if shown.option in Blend.model_fields:
-            for p in of_last:
-                groups[float(str(p.settings.options.get(shown.option, 0)))].append(p)
-            if groups[0]:
-                groups[0] = [p for p in groups[0] if p.settings.steps == usual_steps(groups[0])]
-        else:
-            for p in of_last:
-                if p.labels["model"] == "personalized":
-                    groups[p.settings.steps].append(p)
-        rows = [Row(f"{value:g}", pictures_of(run, group)) for value, group in sorted(groups.items())]
-        if len(rows) > len(best[0]):
-            guides = {str(p.settings.options["guide"]) for p in of_last if "guide" in p.settings.options}
-            best = rows, {**about(run, shown.option), "checkpoint": last, **({"guide": guides.pop()} if guides else {})}
+        of_last = [p for p in run.pictures() if p.labels.get("checkpoint") == last]
+        plain = [p for p in of_last if p.labels["model"] == "personalized"]
+        for other, groups in (blends if shown.option in Blend.model_fields else few_steps)(of_last, plain, shown.option):
+            rows = [Row(f"{value:g}", pictures_of(run, group)) for value, group in sorted(groups.items())]
+            if len(rows) > len(best[0]):
+                best = rows, {**about(run, shown.option), "checkpoint": last, **other}
     return best
+
+
+def blends(pictures: list[SavedPicture], plain: list[SavedPicture], option: str) -> Iterator[tuple[dict, dict[float, list[SavedPicture]]]]:
+    """Blended pictures by the option, for each setting of the others; the checkpoint alone stands for 0."""
+    groups: dict[str, dict[float, list[SavedPicture]]] = defaultdict(lambda: defaultdict(list))
+    for p in pictures:
+        if p.labels["model"] == "blended":
+            others = {name: value for name, value in p.settings.options.items() if name != option}
+            groups[json.dumps([others, p.settings.steps], sort_keys=True)][float(str(p.settings.options[option]))].append(p)
+    for key, values in groups.items():
+        others, steps = json.loads(key)
+        yield {"guide": others["guide"]}, {0.0: [p for p in plain if p.settings.steps == steps], **values}
+
+
+def few_steps(pictures: list[SavedPicture], plain: list[SavedPicture], option: str) -> Iterator[tuple[dict, dict[float, list[SavedPicture]]]]:
+    groups: dict[float, list[SavedPicture]] = defaultdict(list)
+    for p in plain:
+        groups[p.settings.steps].append(p)
+    yield {}, groups
 
 
 def drawn(run: RunFolder) -> list[SavedPicture]:
@@ -242,12 +183,21 @@ def pictures_of(run: RunFolder, saved: list[SavedPicture]) -> dict[Key, Image.Im
     return {(p.labels["class_prompt"], p.settings.seed): Image.open(p.path).convert("RGB") for p in saved}
 
 
-def base_pictures(runs: list[RunFolder]) -> dict[Key, Image.Image]:
-    """What the base drew of the same prompts with the class noun, from the same noise: it is the same in all runs."""
-    found: dict[Key, Image.Image] = {}
-    for run in runs:
-        found |= pictures_of(run, [p for p in run.pictures() if p.labels["model"] == "base"])
-    return found
+class BasePictures:
+    """What the base draws of a prompt with the class noun, from the same noise: found in runs, where it is the same in all, or drawn."""
+
+    def __init__(self, runs: list[RunFolder]):
+        self.known: dict[Key, Image.Image] = {}
+        for run in runs:
+            self.known |= pictures_of(run, [p for p in run.pictures() if p.labels["model"] == "base"])
+
+    def __call__(self, columns: Sequence[Key]) -> list[Image.Image]:
+        if missing := [key for key in columns if key not in self.known]:
+            base = Base.open("toybox")
+            wanted = base.advice["sampling"]
+            drawn = sample(base, [prompt for prompt, _ in missing], [seed for _, seed in missing], wanted["steps"], wanted["guidance_scale"])
+            self.known |= dict(zip(missing, drawn))
+        return [self.known[key] for key in columns]
 
 
 def about(run: RunFolder, varied: str) -> dict[str, Any]:
@@ -256,8 +206,8 @@ def about(run: RunFolder, varied: str) -> dict[str, Any]:
     stages = []
     for stage in recipe.stages:
         usual = type(stage).model_fields
-        changed = {name: said(value) for name, value in stage if value != usual[name].get_default() and name not in ASIDE | {varied}}
-        stages.append({"method": stage.method, "settings": {k: v for k, v in changed.items() if k not in ("word", "words", "initializer")} | {"steps": said(stage.steps)}})
+        changed = {name: as_text(value) for name, value in stage if value != usual[name].get_default() and name not in ASIDE | {varied}}
+        stages.append({"method": stage.method, "settings": {k: v for k, v in changed.items() if k not in ("word", "words", "initializer")} | {"steps": as_text(stage.steps)}})
     return {"stages": stages, "seed": recipe.seed, "base": recipe.base}
 
 
@@ -282,18 +232,15 @@ class Judged:
         return images
 
 
-def strip_of(rows: list[Row], base: dict[Key, Image.Image], judged: Judged) -> dict[str, Any]:
+def strip_of(rows: list[Row], base: BasePictures, judged: Judged) -> dict[str, Any]:
+    """Rows, then the base and the truth, in the columns that are shown."""
     shared = sorted(set.intersection(*(set(row.pictures) for row in rows)), key=place)
-    columns = shared[:COLUMNS]
+    columns, prompts = shared[:COLUMNS], [prompt for prompt, _ in shared]
     tiles = [[row.pictures[key] for key in columns] for row in rows]
-    if has_base := all(key in base for key in columns):
-        tiles.append([base[key] for key in columns])
-    tiles.append(judged.truth(columns, judged.subject.appearance))
-    prompts = [prompt for prompt, _ in shared]
     return {
-        "subject": judged.subject.name, "noun": judged.subject.class_noun, "columns": columns, "tiles": tiles,
+        "subject": judged.subject.name, "noun": judged.subject.class_noun, "columns": columns,
+        "tiles": [*tiles, base(columns), judged.truth(columns, judged.subject.appearance)],
         "rows": [{"value": row.value, "scores": judged.scores([row.pictures[key] for key in shared], prompts)} for row in rows],
-        "base": judged.scores([base[key] for key in columns], [prompt for prompt, _ in columns]) if has_base else None,
         **{name: judged.scores(judged.truth(shared, who), prompts) for name, who in bounds_of(judged.subject).items()},
     }  # fmt: skip
 
@@ -302,12 +249,14 @@ def bounds_of(subject: NamedSubject) -> dict[str, Any]:
     return {"floor": distractors(subject, 1, same_words=True)[0], "ceiling": subject.appearance}
 
 
-def bounds_strip(columns: list[Key], base: dict[Key, Image.Image], judged: Judged) -> dict[str, Any]:
+def bounds_strip(base: BasePictures, judged: Judged) -> dict[str, Any]:
     """What the scores are held against: another of the same words, the base, the true subject."""
+    noun = judged.subject.class_noun
+    columns = sorted(((said(p.template, noun), seed) for p in prompts_for(noun) if p.kind == "recontextualization" for seed in range(2)), key=place)[:COLUMNS]
     truths = {name: judged.truth(columns, who) for name, who in bounds_of(judged.subject).items()}
-    rows = {"floor": truths["floor"], "base": [base[key] for key in columns], "ceiling": truths["ceiling"]}
+    rows = {"floor": truths["floor"], "base": base(columns), "ceiling": truths["ceiling"]}
     scores = [{"value": name, "scores": judged.scores(images, [prompt for prompt, _ in columns])} for name, images in rows.items()]
-    return {"subject": judged.subject.name, "noun": judged.subject.class_noun, "columns": columns, "tiles": list(rows.values()), "rows": scores}
+    return {"subject": judged.subject.name, "noun": noun, "columns": columns, "tiles": list(rows.values()), "rows": scores}
 
 
 def place(key: Key) -> tuple:
