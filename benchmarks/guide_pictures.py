@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -72,9 +72,9 @@ def written(found: Any) -> str:
 
 
 def all_strips(runs: list[RunFolder], subjects: list[NamedSubject]) -> Iterator[dict[str, Any]]:
-    photos = [draw(scene, SIDE) for scene in photos_of(subjects[0])]
-    yield saved("photos", photos_strip(photos, subjects[0]))
-    yield saved("noise", noise_strip(photos[:2]))
+    for subject in subjects:
+        yield saved(f"photos-{subject.name}", photos_strip(subject))
+    yield saved("noise", noise_strip([draw(scene, SIDE) for scene in photos_of(subjects[0])[:2]]))
     judged = {subject.name: Judged(subject) for subject in subjects}
     base = BasePictures(runs)
     yield saved("bounds", bounds_strip(base, judged[subjects[0].name]))
@@ -91,7 +91,8 @@ def all_strips(runs: list[RunFolder], subjects: list[NamedSubject]) -> Iterator[
 
 
 def of(run: RunFolder, subject: NamedSubject) -> bool:
-    return str(run.recipe(stage_types()).subject.photos) == f"toybox:{subject.name}"
+    recipe = run.recipe(stage_types())
+    return str(recipe.subject.photos) == f"toybox:{subject.name}" and not recipe.others
 
 
 def rows_for(shown: Shown, methods: tuple[str, ...], runs: list[RunFolder]) -> tuple[list[Row], dict]:
@@ -112,12 +113,12 @@ def by_option(runs: list[RunFolder], shown: Shown) -> tuple[list[Row], dict]:
         recipe = run.recipe(stage_types())
         options = recipe.stages[-1].model_dump(mode="json", exclude=ASIDE)
         value = options.pop(shown.option)
-        if len(options.get("words", ())) <= 1:
-            groups[json.dumps([recipe.seed, without_effect(options, shown.option)])][value] = run
+        groups[json.dumps([recipe.seed, without_effect(options, shown.option)])][value] = run
     if not groups:
         return [], {}
     group = max(groups.values(), key=len)
-    values = sorted(group, key=lambda value: (isinstance(value, str), -ord(value[0]) if isinstance(value, str) else value))
+    choices = get_args(type(runs[0].recipe(stage_types()).stages[-1]).model_fields[shown.option].annotation)  # of words, as the spec lists them
+    values = sorted(group, key=lambda value: choices.index(value) if value in choices else value)
     rows = [Row(as_text(value), pictures_of(group[value], drawn(group[value]))) for value in values]
     return rows, about(group[values[0]], shown.option)
 
@@ -264,7 +265,8 @@ def place(key: Key) -> tuple:
     return next((n for n, scene in enumerate(SCENES) if scene in key[0].lower()), len(SCENES)), *key
 
 
-def photos_strip(photos: list[Image.Image], subject: NamedSubject) -> dict[str, Any]:
+def photos_strip(subject: NamedSubject) -> dict[str, Any]:
+    photos = [draw(scene, SIDE) for scene in photos_of(subject)]
     return {"subject": subject.name, "noun": subject.class_noun, "words": subject.describable, "columns": [["photo", n] for n in range(len(photos))], "tiles": [photos], "rows": [{"value": "photos"}]}
 
 

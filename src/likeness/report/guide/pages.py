@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -17,10 +17,11 @@ else:
     import tomli as tomllib
 
 PAGES = Path(__file__).parent / "pages"
-PARTS = ("words", "text", "time", "resnet", "self.q", "self.k", "self.v", "self.o", "cross.q", "cross.k", "cross.v", "cross.o", "ff")
 Part = Literal[
-    "words", "text", "time", "resnet", "self.q", "self.k", "self.v", "self.o", "cross.q", "cross.k", "cross.v", "cross.o", "ff", "self", "cross", "unet"
+    "words", "text", "time", "resnet", "self.q", "self.k", "self.v", "self.o", "cross.q", "cross.k", "cross.v", "cross.o", "ff",
+    "self", "cross", "unet",  # for several at once
 ]  # fmt: skip
+PARTS = tuple(part for part in get_args(Part) if part not in ("self", "cross", "unet"))
 
 
 class Piece(BaseModel):
@@ -63,13 +64,11 @@ class Node(Piece):
 class Edge(Piece):
     """An arrow: data, or the gradient's way back. It belongs to the step of that number, from 1."""
 
-    from_: str
+    from_: str = Field(alias="from")
     to: str
     step: int
     kind: Literal["data", "gradient"] = "data"
     bend: float = 0  # how far it swerves to the side, in the drawing's units
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=lambda name: name.rstrip("_"))
 
 
 class Flow(Piece):
