@@ -161,7 +161,7 @@ def cheaper(cells: list[dict]) -> Iterator[str]:
 def settings() -> Iterator[str]:
     """What a method does when nothing is said: on Stable Diffusion by its spec, on the toybox by the base's advice."""
     yield "\n## Defaults\n"
-    yield "On Stable Diffusion they are what the sources say and were not measured here. On the toybox they were chosen on biscuit, mimi and daypack, DreamBooth's on biscuit, mimi, nora and trekker; that its rate falls at the end was tried on all twenty subjects (docs/log.md).\n"
+    yield "On Stable Diffusion they are what the sources say and were not measured here. On the toybox they were chosen on biscuit, mimi, clover and daypack (docs/log.md), which no table here holds.\n"
     rows = []
     for name in METHODS:
         kind, advised = method_class(name).Spec, ADVICE.get(name, {})

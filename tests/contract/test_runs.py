@@ -15,7 +15,8 @@ import pytest
 
 from likeness.files.recipe import write_recipe
 from likeness.files.run_folder import RunFolder
-from likeness.workflow.fitting import branch, fit, resume
+from likeness.workflow.branching import branch
+from likeness.workflow.fitting import fit, resume
 from likeness.workflow.progress import Silent
 from likeness.workflow.stack import method_class, stage_types
 

@@ -17,9 +17,10 @@ from likeness.files.run_folder import RunFolder
 from likeness.interchange import reading
 from likeness.model.base import Base
 from likeness.model.trajectory import initial_latents, walk
+from likeness.workflow.branching import branch
 from likeness.workflow.evaluating import evaluate
 from likeness.workflow.exporting import export
-from likeness.workflow.fitting import branch, fit
+from likeness.workflow.fitting import fit
 from likeness.workflow.generating import generate
 from likeness.workflow.importing import import_files
 from likeness.workflow.progress import Silent

@@ -10,7 +10,8 @@ from likeness.files.errors import UserError
 from likeness.files.recipe import recipe_from_dict
 from likeness.interchange.merging import merge
 from likeness.model.base import Base
-from likeness.workflow.fitting import branch, fit, resume
+from likeness.workflow.branching import branch
+from likeness.workflow.fitting import fit, resume
 from likeness.workflow.generating import generate
 from likeness.workflow.merging import merge_runs
 from likeness.workflow.progress import Silent

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -15,6 +18,7 @@ from torch import nn
 from likeness.evaluation import metrics
 from likeness.files.errors import UserError
 from likeness.files.recipe import recipe_from_dict
+from likeness.files.run_folder import RunFolder
 from likeness.learning import rewards
 from likeness.learning.method import Subject
 from likeness.learning.policy import log_probability, next_step
@@ -22,8 +26,9 @@ from likeness.learning.rewards import Rewarding, parse, reward_of
 from likeness.learning.training import make_optimizer, train
 from likeness.methods.ddpo import DDPO, Spec
 from likeness.workflow.fitting import fit, resume
-from likeness.workflow.progress import Silent
+from likeness.workflow.progress import Silent, Task
 from likeness.workflow.stack import stage_types
+from likeness.workflow.stopping import Stopped
 
 QUICK: dict[str, Any] = {"updates": 2, "batch_size": 2, "gradient_accumulation": 1, "draw_steps": 3, "rewards": ("compressible",), "prompts": ("a photo of a {}",)}
 
@@ -79,11 +84,30 @@ def test_divergence_begins_at_nothing_and_grows(method):
     assert found[0] == 0 < found[-1]
 
 
-def test_a_run_stopped_within_a_rollout_goes_on_where_it_began(tiny_folder, photo_folder, paused, tmp_path):
-    stage = {"method": "ddpo", **QUICK, "updates": 3, "steps": 6, "save_every": 1, "learning_rate": 1e-2}
+class SignalWhileDrawing(Silent):
+    """A person who stops the run while the rollout after step 3 is drawn."""
+
+    @contextmanager
+    def task(self, title, total):
+        def watch(task, note):
+            if title == "training" and task.done == 3 and note.startswith("pictures of a rollout"):
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        with super().task(title, total):
+            yield Task(title, total, watch, live=True)
+
+
+@pytest.mark.parametrize("when", ["between its steps", "while one is drawn"])
+def test_a_run_that_is_stopped_ends_a_rollout_and_goes_on_there(when, tiny_folder, photo_folder, paused, tmp_path):
+    stage = {"method": "ddpo", **QUICK, "updates": 3, "steps": 6, "learning_rate": 1e-2}
     asked = recipe_from_dict({"base": str(tiny_folder), "subject": {"photos": photo_folder, "class_noun": "dog"}, "stages": [stage]}, stage_types())
     whole = fit(asked, tmp_path / "whole", Silent())
-    stopped = paused(asked, tmp_path / "stopped", 5)
+    if when == "between its steps":
+        stopped = paused(asked, tmp_path / "stopped", 2)
+    else:
+        with pytest.raises(Stopped, match="after step 3"):
+            fit(asked, tmp_path / "stopped", SignalWhileDrawing())
+        stopped = RunFolder.open(next((tmp_path / "stopped").iterdir()))
     assert [state.step for state in stopped.checkpoints("resume")] == [3]
     resume(stopped, Silent())
     ends = [load_file(run.path / "checkpoints" / "000006" / "0-ddpo.safetensors") for run in (whole, stopped)]

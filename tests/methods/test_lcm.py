@@ -130,3 +130,9 @@ def test_the_students_start_is_its_teacher(tiny_folder, tiny_base):
             LCM(Spec(student="full", zero_init=zero), base)
             heard = base.predict(latents, t, replace(said, guidance=torch.tensor([8.0])))
             assert torch.equal(plain, heard) == same
+
+
+def test_a_student_does_not_teach_another(recipe, tmp_path):
+    with pytest.raises(UserError, match="lcm: stands in the recipe twice"):
+        fit(recipe(QUICK, LORA, QUICK), tmp_path, Silent())
+    assert not list(tmp_path.iterdir())

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
+import pytest
 import torch
+from diffusers import StableDiffusionXLPipeline
 
 from likeness.files.recipe import recipe_from_dict
 from likeness.model.base import Base, Conditioning
@@ -41,3 +47,15 @@ def test_another_size_is_another_prediction(tiny_folders):
     plain = base.predict(latents, torch.tensor([500]), told)
     assert torch.equal(plain, base.predict(latents, torch.tensor([500]), Conditioning(told.states, told.pooled, torch.tensor([[16, 16, 0, 0]]))))
     assert not torch.allclose(plain, base.predict(latents, torch.tensor([500]), Conditioning(told.states, told.pooled, torch.tensor([[400, 300, 0, 40]]))))
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_an_empty_prompt_is_what_diffusers_pipeline_makes_of_it(silent, tiny_folders, tmp_path):
+    folder = Path(shutil.copytree(tiny_folders["sdxl"], tmp_path / "base"))
+    index = json.loads((folder / "model_index.json").read_text())
+    (folder / "model_index.json").write_text(json.dumps({**index, "force_zeros_for_empty_prompt": silent}))
+    pipeline = StableDiffusionXLPipeline.from_pretrained(folder)
+    _, unsaid, _, pooled = pipeline.encode_prompt("a dog", do_classifier_free_guidance=True)
+    ours = Base.open(str(folder)).condition([""])
+    assert torch.allclose(ours.states, unsaid, atol=1e-5) and ours.pooled is not None and torch.allclose(ours.pooled, pooled, atol=1e-5)
+    assert bool(ours.states.any()) is not silent

@@ -15,7 +15,8 @@ from likeness.methods.dreambooth import DreamBooth
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
 from likeness.report.reading import read_run
-from likeness.workflow.fitting import branch, fit
+from likeness.workflow.branching import branch
+from likeness.workflow.fitting import fit
 from likeness.workflow.generating import generate
 from likeness.workflow.progress import Silent
 from likeness.workflow.recipes import recipe_for

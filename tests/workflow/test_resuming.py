@@ -18,7 +18,8 @@ from likeness.files.errors import UserError
 from likeness.files.recipe import recipe_from_dict
 from likeness.files.run_folder import RunFolder
 from likeness.learning.training import Diverged
-from likeness.workflow.fitting import branch, fit, resume
+from likeness.workflow.branching import branch
+from likeness.workflow.fitting import fit, resume
 from likeness.workflow.generating import generate
 from likeness.workflow.progress import Progress, Silent
 from likeness.workflow.stack import stage_types

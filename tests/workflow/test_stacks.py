@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from likeness.methods.dreambooth import DreamBooth
 from likeness.model import tokens
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
-from likeness.workflow.fitting import branch, fit, resume
+from likeness.workflow.branching import branch, stand
+from likeness.workflow.fitting import fit, resume
 from likeness.workflow.progress import Silent
 from likeness.workflow.recipes import packaged_recipe
 from likeness.workflow.stack import put_on, read_card, stage_types
@@ -160,3 +162,33 @@ def test_an_identifier_names_the_word_of_a_packaged_recipe():
     subject = {"photos": "toybox:biscuit"}
     words = [packaged_recipe("two_stage", about).stages[0].word for about in (subject, {**subject, "identifier": "zwx"})]  # type: ignore[attr-defined]
     assert words == ["<rare>", "<zwx>"]
+
+
+@pytest.mark.parametrize("stages", [(UNET, LORA), (ADJECTIVE, UNET)])
+def test_a_stage_on_a_run_equals_the_stack_trained_as_one(stages, stacked, tmp_path):
+    first, second = stages
+    whole = fit(stacked(*stages), tmp_path / "whole", Silent())
+    parent = fit(stacked(first), tmp_path / "apart", Silent())
+    child = stand(parent, second["method"], {k: v for k, v in second.items() if k != "method"}, Silent())
+    assert layers(child) == layers(whole)
+    assert [line["losses"] for line in child.journal()] == [line["losses"] for line in whole.journal()]
+    assert (child.record().lineage or {})["run"] == parent.name and child.recipe(stage_types()) == whole.recipe(stage_types())
+
+
+def test_a_stage_on_a_run_is_resumed_from_its_first_step_on(stacked, tmp_path, photo_folder):
+    parent = fit(stacked(UNET), tmp_path, Silent())
+    options = {k: v for k, v in LORA.items() if k != "method"}
+    whole = stand(parent, "lora", options, Silent())
+    stopped = stand(parent, "lora", options, Silent())
+    for state in [*(stopped.path / "resume").iterdir(), stopped.path / "checkpoints/000010"]:
+        shutil.rmtree(state)  # as if killed before its first save
+    resume(stopped, Silent())
+    assert layers(stopped) == layers(whole)
+
+
+def test_a_stage_stands_on_finished_runs_alone(stacked, tmp_path, paused):
+    run = paused(stacked(WORD, UNET), tmp_path, 4)
+    with pytest.raises(UserError, match="is not finished, and a stage stands on finished ones"):
+        stand(run, "lora", {}, Silent())
+    with pytest.raises(UserError, match="rank"):
+        stand(fit(stacked(UNET), tmp_path, Silent()), "lora", {"rank": 0}, Silent())

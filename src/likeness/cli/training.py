@@ -16,7 +16,7 @@ ABOUT_TRAINING = """
     Parameters
     ----------
     photos
-        A folder or zip of photos, one photo, or toybox:NAME for a subject of the embedded world.
+        A folder or zip of photos, one photo, or toybox:NAME for a subject of the embedded world. A run's folder: the stage stands on what that run has learned.
     class_noun
         What the subject is, in a word that the base knows: dog, backpack. Known for toybox:NAME.
     identifier
@@ -44,6 +44,7 @@ def _say_trained(path: Path) -> None:
 
 def train_command(method: str) -> Any:
     """The command of one method, with a flag for every field of its spec."""
+    from ..workflow.branching import stand
     from ..workflow.fitting import fit
     from ..workflow.recipes import recipe_for
     from ..workflow.stack import method_class
@@ -57,13 +58,24 @@ def train_command(method: str) -> Any:
     ) -> None:  # fmt: skip
         subject = {"photos": photos, "class_noun": class_noun, "identifier": identifier, "class_photos": class_photos}
         chosen = options.model_dump(include=options.model_fields_set) if options else {}
-        recipe = recipe_for(method, chosen, subject=subject, base=base, seed=seed, resolution=resolution, threads=threads)
-        run = fit(recipe, runs, progress(), force=force)
+        about = {"base": base, "seed": seed, "resolution": resolution, "threads": threads}
+        if (Path(photos) / "run.json").exists():
+            _only_options(Path(photos), {**subject, **about})
+            run = stand(run_at(Path(photos)), method, options.model_dump(mode="json", include=options.model_fields_set) if options else {}, progress(), runs, force)
+        else:
+            run = fit(recipe_for(method, chosen, subject=subject, **about), runs, progress(), force=force)
         _say_trained(run.path)
 
     command.__annotations__["options"] = Annotated[Spec | None, Parameter(name="*")]
     command.__doc__ = SENTENCES[method] + ABOUT_TRAINING + ABOUT_THE_CLASS
     return command
+
+
+def _only_options(run: Path, about: dict[str, Any]) -> None:
+    """What a run has settled is not said again of a stage that stands on it."""
+    settled = {"class_noun": None, "identifier": "sks", "class_photos": None, "base": "toybox", "seed": 0, "resolution": None, "threads": None}
+    if said := [name for name, value in settled.items() if about[name] != value]:
+        raise UserError(f"--{said[0].replace('_', '-')}: {run} has settled it, and a stage on a run has the run's. Leave it out, or train from photos.")
 
 
 def recipe_command(name: str) -> Any:
@@ -86,7 +98,7 @@ def recipe_command(name: str) -> Any:
 
 def continue_command(run_path: str) -> Any:
     """`continue` with the flags of the method that the run ended with."""
-    from ..workflow.fitting import branch
+    from ..workflow.branching import branch
     from ..workflow.stack import method_class, stage_types
 
     recipe = run_at(Path(run_path)).recipe(stage_types())

@@ -106,6 +106,7 @@ class Stage(Options):
     )
 
     several: ClassVar[bool] = True  # whether it tells several subjects apart
+    again: ClassVar[bool] = True  # whether it may stand above itself in a stack
 
     @classmethod
     def completed(cls, options: dict[str, Any], *subjects: dict[str, Any]) -> dict[str, Any]:

@@ -71,8 +71,8 @@ class Method(ABC):
     def restore(self, weights: dict[str, Tensor]) -> None:
         """Inverse of weights(). Raises UserError if the weights are of another shape."""
 
-    prepares: ClassVar[str] = "class pictures"  # what takes time before the first step
-    progress: Callable[[int, int], None] | None = None  # told (done, of how many) while batches() prepares
+    prepares: ClassVar[str] = "class pictures"  # what takes time before the first step, or between steps
+    progress: Callable[[int, int], None] | None = None  # told (done, of how many) while batches() prepares or draws; may raise, to stop there
 
     def called(self, name: str, subject: Any) -> str:
         """What the subject is called after this stage, given what it was called before: "dog" -> "sks dog".

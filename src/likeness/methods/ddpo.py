@@ -109,6 +109,7 @@ class Decisions:
 
 
 class DDPO(Adapted):
+    prepares = "pictures of a rollout"
     Spec = Spec
     spec: Spec
 
@@ -189,6 +190,8 @@ class DDPO(Adapted):
                 steps.append((latents, chosen, timesteps, earlier, log_probability(chosen, mean, deviation)))
                 latents = chosen
             pictures += base.decode(latents)
+            if self.progress:
+                self.progress(len(pictures), count)
             walks += [(prompt, [torch.stack([step[column][k] for step in steps]) for column in range(5)]) for k, prompt in enumerate(prompts)]
         rewards = self._reward(pictures, [asked[row][1] for row in rows])
         advantages = self.statistics.advantages([prompt for prompt, _ in walks], rewards).clip(-spec.advantage_clip, spec.advantage_clip)

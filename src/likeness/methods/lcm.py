@@ -42,6 +42,7 @@ class Spec(DrawingStage):
 
     method: ClassVar[str] = "lcm"
     decides: ClassVar[tuple[str, ...]] = ("student", "rank", "alpha")
+    again: ClassVar[bool] = False  # a student draws by another walk, and teaches nobody
 
     student: Literal["lora", "full"] = Field(default="lora", description="What learns: a LoRA on the U-Net, or all of it, which is then told the guidance scale. Source: LCM-LoRA.")
     learning_rate: float = Field(default=1e-4, gt=0, le=1, description="Step size of AdamW after the warm-up; a full student wants 1e-6. Default from diffusers' scripts.")

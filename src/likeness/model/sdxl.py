@@ -6,6 +6,7 @@ id: an id that is merely the highest would be that of a new word (transformers#2
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,11 +25,13 @@ class SDXL(Base):
     def __init__(self, folder: Path, name: str, device: str = "cpu"):
         super().__init__(folder, name, device)
         self.text_encoders["text_encoder_2"].text_model.eos_token_id = self.tokenizers[1].eos_token_id
+        index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+        self.silent = index.get("force_zeros_for_empty_prompt", True)  # as diffusers' pipeline, whose default that is
 
     def condition(self, prompts: Sequence[str]) -> Conditioning:
-        """The last but one layer of both encoders, side by side, and the second's pooled vector. The empty prompt is all zeros."""
+        """The last but one layer of both encoders, side by side, and the second's pooled vector. The empty prompt is all zeros, unless the pipeline says otherwise."""
         outputs = [network(self.token_ids(prompts, n), output_hidden_states=True) for n, network in enumerate(self.text_encoders.values())]
-        said = torch.tensor([prompt != "" for prompt in prompts], device=self.device)
+        said = torch.tensor([prompt != "" or not self.silent for prompt in prompts], device=self.device)
         states = torch.cat([output.hidden_states[-2] for output in outputs], dim=-1)
         return Conditioning(states * said[:, None, None], outputs[1].text_embeds * said[:, None])
 

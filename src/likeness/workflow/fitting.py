@@ -1,15 +1,15 @@
-"""Train a recipe into a run folder; take it up again where it stopped; branch a child run off it."""
+"""Train a recipe into a run folder; take it up again where it stopped."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
-import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from ..files.checkpoints import Checkpoint
 from ..files.errors import UserError
 from ..files.picture import Settings
-from ..files.recipe import Recipe, SubjectSpec, changed, recipe_from_dict, recipe_to_dict
+from ..files.recipe import Recipe, SubjectSpec, recipe_to_dict
 from ..files.run_folder import RunFolder
 from ..files.subject import Photo, check_identifier, remarks
 from ..learning.method import Method, Subject, chance
@@ -29,21 +29,18 @@ from ..model.base import Base
 from ..model.folder import find_base
 from ..model.identifier import check_words, meaning_of_its_own
 from ..model.trajectory import sample
-from .going_on import check_same_recipe, check_was_trained, check_what_is_trained
+from .going_on import check_same_recipe, check_was_trained
 from .photos import gather_all
 from .preflight import check_room
 from .progress import Progress
 from .stack import attach, check_order, digest_of, names_after, put_beneath, read_card, read_tensors, sampling_of, stage_types, write_layers
 from .stopping import Stopped, stop_request
 
-RESUMED = {"optimizer.safetensors", "state.json", "method.safetensors"}  # beside the weights, of a state to go on from
 PREVIEW_PROMPTS = ("a photo of a {}", "a {} on the beach", "a {} in the snow", "a {} in the jungle")
 
 
 def device_for() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 
 
 def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = None, force: bool = False) -> RunFolder:
@@ -70,14 +67,14 @@ def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = Non
         progress.say("warning: this CPU has no bf16 instructions; --mixed-precision bf16 is many times slower than no")
     build_name = name or f"{Path(str(recipe.subject.photos).removeprefix('toybox:')).stem}-{recipe.stages[-1].method}"
     run = RunFolder.create(parent, build_name, seed=recipe.seed, base=recipe.base, base_hash=base.hash)
-    _begin(run, recipe, photos)
+    begin(run, recipe, photos)
     progress.say(f"run: {run.path}")
     with run.active():
-        _train(run, recipe, base, progress)
+        train_stages(run, recipe, base, progress)
     return run
 
 
-def _begin(run: RunFolder, recipe: Recipe, photos: Sequence[Photo]) -> None:
+def begin(run: RunFolder, recipe: Recipe, photos: Sequence[Photo]) -> None:
     """What was asked; recipe.toml last, so that a run that has one has all."""
     run.write_photos(photos)
     run.update(recipe=recipe_to_dict(recipe))
@@ -93,49 +90,12 @@ def resume(run: RunFolder, progress: Progress) -> RunFolder:
     last = newest_state(run)
     for line in [*run.survey("resume").skipped, *run.survey().skipped]:
         progress.say(f"warning: {line}")
-    if run.record().status == "finished" and last == _steps(recipe):
+    if run.record().status == "finished" and last == steps_of(recipe):
         raise UserError(f"{run.path}: is finished. To train further: likeness continue {run.path} --steps N")
     check_same_recipe(run, recipe, last)
     base = open_base(recipe, run)
     with run.active():
-        _train(run, recipe, base, progress)
-    return run
-
-
-def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) -> RunFolder:
-    """A child run that goes on from the parent's last step with other options of its last stage.
-
-    Weights, optimizer and step are the parent's; the lineage is recorded in run.json.
-    """
-    check_was_trained(parent)
-    old = parent.recipe(stage_types())
-    content = recipe_to_dict(old)
-    content["stages"][-1].update(changes)
-    last = newest_state(parent)
-    if last == 0:
-        raise UserError(f"{parent.path}: has no saved state to go on from. Resume it first: likeness resume {parent.path}")
-    for kept in {"checkpoints", "previews"} - set(changes):  # the parent's, as far as the child has such steps
-        content["stages"][-1][kept] = [s for s in content["stages"][-1][kept] if s <= content["stages"][-1]["steps"]]
-    recipe = recipe_from_dict(content, stage_types())
-    check_what_is_trained(parent, old.stages[-1], recipe.stages[-1])
-    if last >= _steps(recipe):
-        more = f"likeness continue {parent.path} --steps {old.stages[-1].steps + last}"
-        raise UserError(f"{parent.path}: has done {last} steps already. Say how many in all: {more}")
-    base = open_base(recipe, parent)
-    lineage = {"run": parent.name, "step": last, "changed": {k: list(v) for k, v in changed(old, recipe).items()}}
-    run = RunFolder.create(
-        parent.path.parent, f"{parent.name.rsplit('-', 2)[0]}-continued", seed=recipe.seed, base=recipe.base, base_hash=base.hash, lineage=lineage
-    )  # fmt: skip
-    _begin(run, recipe, [*parent.photos(), *parent.photos(of_class=True)])
-    for line in parent.journal():
-        if line["step"] <= last:
-            run.append_journal(line)
-    layers = _layers_at(parent, last)
-    run.save_checkpoint(last, lambda folder: _copy(layers, folder, {"card.json", *(e["file"] for e in read_card(layers)["stages"])}))
-    run.save_checkpoint(last, lambda folder: _copy(parent.checkpoint(last, "resume"), folder, {path.name for path in parent.checkpoint(last, "resume").path.iterdir()} & RESUMED), "resume")
-    progress.say(f"run: {run.path}, from step {last} of {parent.name}")
-    with run.active():
-        _train(run, recipe, base, progress)
+        train_stages(run, recipe, base, progress)
     return run
 
 
@@ -150,26 +110,26 @@ def open_base(recipe: Recipe, run: RunFolder | None = None) -> Base:
 
 
 def newest_state(run: RunFolder) -> int:
-    """The newest step of which both weights and optimizer are sound; 0 if there is none."""
+    """The newest step that can be gone on from: weights and optimizer are sound, or a stage ends there, and the next needs its weights alone. 0 if there is none."""
     for state in reversed(run.checkpoints("resume")):
         try:
-            _layers_at(run, state.step)
+            layers_at(run, state.step)
             return state.step
         except UserError:  # said by survey()
             continue
+    ends = set(accumulate(stage.steps for stage in run.recipe(stage_types()).stages[:-1]))
+    for kept in reversed(run.checkpoints()):
+        with suppress(UserError):
+            if kept.step in ends:
+                return run.checkpoint(kept.step).step
     return 0
 
 
-def _steps(recipe: Recipe) -> int:
+def steps_of(recipe: Recipe) -> int:
     return sum(stage.steps for stage in recipe.stages)
 
 
-def _copy(state: Checkpoint, folder: Path, names: set[str]) -> None:
-    for name in names:
-        shutil.copyfile(state.path / name, folder / name)
-
-
-def _train(run: RunFolder, recipe: Recipe, base: Base, progress: Progress) -> None:
+def train_stages(run: RunFolder, recipe: Recipe, base: Base, progress: Progress) -> None:
     """All stages of a recipe, from the newest saved state of the run on."""
     began, spent = time.time(), float((run.record().model_extra or {}).get("seconds", 0.0))
     start = newest_state(run)
@@ -243,17 +203,32 @@ def _stage(
             _restore(run, method, optimizer, offset + start, len(below))
         with progress.task("training", stage.steps) as task:
             task.advance(start)
+            at = start
+
+            def drawing(done: int, total: int) -> None:
+                """Between two steps, where nothing is half done."""
+                task.note(f"{method.prepares}: {done} of {total}")
+                if stop:
+                    save(at, kept=True)
+                    raise Stopped(stop.number or 2, f"stopped by a signal after step {offset + at}. Go on: likeness resume {run.path}")
+
+            def save(step: int, kept: bool) -> None:
+                if step > start:
+                    _save(run, recipe, base, methods, optimizer, offset + step, kept, beneath)
+
+            method.progress = drawing
             for trained in train(method, optimizer, stage, batches, start, recipe.seed):
+                at = trained.step
                 run.append_journal(_journal_line(trained, offset))
                 task.advance(note=f"loss {sum(trained.losses.values()):.4f}")
-                kept = trained.step in stage.checkpoint_steps or bool(stop)
-                if (kept or trained.step % stage.save_every == 0) and method.checkpointable(trained.step):
-                    _save(run, recipe, base, methods, optimizer, offset + trained.step, kept, beneath)
-                if trained.step in stage.previews:
-                    _preview(run, recipe, base, methods, offset + trained.step)
-                if stop and trained.step < stage.steps:
-                    message = f"stopped by a signal after step {offset + trained.step}. Go on: likeness resume {run.path}"
-                    raise Stopped(stop.number or 2, message)
+                whole = method.checkpointable(at)
+                kept = at in stage.checkpoint_steps or bool(stop)
+                if (kept or at % stage.save_every == 0) and whole:
+                    save(at, kept)
+                if at in stage.previews:
+                    _preview(run, recipe, base, methods, offset + at)
+                if stop and at < stage.steps and whole:
+                    raise Stopped(stop.number or 2, f"stopped by a signal after step {offset + at}. Go on: likeness resume {run.path}")
     method.freeze()
     return methods
 
@@ -295,14 +270,14 @@ def _save(
     run.save_checkpoint(step, write_state, "resume")
 
 
-def _layers_at(run: RunFolder, step: int) -> Checkpoint:
+def layers_at(run: RunFolder, step: int) -> Checkpoint:
     """Where the weights of a saved state lie; verified."""
     state = run.checkpoint(step, "resume")
     return state if (state.path / "card.json").exists() else run.checkpoint(step)
 
 
 def _restore(run: RunFolder, method: Method, optimizer: torch.optim.Optimizer, step: int, stage: int) -> None:
-    weights, state = _layers_at(run, step), run.checkpoint(step, "resume")
+    weights, state = layers_at(run, step), run.checkpoint(step, "resume")
     method.restore(read_tensors(weights.path / read_card(weights)["stages"][stage]["file"]))
     restore_optimizer(optimizer, read_tensors(state.path / "optimizer.safetensors"))
     method.load_state(json.loads((state.path / "state.json").read_text(encoding="utf-8"))["state"])

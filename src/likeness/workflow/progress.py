@@ -17,12 +17,17 @@ LINES = 20  # plain lines that a long task prints at most, beside its first and 
 class Task:
     """One thing that is counted up to a total."""
 
-    def __init__(self, title: str, total: int, show):
-        self.title, self.total, self.done, self._show = title, total, 0, show
+    def __init__(self, title: str, total: int, show, live: bool = False):
+        self.title, self.total, self.done, self._show, self._live = title, total, 0, show, live
 
     def advance(self, count: int = 1, note: str = "") -> None:
         self.done += count
         self._show(self, note)
+
+    def note(self, text: str) -> None:
+        """Say what is going on between two counts, where there is a bar; a log has its lines."""
+        if self._live:
+            self._show(self, text)
 
     def at(self, done: int, total: int) -> None:
         """Set, for work that reports where it is."""
@@ -44,7 +49,7 @@ class Progress:
         if self.console.is_terminal:
             with self._bars() as bars:
                 bar = bars.add_task(title, total=total, note="")
-                yield Task(title, total, lambda task, note: bars.update(bar, completed=task.done, total=task.total, note=note))
+                yield Task(title, total, lambda task, note: bars.update(bar, completed=task.done, total=task.total, note=note), live=True)
         else:
             yield Task(title, total, self._liner(time.monotonic()))
 

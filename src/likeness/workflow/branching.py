@@ -1,0 +1,101 @@
+"""Child runs: one that goes on from a run's last step with other options, one that stands on what a run has learned."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..files.checkpoints import Checkpoint
+from ..files.errors import UserError
+from ..files.recipe import changed, recipe_from_dict, recipe_to_dict
+from ..files.run_folder import RunFolder
+from ..model.folder import advice, find_base
+from .fitting import begin, layers_at, newest_state, open_base, steps_of, train_stages
+from .generating import checkpoint_of
+from .going_on import check_was_trained, check_what_is_trained
+from .preflight import check_room
+from .progress import Progress
+from .stack import check_order, read_card, stage_types
+
+RESUMED = {"optimizer.safetensors", "state.json", "method.safetensors"}  # beside the weights, of a state to go on from
+
+
+def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) -> RunFolder:
+    """A child run that goes on from the parent's last step with other options of its last stage.
+
+    Weights, optimizer and step are the parent's; the lineage is recorded in run.json.
+    """
+    check_was_trained(parent)
+    old = parent.recipe(stage_types())
+    content = recipe_to_dict(old)
+    content["stages"][-1].update(changes)
+    last = newest_state(parent)
+    if last == 0:
+        raise UserError(f"{parent.path}: has no saved state to go on from. Resume it first: likeness resume {parent.path}")
+    for kept in {"checkpoints", "previews"} - set(changes):  # the parent's, as far as the child has such steps
+        content["stages"][-1][kept] = [s for s in content["stages"][-1][kept] if s <= content["stages"][-1]["steps"]]
+    recipe = recipe_from_dict(content, stage_types())
+    check_what_is_trained(parent, old.stages[-1], recipe.stages[-1])
+    if last >= steps_of(recipe):
+        more = f"likeness continue {parent.path} --steps {old.stages[-1].steps + last}"
+        raise UserError(f"{parent.path}: has done {last} steps already. Say how many in all: {more}")
+    base = open_base(recipe, parent)
+    lineage = {"run": parent.name, "step": last, "changed": {k: list(v) for k, v in changed(old, recipe).items()}}
+    run = RunFolder.create(
+        parent.path.parent, f"{parent.name.rsplit('-', 2)[0]}-continued", seed=recipe.seed, base=recipe.base, base_hash=base.hash, lineage=lineage
+    )  # fmt: skip
+    begin(run, recipe, [*parent.photos(), *parent.photos(of_class=True)])
+    for line in parent.journal():
+        if line["step"] <= last:
+            run.append_journal(line)
+    layers = layers_at(parent, last)
+    run.save_checkpoint(last, lambda folder: _copy(layers, folder, {"card.json", *(e["file"] for e in read_card(layers)["stages"])}))
+    run.save_checkpoint(last, lambda folder: _copy(parent.checkpoint(last, "resume"), folder, {path.name for path in parent.checkpoint(last, "resume").path.iterdir()} & RESUMED), "resume")
+    progress.say(f"run: {run.path}, from step {last} of {parent.name}")
+    with run.active():
+        train_stages(run, recipe, base, progress)
+    return run
+
+
+def stand(parent: RunFolder, method: str, chosen: Mapping[str, Any], progress: Progress, runs: Path | None = None, force: bool = False) -> RunFolder:
+    """A child run with one more stage, on all that the parent has learned: its photos, names and layers, and none of its training again.
+
+    chosen  options of the stage; the base's advice fills what is left open
+    force   also where memory or disk cannot be enough
+    """
+    recipe, layers = parent.recipe(stage_types()), checkpoint_of(parent)
+    if parent.record().status != "finished":
+        raise UserError(f"{parent.path}: is not finished, and a stage stands on finished ones. Go on with it first: likeness resume {parent.path}")
+    content = recipe_to_dict(recipe)
+    content["stages"].append({"method": method, **advice(find_base(recipe.base)).get(method, {}), **chosen})
+    beneath, recipe = steps_of(recipe), recipe_from_dict(content, stage_types())
+    check_order(recipe)
+    runs = runs or parent.path.parent
+    if not force:
+        check_room(recipe, find_base(recipe.base), runs)
+    base = open_base(recipe, parent)
+    lineage = {"run": parent.name, "step": beneath, "changed": {}}
+    run = RunFolder.create(runs, f"{parent.name.rsplit('-', 2)[0]}-{method}", seed=recipe.seed, base=recipe.base, base_hash=base.hash, lineage=lineage)
+    begin(run, recipe, [*parent.photos(), *parent.photos(of_class=True)])
+    for line in parent.journal():
+        run.append_journal(line)
+    run.save_checkpoint(beneath, lambda folder: _as_step(layers, folder, beneath))
+    progress.say(f"run: {run.path}, on {parent.name}")
+    with run.active():
+        train_stages(run, recipe, base, progress)
+    return run
+
+
+def _as_step(layers: Checkpoint, folder: Path, step: int) -> None:
+    """The layers as the checkpoint of that step: an imported run's have no steps of their own."""
+    card = read_card(layers)
+    _copy(layers, folder, {entry["file"] for entry in card["stages"]})
+    (folder / "card.json").write_text(json.dumps({**card, "step": step}, indent=1), encoding="utf-8")
+
+
+def _copy(state: Checkpoint, folder: Path, names: set[str]) -> None:
+    for name in names:
+        shutil.copyfile(state.path / name, folder / name)
