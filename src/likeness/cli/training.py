@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from ..files.errors import UserError
-from ..methods import SENTENCES, packaged_recipes, packaged_sweeps
+from ..methods import SENTENCES, packaged_recipes, packaged_sweeps, sentence_of
 from .shared import Runs, app, progress, run_at
 
 ABOUT_TRAINING = """
@@ -90,7 +90,7 @@ def _only_options(run: Path, about: dict[str, Any]) -> None:
 def recipe_command(name: str) -> Any:
     """The command of a recipe that the package carries; its stages' options are changed in a copy of the file."""
     from ..workflow.fitting import fit
-    from ..workflow.recipes import packaged_continuations, packaged_recipe, sentence_of
+    from ..workflow.recipes import packaged_continuations, packaged_recipe
 
     def command(
         photos: str, /, *, class_noun: str | None = None, identifier: str | None = None, base: str = "toybox", seed: int = 0,
@@ -169,7 +169,6 @@ def recipes(name: str | None = None, /) -> None:
         Of a recipe or sweep: prints its TOML.
     """
     from ..files.errors import did_you_mean
-    from ..workflow.recipes import sentence_of
 
     known, sweeps = packaged_recipes(), packaged_sweeps()
     if name is None:

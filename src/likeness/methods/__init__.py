@@ -38,3 +38,10 @@ def packaged_recipes() -> dict[str, Path]:
 def packaged_sweeps() -> dict[str, Path]:
     """The sweeps that the package carries, by name: several recipes that differ in one thing."""
     return {path.stem: path for path in sorted((RECIPES / "sweeps").glob("*.toml"))}
+
+
+def sentence_of(path: Path) -> str:
+    """What a packaged recipe says of itself: the comment that it begins with."""
+    lines = path.read_text("utf-8").splitlines()
+    comment = [line.removeprefix("#").strip() for line in lines[: next(n for n, line in enumerate(lines) if not line.startswith("#"))]]
+    return " ".join(comment)

@@ -62,10 +62,3 @@ def expanded(names: Sequence[str]) -> dict[str, dict[str, Any]]:
             raise UserError(f'{path}: is no sweep. Write recipes = ["lora:rank=2", "lora:rank=8"], and a table [settings] for what all share.')
         found |= {one: settings for one in asked}
     return found
-
-
-def sentence_of(path: Path) -> str:
-    """What a packaged recipe says of itself: the comment that it begins with."""
-    lines = path.read_text("utf-8").splitlines()
-    comment = [line.removeprefix("#").strip() for line in lines[: next(n for n, line in enumerate(lines) if not line.startswith("#"))]]
-    return " ".join(comment)

@@ -1,0 +1,299 @@
+"""Write what `likeness guide` carries: options, figures and pictures, into src/likeness/report/guide/data/.
+
+    python benchmarks/guide_pictures.py                    options and figures alone, from the specs and benchmarks/results/
+    python benchmarks/guide_pictures.py RUNS… [--subjects biscuit,earl]   pictures too: strips of the runs that lie in these folders
+
+For each option that a page wants shown (pages/*.toml, [[shown]]) the runs are found that differ in it alone, or the run whose checkpoints or drawings do, of the subject with
+most of them; a strip that no runs are there for is left out, and so the page leaves it out. What the base draws of the same noise is drawn here where no run has it. Scores of a row are of all pictures that every row of its strip has, also of those not shown.
+"""
+
+import argparse
+import io
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from guide_figures import COMPARED, as_text, figures, rounded
+from PIL import Image
+
+from likeness.files.prompts import said
+from likeness.files.run_folder import RunFolder, SavedPicture
+from likeness.methods import METHODS
+from likeness.model.base import Base
+from likeness.model.trajectory import sample
+from likeness.report.guide.pages import Page, Shown, read_pages
+from likeness.sampling.options import Blend
+from likeness.workflow.evaluating import WorldScores, candidates_for, true_pictures
+from likeness.workflow.recipes import packaged_recipe
+from likeness.workflow.scoring import Judges, References, Seen, open_judges, scores_of
+from likeness.workflow.stack import stage_types
+from likeness.world.drawing import draw
+from likeness.world.subjects import SUBJECTS, NamedSubject, distractors, photos_of, prompts_for, seed_of
+
+DATA = Path(__file__).parent.parent / "src" / "likeness" / "report" / "guide" / "data"
+ASIDE = {"checkpoints", "previews", "save_every"}  # options that change no picture of the last step
+SCENES, COLUMNS, SIDE = ("jungle", "sunflowers", "eiffel"), 6, 64
+NOISE_STEPS = (0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 999)
+
+Key = tuple[str, int]  # class prompt and seed
+
+
+@dataclass(frozen=True)
+class Row:
+    """Pictures that differ from the strip's other rows in one thing."""
+
+    value: str
+    pictures: dict[Key, Image.Image]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("runs", type=Path, nargs="*", help="folders that hold run folders")
+    parser.add_argument("--subjects", default="biscuit", help="whom runs may be of; the first one's photos stand at the head of the page")
+    asked = parser.parse_args()
+    (DATA / "figures.json").write_text(written(figures()), "utf-8")
+    print(f"wrote {DATA / 'figures.json'}")
+    if asked.runs:
+        runs = [RunFolder.open(path.parent) for folder in asked.runs for path in sorted(folder.glob("*/run.json"))]
+        for old in DATA.glob("*.webp"):
+            old.unlink()
+        strips = list(all_strips([run for run in runs if run.record().status == "finished"], [SUBJECTS[name] for name in asked.subjects.split(",")]))
+        (DATA / "strips.json").write_text(written(strips), "utf-8")
+        print(f"{sum(path.stat().st_size for path in DATA.glob('*.webp')) / 2**10:.0f} KiB of pictures, {len(strips)} strips: {', '.join(s['name'] for s in strips)}")
+
+
+def written(found: Any) -> str:
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+def all_strips(runs: list[RunFolder], subjects: list[NamedSubject]) -> Iterator[dict[str, Any]]:
+    for subject in subjects:
+        yield saved(f"photos-{subject.name}", photos_strip(subject))
+    yield saved("noise", noise_strip([draw(scene, SIDE) for scene in photos_of(subjects[0])[:2]]))
+    judged = {subject.name: Judged(subject) for subject in subjects}
+    base = BasePictures(runs)
+    yield saved("bounds", bounds_strip(base, judged[subjects[0].name]))
+    for page in read_pages():
+        for number, shown in enumerate(page.shown):
+            methods = shown.stages or methods_of(page)
+            found = {subject.name: rows_for(shown, methods, [run for run in runs if of(run, subject)]) for subject in subjects}
+            name, (rows, about) = max(found.items(), key=lambda item: len(item[1][0]))
+            if len(rows) < 2:
+                print(f"{page.name}, {shown.title}: no runs of {'+'.join(methods)} on {', '.join(found)} that show it")
+                continue
+            strip = strip_of(rows, base, judged[name])
+            yield saved(f"{page.name}-{shown.option}-{'-'.join(methods)}", {**strip, "page": page.name, "shown": number, "about": about})
+
+
+def of(run: RunFolder, subject: NamedSubject) -> bool:
+    recipe = run.recipe(stage_types())
+    return str(recipe.subject.photos) == f"toybox:{subject.name}" and not recipe.others
+
+
+def rows_for(shown: Shown, methods: tuple[str, ...], runs: list[RunFolder]) -> tuple[list[Row], dict]:
+    fitting = [run for run in runs if tuple(stage.method for stage in run.recipe(stage_types()).stages) == methods]
+    return {"option": by_option, "checkpoint": by_checkpoint, "sampling": by_sampling}[shown.vary](fitting, shown)
+
+
+def methods_of(page: Page) -> tuple[str, ...]:
+    if page.name in METHODS:
+        return (page.name,)
+    return tuple(stage.method for stage in packaged_recipe(page.name, {"photos": "toybox:biscuit"}, "toybox").stages)
+
+
+def by_option(runs: list[RunFolder], shown: Shown) -> tuple[list[Row], dict]:
+    """Of the runs that differ in the option alone, the largest group; the latest run of each value."""
+    groups: dict[str, dict[Any, RunFolder]] = defaultdict(dict)
+    for run in runs:
+        recipe = run.recipe(stage_types())
+        options = recipe.stages[-1].model_dump(mode="json", exclude=ASIDE)
+        value = options.pop(shown.option)
+        groups[json.dumps([recipe.seed, without_effect(options, shown.option)])][value] = run
+    if not groups:
+        return [], {}
+    group = max(groups.values(), key=len)
+    choices = get_args(type(runs[0].recipe(stage_types()).stages[-1]).model_fields[shown.option].annotation)  # of words, as the spec lists them
+    values = sorted(group, key=lambda value: choices.index(value) if value in choices else value)
+    rows = [Row(as_text(value), pictures_of(group[value], drawn(group[value]))) for value in values]
+    return rows, about(group[values[0]], shown.option)
+
+
+def without_effect(options: dict[str, Any], varied: str) -> dict[str, Any]:
+    """Where λ is varied, what describes class pictures may differ: at 0 there are none."""
+    return {name: value for name, value in options.items() if varied != "prior_weight" or not name.startswith("class_")}
+
+
+def by_checkpoint(runs: list[RunFolder], shown: Shown) -> tuple[list[Row], dict]:
+    """The run that was drawn at most of its checkpoints."""
+    steps = {run.name: sorted({p.labels["checkpoint"] for p in drawn(run)}) for run in runs}
+    run = max(runs, key=lambda run: len(steps[run.name]), default=None)
+    if run is None:
+        return [], {}
+    return [Row(str(step), pictures_of(run, [p for p in drawn(run) if p.labels["checkpoint"] == step])) for step in steps[run.name]], about(run, shown.option)
+
+
+def by_sampling(runs: list[RunFolder], shown: Shown) -> tuple[list[Row], dict]:
+    """The run that was drawn with most values of an option of drawing, all else equal: of a blend, or the number of steps."""
+    best: tuple[list[Row], dict] = [], {}
+    for run in runs:
+        last = max((p.labels.get("checkpoint", 0) for p in run.pictures()), default=0)
+        of_last = [p for p in run.pictures() if p.labels.get("checkpoint") == last]
+        plain = [p for p in of_last if p.labels["model"] == "personalized"]
+        for other, groups in (blends if shown.option in Blend.model_fields else few_steps)(of_last, plain, shown.option):
+            rows = [Row(f"{value:g}", pictures_of(run, group)) for value, group in sorted(groups.items())]
+            if len(rows) > len(best[0]):
+                best = rows, {**about(run, shown.option), "checkpoint": last, **other}
+    return best
+
+
+def blends(pictures: list[SavedPicture], plain: list[SavedPicture], option: str) -> Iterator[tuple[dict, dict[float, list[SavedPicture]]]]:
+    """Blended pictures by the option, for each setting of the others; the checkpoint alone stands for 0."""
+    groups: dict[str, dict[float, list[SavedPicture]]] = defaultdict(lambda: defaultdict(list))
+    for p in pictures:
+        if p.labels["model"] == "blended":
+            others = {name: value for name, value in p.settings.options.items() if name != option}
+            groups[json.dumps([others, p.settings.steps], sort_keys=True)][float(str(p.settings.options[option]))].append(p)
+    for key, values in groups.items():
+        others, steps = json.loads(key)
+        yield {"guide": others["guide"]}, {0.0: [p for p in plain if p.settings.steps == steps], **values}
+
+
+def few_steps(pictures: list[SavedPicture], plain: list[SavedPicture], option: str) -> Iterator[tuple[dict, dict[float, list[SavedPicture]]]]:
+    groups: dict[float, list[SavedPicture]] = defaultdict(list)
+    for p in plain:
+        groups[p.settings.steps].append(p)
+    yield {}, groups
+
+
+def drawn(run: RunFolder) -> list[SavedPicture]:
+    """The pictures of the run's subject, drawn as the base wants it."""
+    found = [p for p in run.pictures() if p.labels["model"] == "personalized"]
+    return [p for p in found if p.settings.steps == usual_steps(found)]
+
+
+def usual_steps(pictures: list[SavedPicture]) -> int:
+    return Counter(p.settings.steps for p in pictures).most_common(1)[0][0]
+
+
+def pictures_of(run: RunFolder, saved: list[SavedPicture]) -> dict[Key, Image.Image]:
+    return {(p.labels["class_prompt"], p.settings.seed): Image.open(p.path).convert("RGB") for p in saved}
+
+
+class BasePictures:
+    """What the base draws of a prompt with the class noun, from the same noise: found in runs, where it is the same in all, or drawn."""
+
+    def __init__(self, runs: list[RunFolder]):
+        self.known: dict[Key, Image.Image] = {}
+        for run in runs:
+            self.known |= pictures_of(run, [p for p in run.pictures() if p.labels["model"] == "base"])
+
+    def __call__(self, columns: Sequence[Key]) -> list[Image.Image]:
+        if missing := [key for key in columns if key not in self.known]:
+            base = Base.open("toybox")
+            wanted = base.advice["sampling"]
+            drawn = sample(base, [prompt for prompt, _ in missing], [seed for _, seed in missing], wanted["steps"], wanted["guidance_scale"])
+            self.known |= dict(zip(missing, drawn))
+        return [self.known[key] for key in columns]
+
+
+def about(run: RunFolder, varied: str) -> dict[str, Any]:
+    """What a strip says of its runs: recipe, settings that are not the spec's, seed."""
+    recipe = run.recipe(stage_types())
+    stages = []
+    for stage in recipe.stages:
+        usual = type(stage).model_fields
+        changed = {name: as_text(value) for name, value in stage if value != usual[name].get_default() and name not in ASIDE | {varied}}
+        stages.append({"method": stage.method, "settings": {k: v for k, v in changed.items() if k not in ("word", "words", "initializer")} | {"steps": as_text(stage.steps)}})
+    return {"stages": stages, "seed": recipe.seed, "base": recipe.base}
+
+
+class Judged:
+    """A subject's judges, asked about rows of pictures."""
+
+    def __init__(self, subject: NamedSubject):
+        self.subject, self.judges = subject, open_judges("toybox")
+        self.references = References.of([draw(scene, SIDE) for scene in photos_of(subject)], self.judges)
+        self.world = WorldScores(subject, candidates_for(subject, self.judges, self.references.dino), self.judges.clip)
+
+    def scores(self, images: list[Image.Image], prompts: list[str]) -> dict[str, Any]:
+        judges: Judges = self.judges
+        found = scores_of(Seen.of([""] * len(images), images, prompts, prompts, judges), judges, self.references, self.world)
+        return {name: rounded(found[name]) for name in COMPARED if name in found} | {"pictures": len(images)}
+
+    def truth(self, columns: list[Key], appearance: Any) -> list[Image.Image]:
+        """What an individual looks like in the asked scenes, one picture a column."""
+        images = []
+        for prompt in dict.fromkeys(prompt for prompt, _ in columns):
+            images += true_pictures(self.subject.class_noun, appearance, [prompt], sum(other == prompt for other, _ in columns))[0]
+        return images
+
+
+def strip_of(rows: list[Row], base: BasePictures, judged: Judged) -> dict[str, Any]:
+    """Rows, then the base and the truth, in the columns that are shown."""
+    shared = sorted(set.intersection(*(set(row.pictures) for row in rows)), key=place)
+    columns, prompts = shared[:COLUMNS], [prompt for prompt, _ in shared]
+    tiles = [[row.pictures[key] for key in columns] for row in rows]
+    return {
+        "subject": judged.subject.name, "noun": judged.subject.class_noun, "columns": columns,
+        "tiles": [*tiles, base(columns), judged.truth(columns, judged.subject.appearance)],
+        "rows": [{"value": row.value, "scores": judged.scores([row.pictures[key] for key in shared], prompts)} for row in rows],
+        **{name: judged.scores(judged.truth(shared, who), prompts) for name, who in bounds_of(judged.subject).items()},
+    }  # fmt: skip
+
+
+def bounds_of(subject: NamedSubject) -> dict[str, Any]:
+    return {"floor": distractors(subject, 1, same_words=True)[0], "ceiling": subject.appearance}
+
+
+def bounds_strip(base: BasePictures, judged: Judged) -> dict[str, Any]:
+    """What the scores are held against: another of the same words, the base, the true subject."""
+    noun = judged.subject.class_noun
+    columns = sorted(((said(p.template, noun), seed) for p in prompts_for(noun) if p.kind == "recontextualization" for seed in range(2)), key=place)[:COLUMNS]
+    truths = {name: judged.truth(columns, who) for name, who in bounds_of(judged.subject).items()}
+    rows = {"floor": truths["floor"], "base": base(columns), "ceiling": truths["ceiling"]}
+    scores = [{"value": name, "scores": judged.scores(images, [prompt for prompt, _ in columns])} for name, images in rows.items()]
+    return {"subject": judged.subject.name, "noun": noun, "columns": columns, "tiles": list(rows.values()), "rows": scores}
+
+
+def place(key: Key) -> tuple:
+    """The scenes that are shown come first."""
+    return next((n for n, scene in enumerate(SCENES) if scene in key[0].lower()), len(SCENES)), *key
+
+
+def photos_strip(subject: NamedSubject) -> dict[str, Any]:
+    photos = [draw(scene, SIDE) for scene in photos_of(subject)]
+    return {"subject": subject.name, "noun": subject.class_noun, "words": subject.describable, "columns": [["photo", n] for n in range(len(photos))], "tiles": [photos], "rows": [{"value": "photos"}]}
+
+
+def noise_strip(photos: list[Image.Image]) -> dict[str, Any]:
+    """Photos under more and more noise, by the base's own schedule; in pixels, where eyes can follow, though the base does it to latents."""
+    squares = Base.open("toybox").alphas_cumprod
+    noise = torch.randn(len(photos), SIDE, SIDE, 3, generator=torch.Generator().manual_seed(seed_of("guide/noise"))).numpy()
+    tiles = []
+    for t in NOISE_STEPS:
+        kept, hidden = float(squares[t]) ** 0.5, float(1 - squares[t]) ** 0.5
+        tiles.append([Image.fromarray(((kept * (np.asarray(p) / 127.5 - 1) + hidden * noise[n] + 1) * 127.5).clip(0, 255).astype(np.uint8)) for n, p in enumerate(photos)])
+    rows = [{"value": str(t), "kept": round(float(squares[t]) ** 0.5, 4)} for t in NOISE_STEPS]
+    return {"columns": [["photo", n] for n in range(len(photos))], "tiles": tiles, "rows": rows}
+
+
+def saved(name: str, strip: dict[str, Any]) -> dict[str, Any]:
+    """The strip's pictures as one WebP, a row of it for each row; the strip without them."""
+    tiles = strip.pop("tiles")
+    sheet = Image.new("RGB", (SIDE * len(tiles[0]), SIDE * len(tiles)))
+    for y, row in enumerate(tiles):
+        for x, picture in enumerate(row):
+            sheet.paste(picture.resize((SIDE, SIDE)) if picture.size != (SIDE, SIDE) else picture, (SIDE * x, SIDE * y))
+    file = io.BytesIO()
+    sheet.save(file, "WEBP", quality=88, method=6)
+    (DATA / f"{name}.webp").write_bytes(file.getvalue())
+    return {"name": name, "file": f"{name}.webp", "height": len(tiles), **strip}
+
+
+if __name__ == "__main__":
+    main()
