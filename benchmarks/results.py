@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from likeness.evaluation.operating_points import f1_difference
 from likeness.evaluation.statistics import Comparison, Estimate, bootstrap, f1, paired_difference
 from likeness.methods import METHODS
 from likeness.toybox.models import ADVICE
@@ -217,11 +220,19 @@ def choice(found: dict) -> Iterator[str]:
     for title, rule in rules.items():
         found_by = [[against_last(rule, *halves) for halves in both_ways(lines)] for lines in runs.values()]
         mean = [[sum(column) / 2 for column in zip(*pair)] for pair in found_by]  # of the two ways, by subject
-        rows.append([title, f"{sum(values[0] for values in mean) / len(mean):.0f}", *(short(bootstrap([values[n] for values in mean]), signed=True) for n in (1, 2, 3))])
+        rows.append([title, f"{sum(values[0] for values in mean) / len(mean):.0f}", *(over_subjects([values[n] for values in mean]) for n in (1, 2, 3))])
     yield table(["checkpoint", "step, mean", "F1 less the last's", "DINO", "CLIP-T"], rows)
+    yield "\nThe recommended one by subject, intervals over its prompts, each compared where it was not chosen:\n"
+    yield table(["subject", "chosen on either half", "F1 less the last's"], [[name, *held_out(lines)] for name, lines in runs.items()])
     trained = {n: [step_reached(lines, n) for lines in runs.values()] for n in (1, 2, 3, 4)}
     spent = ", ".join(f"{n}: {sum(reached) / len(reached):.0f}" for n, reached in trained.items())
     yield f"\nSteps until `--until-settled N` would have ended the run, judged on all prompts, mean over subjects: {spent}.\n"
+
+
+def over_subjects(values: list[float]) -> str:
+    """The mean; its interval from five subjects on: fewer say nothing of others."""
+    estimate = bootstrap(values)
+    return short(estimate, signed=True) if len(values) >= 5 else number(estimate.value, signed=True)
 
 
 Half = dict[int, tuple[float, float]]  # by step: mean likeness, mean obedience
@@ -237,6 +248,16 @@ def both_ways(lines: list[dict]) -> list[tuple[Half, Half]]:
 def means(lines: list[dict], prompts: list[str]) -> Half:
     of_step = {step: [line for line in lines if line["step"] == step and line["prompt"] in prompts] for step in sorted({line["step"] for line in lines})}
     return {step: tuple(sum(line[name] for line in mine) / len(mine) for name in ("dino", "clip_t_class")) for step, mine in of_step.items()}  # type: ignore[misc]
+
+
+def held_out(lines: list[dict]) -> list[str]:
+    """The checkpoints that the two halves recommend, and their F1 less the last's on the prompts of the other half, over all prompts."""
+    prompts, last = sorted({line["prompt"] for line in lines}), max(line["step"] for line in lines)
+    steps = [chosen(seen, held) for seen, held in both_ways(lines)]
+    taken = {prompt: steps[(place + 1) % 2] for place, prompt in enumerate(prompts)}  # every other prompt is compared by what the others chose
+    at = {(line["step"], line["prompt"]): (line["dino"], line["clip_t_class"]) for line in lines}
+    columns = [np.array([at[step, prompt] for prompt, step in of]).T for of in (taken.items(), [(prompt, last) for prompt in prompts])]
+    return [" and ".join(map(str, steps)), short(f1_difference(columns[0], columns[1], prompts), signed=True)]
 
 
 def chosen(seen: Half, held: Half) -> int:

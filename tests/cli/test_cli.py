@@ -39,6 +39,18 @@ def test_runs_are_compared_on_one_page(trained, likeness, tmp_path, capsys):
     assert "open in a browser: " in capsys.readouterr().out
 
 
+def test_a_recipe_goes_on_in_a_child_run(likeness, tiny_folder, photo_folder, tmp_path, capsys):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(
+        f'base = "{tiny_folder}"\n[subject]\nphotos = "{photo_folder}"\nclass_noun = "dog"\n'
+        '[[stages]]\nmethod = "dreambooth"\nsteps = 1\nprior_weight = 0.0\n[[continued]]\nsteps = 2\ncheckpoints = [2]\n'
+    )
+    assert likeness("train", "--recipe", recipe, "--runs", tmp_path / "runs") == 0
+    said = capsys.readouterr()
+    assert "likeness continue" in said.err and "--steps 2 --checkpoints 2" in said.err and "continued" in said.out
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
 def test_recipes_and_sweeps_are_listed_and_printed(likeness, capsys):
     assert likeness("recipes") == 0
     listed = capsys.readouterr().out

@@ -35,7 +35,7 @@ ABOUT_TRAINING = """
 ABOUT_THE_CLASS = """    class_photos
         Folder of real pictures of the class for prior preservation, captioned by the texts beside them. Default: the base draws its own.
     until_settled
-        Ends the run after this many kept checkpoints in a row without a higher F1 of likeness and obedience; each is drawn and scored while training. Needs --checkpoints. 0: never.
+        Ends the run after this many kept checkpoints in a row without a higher F1 of likeness and obedience; each draws eight pictures while training, on the toybox the cost of some thirty steps of DreamBooth. Needs --checkpoints. 0: never.
     clip
         CLIP encoder that scores them: folder or hub id. Default on the toybox: the embedded judge.
     dino

@@ -45,7 +45,7 @@ class Settle(Options):
 
     after: int = Field(
         ge=1, le=1000,
-        description="Kept checkpoints in a row without a higher F1 of likeness and obedience, after which the last stage ends. Each is drawn and scored while training.",
+        description="Kept checkpoints in a row without a higher F1 of likeness and obedience, after which the last stage ends. Each draws eight pictures and is scored while training.",
     )  # fmt: skip
     clip: str | None = Field(default=None, min_length=1, description="CLIP encoder that scores them: folder or hub id. Default: the toybox's own judge, for the toybox alone.")
     dino: str | None = Field(default=None, min_length=1, description="DINO encoder that scores them: folder or hub id. Default: the toybox's own judge, for the toybox alone.")
