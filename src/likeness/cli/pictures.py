@@ -9,10 +9,13 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from ..evaluation.options import Encoders
 from ..files.errors import UserError
 from ..methods import METHODS, packaged_recipes
 from ..sampling.options import Blend
 from .shared import Runs, app, parse_seeds, progress, run_at
+
+Judges = Annotated[Encoders, Parameter(name="*")]
 
 
 @app.command
@@ -38,7 +41,7 @@ def generate(
     run: Path, *prompts: str, seeds: str = "0-3", checkpoint: str | None = None, steps: int | None = None, guidance_scale: float | None = None,
     negative_prompt: str = "", base: str | None = None, beside_base: bool = True,
     with_: Annotated[tuple[str, ...], Parameter(name="--with", negative=())] = (), guide: int | None = None,
-    blend: Annotated[Blend, Parameter(name="blend")] = Blend(),
+    blend: Annotated[Blend, Parameter(name="blend")] = Blend(), drift: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:  # fmt: skip
     """Draw a run's subject: likeness generate RUN "a {} on the beach" --seeds 0-3
 
@@ -66,26 +69,30 @@ def generate(
         Another run whose LoRA is added, and how strongly: --with RUN:0.8. May be given several times.
     guide
         DreamBlend: the step of an earlier checkpoint, whose layout the picture takes; 0 is the base itself. The run needs --checkpoints.
+    drift
+        Draw what training should have left alone instead: other things with each seed and the class alone, by the run and by the base. `evaluate` then says how far they moved.
     """
     from ..workflow.demo import NEW_SCENES
     from ..workflow.generating import generate as draw
     from ..workflow.generating import steps_to_draw
 
+    if drift and (prompts or with_ or guide is not None):
+        raise UserError("generate: --drift has prompts of its own and is about this run alone. Leave out prompts, --with and --guide.")
     opened, written = run_at(run), 0
     for step in (chosen := steps_to_draw(opened, checkpoint)):
         written += len(draw(
             opened, prompts or NEW_SCENES, parse_seeds(seeds), progress(), step=step, steps=steps, guidance_scale=guidance_scale,
             negative=negative_prompt, beside_base=beside_base, base_name=base, others=[_weighted(each) for each in with_],
-            guide=guide, how=blend,
+            guide=guide, how=blend, drift=drift,
         ))  # fmt: skip
-    print(f"{written} new pictures in {run / 'pictures'}")
+    print(f"{written} new pictures in {run / ('drift' if drift else 'pictures')}")
     print(f"next: likeness {'choose' if len(chosen) > 1 else 'evaluate'} {run}")
 
 
 @app.command
 def evaluate(
-    run: Path, /, *, clip: str | None = None, dino: str | None = None, references: Path | None = None, prompts: Path | None = None,
-    called: str | None = None, class_noun: str | None = None,
+    run: Path, /, *, encoders: Judges = Encoders(), references: Path | None = None, prompts: Path | None = None, called: str | None = None,
+    class_noun: str | None = None,
 ) -> None:  # fmt: skip
     """Score a run's pictures, or any folder of pictures, with intervals, floor and ceiling.
 
@@ -93,10 +100,6 @@ def evaluate(
     ----------
     run
         Folder of the run; with --references any folder of pictures, whoever drew them.
-    clip
-        CLIP encoder: folder or hub id. Default on the toybox: the embedded judge.
-    dino
-        DINO or DINOv2 encoder: folder or hub id. Default on the toybox: the embedded judge.
     references
         Folder of the subject's photos, to score a folder of pictures.
     prompts
@@ -111,7 +114,7 @@ def evaluate(
     if references is not None:
         from ..workflow.folders import evaluate_folder
 
-        print(table(evaluate_folder(run, references, progress(), prompts=prompts, called=called, class_noun=class_noun, clip=clip, dino=dino)))
+        print(table(evaluate_folder(run, references, progress(), prompts=prompts, called=called, class_noun=class_noun, encoders=encoders)))
         print(f"figures: {run / 'scores.json'}")
         print("next: likeness train dreambooth PHOTOS --class-noun NOUN, and compare")
         return
@@ -119,12 +122,12 @@ def evaluate(
         raise UserError("evaluate: --prompts, --called and --class-noun are for a folder of pictures; give --references, the folder of its subject's photos, too.")
     from ..workflow.evaluating import evaluate as score
 
-    print(table(score(run_at(run), progress(), clip, dino)))
+    print(table(score(run_at(run), progress(), encoders)))
     print(f"next: likeness report {run}")
 
 
 @app.command
-def choose(run: Path, *prompts: str, seeds: str = "0-3", clip: str | None = None, dino: str | None = None) -> None:
+def choose(run: Path, *prompts: str, seeds: str = "0-3", encoders: Judges = Encoders()) -> None:
     """Say which of a run's checkpoints to take: draws each with the same prompts and noise, scores them, and weighs likeness against obedience.
 
     Parameters
@@ -135,15 +138,11 @@ def choose(run: Path, *prompts: str, seeds: str = "0-3", clip: str | None = None
         Prompts with {} where the subject belongs. Default: what the run has pictures of already, or four new scenes.
     seeds
         Such as 0-3: one picture of each prompt for each.
-    clip
-        CLIP encoder: folder or hub id. Default on the toybox: the embedded judge.
-    dino
-        DINO or DINOv2 encoder: folder or hub id. Default on the toybox: the embedded judge.
     """
     from ..workflow.choosing import choose as weigh
     from ..workflow.choosing import table
 
-    choice = weigh(run_at(run), prompts, parse_seeds(seeds), progress(), clip, dino)
+    choice = weigh(run_at(run), prompts, parse_seeds(seeds), progress(), encoders)
     print(table(choice))
     print(f"next: likeness export {run} --to diffusers --checkpoint {choice.step}")
 
@@ -224,10 +223,6 @@ def compare(*recipes: str, subjects: str = "all", seeds: str = "0", runs: Runs =
         Such as 0-2.
     base
         toybox, a local folder in diffusers format, or a hub id.
-    clip
-        CLIP encoder: folder or hub id. Default on the toybox: the embedded judge.
-    dino
-        DINO or DINOv2 encoder: folder or hub id. Default on the toybox: the embedded judge.
     """
     from ..workflow.comparing import compare as run_grid
     from ..workflow.comparing import table

@@ -86,6 +86,27 @@ def bootstrap_of(
     return Estimate(found, low, high, n)
 
 
+def deviations(values: Sequence[float] | np.ndarray, groups: Sequence[Hashable]) -> tuple[Estimate, Estimate, Estimate]:
+    """Standard deviations of all values, of the groups' means, and within groups, as tables print them beside means; intervals by resampling groups.
+
+    Divided by n, so that with groups of one size the squares of the last two add up to that of the first. Within few of a group they are low: by √½ in pairs.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    member = _group_numbers(groups, len(values))
+    means = (np.bincount(member, weights=values) / np.bincount(member))[member]
+
+    def deviation(mean: np.ndarray, square: np.ndarray) -> np.ndarray:
+        return np.sqrt(np.maximum(square - mean**2, 0))
+
+    inside = bootstrap_of(lambda square: np.sqrt(square), [(values - means) ** 2], groups)
+    return bootstrap_of(deviation, [values, values**2], groups), bootstrap_of(deviation, [means, means**2], groups), inside
+
+
+def relative_change(after: Sequence[float] | np.ndarray, before: Sequence[float] | np.ndarray, groups: Sequence[Hashable] | None = None) -> Estimate:
+    """How much the mean changed, as a share of the mean before: -0.056 is "-5.6 %". Pair i shares prompt and seed."""
+    return bootstrap_of(lambda a, b: a / b - 1, [after, before], groups)
+
+
 def paired_difference(
     first: Sequence[float] | np.ndarray,
     second: Sequence[float] | np.ndarray,

@@ -16,6 +16,7 @@ from typing import Any
 
 from safetensors import safe_open
 
+from ..evaluation.options import Encoders
 from ..evaluation.statistics import Estimate, bootstrap, paired_difference
 from ..files.atomic import write_json
 from ..files.errors import UserError, did_you_mean
@@ -29,10 +30,10 @@ from .demo import NEW_SCENES
 from .evaluating import evaluate
 from .fitting import fit, resume
 from .generating import checkpoint_of, generate
+from .looking import open_judges
 from .photos import toybox_subject
 from .progress import Progress, Silent
 from .recipes import packaged_recipe, recipe_for
-from .scoring import open_judges
 from .stack import stage_types
 
 PROMPTS, PICTURES = 10, 2  # of the benchmark's recontextualization prompts, and pictures of each
@@ -61,7 +62,7 @@ def compare(
     recipes   methods, with options if wanted (lora:rank=2,alpha=4), packaged recipes, or TOML files with stages
     subjects  toybox:NAME, or FOLDER=class noun
     """
-    open_judges(base, clip, dino)  # or a grid on another base would end at its first score
+    open_judges(base, Encoders(clip=clip, dino=dino))  # or a grid on another base would end at its first score
     cells = [_cell(recipe, subject, seed, base) for recipe in recipes for subject in subjects for seed in seeds]
     with progress.task("cells", len(cells)) as task:
         lines = []
@@ -121,7 +122,7 @@ def _run(cell: Cell, parent: Path, clip: str | None, dino: str | None) -> RunFol
         resume(run, Silent())
     if run.scores() is None:
         generate(run, _prompts(cell), range(PICTURES), Silent(), beside_base=False)
-        evaluate(run, Silent(), clip, dino)
+        evaluate(run, Silent(), Encoders(clip=clip, dino=dino))
     return run
 
 
