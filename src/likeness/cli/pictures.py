@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -210,28 +210,58 @@ def import_(
 
 
 @app.command
-def compare(*recipes: str, subjects: str = "all", seeds: str = "0", runs: Runs = Path("runs/compare"), base: str = "toybox", clip: str | None = None, dino: str | None = None) -> None:
-    """Train, draw and score the grid of recipes, subjects and seeds; only missing cells run. Ends with one table.
+def compare(
+    *recipes: str, subjects: str = "all", seeds: str = "0", benchmark: Literal["toybench", "dreambench", "simple", "ten"] | None = None, data: Path | None = None,
+    held_out: Annotated[bool, Parameter(negative=())] = False, prompts: str | None = None, pictures: int | None = None,
+    folder: Annotated[tuple[str, ...], Parameter(negative=())] = (), workers: int = 1, runs: Runs = Path("runs/compare"), base: str = "toybox", encoders: Judges = Encoders(),
+) -> None:  # fmt: skip
+    """Train, draw and score the grid of recipes, subjects and seeds, or a whole benchmark; only missing cells run. Ends with one table.
 
     Parameters
     ----------
     recipes
-        Methods, packaged recipes, or TOML files with stages. Default: every method and packaged recipe.
+        Methods, packaged recipes, or TOML files with stages. Default: every method and packaged recipe; with --folder: none.
     subjects
-        Such as toybox:biscuit,toybox:mimi or photos/dog=dog,photos/cup=cup. Default: the toybox's twenty open subjects.
+        Such as toybox:biscuit,toybox:mimi or photos/dog=dog,photos/cup=cup; names alone for the toybox and for --data. Default: the toybox's twenty open subjects, or all of --data.
     seeds
-        Such as 0-2.
+        Of training, such as 0-2.
+    benchmark
+        What is drawn: toybench (25 prompts of its kind of subject, 4 pictures of each), dreambench (the same of DreamBench, needs --data), simple (one prompt, 64), ten (10 prompts, 10 each). Default: a few new scenes.
+    data
+        Local copy of DreamBench's folder, with a folder of photos for each subject.
+    held_out
+        Also the ten subjects of the toybox that are kept for a last measurement.
+    prompts
+        Some of the prompts by number, such as 0-4. Default: all.
+    pictures
+        Pictures of each prompt. Default: the benchmark's.
+    folder
+        Another system's pictures as NAME=PATH, with a folder for each subject; captions or names such as 03-1.png tell each picture's prompt. May be given several times.
+    workers
+        Processes that share the cells. Every process on the same folder shares them, also one that was started by hand.
     base
         toybox, a local folder in diffusers format, or a hub id.
     """
+    from ..workflow.cells import Drawing
+    from ..workflow.comparing import Asked, subjects_of, table
     from ..workflow.comparing import compare as run_grid
-    from ..workflow.comparing import table
-    from ..world.subjects import OPEN_SUBJECTS
 
-    chosen = [f"toybox:{s.name}" for s in OPEN_SUBJECTS] if subjects == "all" else subjects.split(",")
-    found = run_grid(recipes or (*METHODS, *packaged_recipes()), chosen, parse_seeds(seeds), runs, progress(), base, clip, dino)
-    print(table(found))
+    if workers < 1 or pictures is not None and pictures < 1:
+        raise UserError("compare: --workers and --pictures must be at least 1.")
+    folders = [_named_folder(text) for text in folder]
+    drawing = Drawing(benchmark, tuple(parse_seeds(prompts, "--prompts")) if prompts else None, pictures)
+    asked = Asked(
+        recipes or (() if folders else (*METHODS, *packaged_recipes())), subjects_of(benchmark, subjects, data, held_out), parse_seeds(seeds), base, drawing, encoders, folders
+    )  # fmt: skip
+    print(table(run_grid(asked, runs, progress(), workers)))
     print(f"figures of every cell: {runs / 'compare.json'}")
+
+
+def _named_folder(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not equals or not name or not Path(path).is_dir():
+        raise UserError(f"--folder {text!r}: must be a name and a folder of pictures, such as their-system=PATH.")
+    return name, Path(path)
 
 
 @app.command

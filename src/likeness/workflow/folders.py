@@ -95,9 +95,7 @@ def pictures_in(folder: Path) -> dict[str, Image.Image]:
 
 def _prompts(folder: Path, shown: Mapping[str, Any], file: Path | None) -> dict[str, str]:
     if file is None:
-        beside = read_captions(folder, [folder / name for name in shown])
-        inside = {name: settings.prompt for name in shown if name.lower().endswith(".png") and (settings := read_settings(folder / name))}
-        return {**inside, **beside}
+        return captions_of(folder, shown)
     try:
         lines = [line.strip() for line in file.read_text("utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as problem:
@@ -105,3 +103,10 @@ def _prompts(folder: Path, shown: Mapping[str, Any], file: Path | None) -> dict[
     if len(lines) not in (1, len(shown)):
         raise UserError(f"--prompts {file}: has {len(lines)} prompts for {len(shown)} pictures. Write one line for each, in the order of their names, or one for all.")
     return dict(zip(shown, lines * len(shown) if len(lines) == 1 else lines))
+
+
+def captions_of(folder: Path, shown: Mapping[str, Any]) -> dict[str, str]:
+    """What pictures were asked for, by the captions beside them or what they carry inside."""
+    beside = read_captions(folder, [folder / name for name in shown])
+    inside = {name: settings.prompt for name in shown if name.lower().endswith(".png") and (settings := read_settings(folder / name))}
+    return {**inside, **beside}

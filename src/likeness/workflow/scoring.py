@@ -162,7 +162,7 @@ def _variety(seen: Seen, judges: Judges) -> dict[str, Estimate]:
     if not several:
         return {}
     found = {name: bootstrap([metrics.diversity(vectors[of]) for of in several]) for name, vectors in (("diversity", seen.dino), ("diversity_clip", seen.clip))}
-    return {**found, judges.distance: bootstrap(list(seen.apart.values()))}
+    return {**found, judges.distance: bootstrap(list(seen.apart.values()))} if seen.apart else found
 
 
 def _scenes(prompts: Sequence[str], kinds: Mapping[str, str]) -> set[str]:
