@@ -69,6 +69,7 @@ def compare(asked: Asked, parent: Path, progress: Progress, workers: int = 1) ->
     judges = open_judges(asked.base, asked.encoders).names  # or a grid on another base would end at its first score
     cells = [_cell(recipe, subject, seed, asked) for recipe in asked.recipes for subject in asked.subjects for seed in asked.seeds]
     others = [theirs(name, path, *_photos_and_noun(subject), asked.drawing) for name, path in asked.folders for subject in asked.subjects]
+    prompts = _prompts(asked)  # before anything is trained: a number that there is not ends here
     lines: dict[str, dict[str, Any]] = {}
     with helpers(workers - 1, cells, parent, asked.encoders), progress.task("cells", len(cells) + len(others)) as task:
         began = time.monotonic()
@@ -86,7 +87,7 @@ def compare(asked: Asked, parent: Path, progress: Progress, workers: int = 1) ->
     found = [*(lines[cell.name] for cell in cells), *foreign]
     names = dict.fromkeys(line["recipe"] for line in found)
     rows = [_row(name, [line for line in found if line["recipe"] == name]) for name in names]
-    drawn = {"benchmark": asked.drawing.benchmark, "pictures": len(asked.drawing.seeds), "prompts": _prompts(asked)}
+    drawn = {"benchmark": asked.drawing.benchmark, "pictures": len(asked.drawing.seeds), "prompts": prompts}
     bounds = [row for kind, title in BOUNDS.items() if (row := _bound(kind, title, found))]
     whole = {"base": asked.base, "encoders": judges, **drawn, "cells": found, "rows": rows, "bounds": bounds}
     write_json(parent / "compare.json", whole)

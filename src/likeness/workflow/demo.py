@@ -48,7 +48,7 @@ def table(scores: dict[str, Any]) -> str:
         lines.append("  ".join([" " * METRIC_WIDTH, *(row["name"].partition(":")[0].ljust(CELL_WIDTH) for row in block)]).rstrip())
         for metric in dict.fromkeys(metric for row in block for metric in row["scores"]):
             cells = [str(Estimate(**row["scores"][metric])) if metric in row["scores"] else "" for row in block]
-            lines.append("  ".join([METRICS.get(metric, metric).ljust(METRIC_WIDTH), *(cell.ljust(CELL_WIDTH) for cell in cells)]).rstrip())
+            lines.append("  ".join([METRICS.get(str(metric), str(metric)).ljust(METRIC_WIDTH), *(cell.ljust(CELL_WIDTH) for cell in cells)]).rstrip())
         lines.append("")
     lines += [row["name"] for row in scores["rows"] if ":" in row["name"]]
     lines += [f"note: {remark}" for remark in scores["remarks"]]

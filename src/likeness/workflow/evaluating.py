@@ -121,7 +121,7 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
     rows = [{"name": kind, "scores": scores_of(of, judges, references, world, kinds)} for kind, of in seen.items()]
     if "base" in seen and "personalized" in seen:
         rows[0]["scores"] |= written(against_base(seen["personalized"], seen["base"], judges))
-    rows += _bounds(world, alone, judges, references, kinds)
+    rows += bounds(world, {p.labels["class_prompt"] for p in alone}, judges, references, kinds)
     for kind, of in seen.items():
         rows += rows_by_kind(kind, of, judges, references, kinds)
     if together:
@@ -202,17 +202,17 @@ def _each(seen: Seen, judges: Judges, references: References) -> list[dict[str, 
     ]
 
 
-def _bounds(world: WorldScores | None, saved: list[SavedPicture], judges: Judges, references: References, kinds: Mapping[str, str]) -> list[dict[str, Any]]:
+def bounds(world: WorldScores | None, class_prompts: set[str], judges: Judges, references: References, kinds: Mapping[str, str]) -> list[dict[str, Any]]:
     """Floor and ceiling rows, as far as they can be had."""
     if world is None:
         return photos_against_photos(references)
     rows, subject = [], world.subject
-    bounds = {
+    people = {
         "floor: another of whom the same words are true": distractors(subject, 1, same_words=True)[0],
         "ceiling: the true subject in the asked scenes": subject.appearance,
     }
-    for name, appearance in bounds.items():
-        images, prompts = true_pictures(subject.class_noun, appearance, sorted({p.labels["class_prompt"] for p in saved}))
+    for name, appearance in people.items():
+        images, prompts = true_pictures(subject.class_noun, appearance, sorted(class_prompts))
         asked = [Asked("", prompt, prompt, n) for n, prompt in enumerate(prompts)]
         scores = scores_of(look(asked, images, judges), judges, references, world, kinds)
         del scores["clip_t"]  # nobody typed these prompts

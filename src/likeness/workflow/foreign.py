@@ -22,7 +22,7 @@ from ..files.picture import safe_name
 from ..files.prompts import said
 from ..files.run_record import read_json
 from .cells import Drawing
-from .evaluating import WorldScores, candidates_for
+from .evaluating import WorldScores, bounds, candidates_for
 from .folders import captions_of, files_in, rows_of_folder
 from .looking import Asked, Judges, References, look, open_judges
 from .photos import TOYBOX, gather, toybox_subject
@@ -88,6 +88,7 @@ def _scored(found: Theirs, judges: Judges) -> dict[str, Any]:
     asked = [Asked(name, prompt, prompt, n) for n, (name, prompt) in enumerate(found.prompts.items())]
     seen = look(asked, list(found.files.values()), judges)
     rows, _ = rows_of_folder(seen, judges, references, found.class_noun, world)
+    rows += bounds(world, set(found.prompts.values()), judges, references, kinds_for(found.class_noun))
     counts = counts_of(seen, photos)
     return {"measured": measured(rows), "rows": rows, "counts": counts, "remarks": remarks_on(counts)}
 
