@@ -91,6 +91,11 @@ class CLIP:
         vectors = [self._texts(batch) for batch in _batches(texts)]
         return unit(vectors, self.width, self.name)
 
+    @property
+    def preparation(self) -> str:
+        """What is done to a picture first. Encoders of one preparation are shown the same pixels, which are then made once."""
+        return _preparation(self.processor)
+
     def pixels(self, batch: Sequence[Image.Image]) -> Tensor:
         """What the network is shown of pictures. [n, 3, h, w]"""
         return _pixels(self.processor, batch, self.model.device)
@@ -141,6 +146,11 @@ class DINO:
     @property
     def _convolutional(self) -> bool:
         return self.model.config.model_type in CONVOLUTIONAL
+
+    @property
+    def preparation(self) -> str:
+        """What is done to a picture first. Encoders of one preparation are shown the same pixels, which are then made once."""
+        return _preparation(self.processor)
 
     def pixels(self, batch: Sequence[Image.Image]) -> Tensor:
         """What the network is shown of pictures. [n, 3, h, w]"""
@@ -258,6 +268,12 @@ def _in_words(settings: dict[str, Any]) -> str:
     if "crop_size" in settings and settings.get("do_center_crop", True):
         steps.append(f"cropped to {_edges(settings['crop_size'])}")
     return ", ".join(steps)
+
+
+def _preparation(processor: Any) -> str:
+    steps = ("do_resize", "size", "resample", "do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
+    used = {step: getattr(processor, step, None) for step in steps} | ({"crop": processor.crop_size} if getattr(processor, "do_center_crop", False) else {})
+    return json.dumps(used, default=lambda value: dict(value) if hasattr(value, "keys") else vars(value), sort_keys=True)
 
 
 def _edges(size: Any) -> str:

@@ -156,11 +156,13 @@ class _Prepared:
 
 def _prepared(pictures: Sequence[Path | Image.Image], judges: Judges) -> Iterator[tuple[slice, _Prepared]]:
     """Batches that are ready for the networks, one ahead of them."""
-    wanted = {"dino": judges.dino, "clip": judges.clip, "dinov2": judges.dinov2, "lpips": judges.lpips}
+    encoders = {name: encoder for name, encoder in (("dino", judges.dino), ("clip", judges.clip), ("dinov2", judges.dinov2)) if encoder}
+    first_of = {name: next(other for other in encoders if encoders[other].preparation == encoder.preparation) for name, encoder in encoders.items()}
 
     def prepare(rows: slice) -> _Prepared:
         images = [read(picture) for picture in pictures[rows]]
-        pixels = {name: judge.pixels(images) for name, judge in wanted.items() if judge}
+        made = {name: encoders[name].pixels(images) for name in set(first_of.values())}
+        pixels = {name: made[first] for name, first in first_of.items()} | ({"lpips": judges.lpips.pixels(images)} if judges.lpips else {})
         black = [is_black(image) for image in images]
         constant = [metrics.is_blank(image) and not dark for image, dark in zip(images, black)]
         return _Prepared(pixels, [metrics.thumbnail(image) for image in images], black, constant)
