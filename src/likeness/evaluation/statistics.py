@@ -4,6 +4,7 @@ Pictures of one prompt are alike, so a hundred pictures of ten prompts are neare
 hundred: every interval here is taken over groups when groups are given. All intervals are 95 %. Numpy only.
 """
 
+import functools
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from math import comb, sqrt
@@ -220,6 +221,7 @@ def _group_numbers(groups: Sequence[Hashable] | None, n: int) -> np.ndarray:
     return np.array([numbers.setdefault(group, len(numbers)) for group in groups])
 
 
+@functools.lru_cache(maxsize=16)  # every score of a table asks for the same
 def _resampled_counts(n: int, seed: int) -> np.ndarray:
     """How often each of n groups is drawn, once per resample. [resamples, n]"""
     return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)

@@ -108,5 +108,6 @@ def _prompts(folder: Path, shown: Mapping[str, Any], file: Path | None) -> dict[
 def captions_of(folder: Path, shown: Mapping[str, Any]) -> dict[str, str]:
     """What pictures were asked for, by the captions beside them or what they carry inside."""
     beside = read_captions(folder, [folder / name for name in shown])
-    inside = {name: settings.prompt for name in shown if name.lower().endswith(".png") and (settings := read_settings(folder / name))}
-    return {**inside, **beside}
+    without = [name for name in shown if not beside.get(name) and name.lower().endswith(".png")]
+    inside = {name: settings.prompt for name in without if (settings := read_settings(folder / name))}
+    return {**beside, **inside}
