@@ -29,8 +29,9 @@ from likeness.model.trajectory import sample
 from likeness.report.guide.pages import Page, Shown, read_pages
 from likeness.sampling.options import Blend
 from likeness.workflow.evaluating import WorldScores, candidates_for, true_pictures
+from likeness.workflow.looking import Asked, Judges, References, look, open_judges
 from likeness.workflow.recipes import packaged_recipe
-from likeness.workflow.scoring import Judges, References, Seen, open_judges, scores_of
+from likeness.workflow.scoring import scores_of
 from likeness.workflow.stack import stage_types
 from likeness.world.drawing import draw
 from likeness.world.subjects import SUBJECTS, NamedSubject, distractors, photos_of, prompts_for, seed_of
@@ -222,7 +223,8 @@ class Judged:
 
     def scores(self, images: list[Image.Image], prompts: list[str]) -> dict[str, Any]:
         judges: Judges = self.judges
-        found = scores_of(Seen.of([""] * len(images), images, prompts, prompts, judges), judges, self.references, self.world)
+        asked = [Asked(str(n), prompt, prompt, n) for n, prompt in enumerate(prompts)]
+        found = scores_of(look(asked, images, judges), judges, self.references, self.world)
         return {name: rounded(found[name]) for name in COMPARED if name in found} | {"pictures": len(images)}
 
     def truth(self, columns: list[Key], appearance: Any) -> list[Image.Image]:

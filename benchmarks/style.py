@@ -19,9 +19,9 @@ from likeness.model.base import Base
 from likeness.model.trajectory import sample
 from likeness.toybox.check import answered, named
 from likeness.workflow.fitting import fit
+from likeness.workflow.looking import open_judges
 from likeness.workflow.progress import Progress
 from likeness.workflow.recipes import recipe_for
-from likeness.workflow.scoring import open_judges
 from likeness.workflow.stack import put_on
 from likeness.world.captions import article
 from likeness.world.classes import CLASSES

@@ -190,6 +190,31 @@ def test_dino_can_be_shown_pictures_as_in_the_published_numbers(vit_folder: Path
     assert "resized to 256 bicubic, cropped to 224×224" in load_dino(vit_folder, preprocessing=PUBLISHED_DINO_PREPROCESSING).name
 
 
+def test_a_dino_vit_of_224_pixels_is_shown_pictures_as_it_was_published(tmp_path: Path):
+    """Whatever the file beside the hub's weights says: shortest edge to 256, bicubic, the middle 224 × 224, ImageNet's mean and deviation."""
+    torch.manual_seed(5)
+    model = ViTModel(ViTConfig(hidden_size=16, intermediate_size=24, num_hidden_layers=1, num_attention_heads=2, image_size=224, patch_size=112)).eval()
+    model.save_pretrained(tmp_path)
+    ViTImageProcessorPil(size={"height": 224, "width": 224}, image_mean=MEAN, image_std=STD).save_pretrained(tmp_path)
+    picture = some_pictures()[2]
+    shown = picture.resize((512, 256), Image.Resampling.BICUBIC).crop((144, 16, 368, 240))
+    values = (np.asarray(shown, dtype=np.float64) / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    expected = unit(model(pixel_values=torch.tensor(values, dtype=torch.float32).permute(2, 0, 1)[None]).last_hidden_state[:, 0])
+    dino = load_dino(tmp_path)
+    np.testing.assert_allclose(dino.pictures([picture]), expected, atol=2e-5)  # float32
+    assert "resized to 256 bicubic, cropped to 224×224" in dino.name
+
+
+def test_maps_of_a_vit_are_places_without_cls(vit_folder: Path):
+    dino = load_dino(vit_folder)
+    pixels = dino.pixels(some_pictures())
+    vectors, maps = dino.embed_with_maps(pixels)
+    torch.testing.assert_close(vectors, dino.embed(pixels))
+    states = dino.model(pixel_values=pixels, output_hidden_states=True).hidden_states
+    assert [each.shape for each in maps] == [(3, 4, 16)] * 2
+    torch.testing.assert_close(maps[-1], states[-1][:, 1:])
+
+
 def test_name_states_encoder_and_preprocessing_but_no_path(clip_folder: Path, vit_folder: Path, dinov2_folder: Path):
     assert load_clip(clip_folder).name == "tiny-clip: CLIP ViT 2×16/8, resized to 20 bicubic, cropped to 16×16"
     assert load_dino(vit_folder).name == "tiny-dino: DINO ViT 2×16/8, resized to 16×16 bilinear"

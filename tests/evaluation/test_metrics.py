@@ -5,6 +5,7 @@ from PIL import Image
 from likeness.evaluation.metrics import (
     diversity,
     drift,
+    entanglement,
     identify,
     is_blank,
     prompt_similarity,
@@ -51,6 +52,31 @@ def test_identify_is_no_lottery_for_many_references():
     """A crowd of random references has one that is near by chance; the mean does not fall for it."""
     subject = unit_rows(1)
     assert identify(_near(subject, 20, 1), [unit_rows(400, seed=2), _near(subject, 2, 3)]).tolist() == [1] * 20
+
+
+def test_entanglement_equals_the_loops_over_pairs():
+    pictures, scenes = unit_rows(9), ["a", "b", "a", "c", "b", "c", "a", "c", "alone"]
+    pairs = [(scenes[i], scenes[j], float(pictures[i] @ pictures[j])) for i in range(8) for j in range(8) if i != j]
+    within = [np.mean([c for p, q, c in pairs if p == q == scene]) for scene in "abc"]
+    between = [np.mean([c for p, q, c in pairs if (p, q) == (a, b)]) for a in "abc" for b in "abc" if a != b]
+    assert entanglement(pictures, scenes).mean() == pytest.approx(np.mean(within) - np.mean(between), abs=1e-6)
+
+
+def test_the_interval_of_entanglement_holds_what_other_scenes_would_give():
+    """The deviation of the mean of its values over draws of scenes is what one draw's values say of it: within a fifth, at 20 scenes."""
+    rng, means, told = np.random.default_rng(0), [], []
+    for _ in range(300):
+        centres = np.repeat(rng.normal(size=(20, 1, 6)), 3, axis=1) * 0.5 + np.array([2.0, 0, 0, 0, 0, 0])
+        rows = (centres + 0.3 * rng.normal(size=(20, 3, 6))).reshape(60, 6)
+        values = entanglement((rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), [n // 3 for n in range(60)])
+        means.append(values.mean())
+        told.append(values.std(ddof=1) / np.sqrt(20))
+    assert np.mean(told) == pytest.approx(np.std(means), rel=0.2)
+
+
+def test_entanglement_needs_two_scenes_of_two():
+    with pytest.raises(ValueError, match="1 have two pictures"):
+        entanglement(unit_rows(3), ["a", "a", "b"])
 
 
 def test_vectors_that_are_not_unit_rows_are_refused():

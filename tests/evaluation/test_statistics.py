@@ -6,9 +6,11 @@ from likeness.evaluation.statistics import (
     auc,
     binomial_preference,
     bootstrap,
+    deviations,
     f1,
     paired_difference,
     pareto_front,
+    relative_change,
     share_of_way,
     wilson,
 )
@@ -125,3 +127,20 @@ def test_share_of_way_runs_from_floor_to_ceiling():
     assert half.high - half.low == pytest.approx(2 * np.sqrt(0.02**2 + 0.005**2 + 0.005**2) / 0.4)
     assert share_of_way(floor, floor, ceiling).value == 0 and share_of_way(ceiling, floor, ceiling).value == 1
     assert share_of_way(half, Estimate(0.5, 0.4, 0.6, 9), Estimate(0.55, 0.45, 0.65, 9)).low is None  # not apart
+
+
+def test_deviations_are_of_all_of_the_prompts_and_of_the_seeds():
+    """As numpy divides; with as many seeds for each prompt the squares add up."""
+    values = np.random.default_rng(0).normal(size=(5, 4)) + np.arange(5)[:, None]
+    everything, prompts, seeds = deviations(values.ravel(), np.repeat(np.arange(5), 4))
+    assert everything.value == pytest.approx(values.std())
+    assert prompts.value == pytest.approx(values.mean(axis=1).std())
+    assert seeds.value == pytest.approx(np.sqrt(values.var(axis=1).mean()))
+    assert everything.value**2 == pytest.approx(prompts.value**2 + seeds.value**2)
+    assert everything.n == 5 and everything.low is not None and everything.low < everything.value
+
+
+def test_relative_change_is_that_of_the_means():
+    """A DreamBooth report's row: .268 before, .253 after, -5.6 %."""
+    change = relative_change([0.243, 0.263], [0.278, 0.258])
+    assert round(100 * change.value, 1) == -5.6

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from likeness.evaluation.options import Encoders
 from likeness.files.errors import UserError
-from likeness.workflow import comparing
-from likeness.workflow.comparing import compare, table
+from likeness.files.lock import held
+from likeness.files.run_folder import RunFolder
+from likeness.workflow import cells, comparing
+from likeness.workflow.cells import Drawing, work
+from likeness.workflow.comparing import Asked, compare, subjects_of, table
 from likeness.workflow.progress import Silent
+from likeness.world.drawing import draw
+from likeness.world.subjects import SUBJECTS, prompts_for
 
 LORA = '[[stages]]\nmethod = "lora"\nsteps = {steps}\nrank = 2\n'
 WORD = '[[stages]]\nmethod = "textual_inversion"\nsteps = 1\nvectors = 3\n'
@@ -17,16 +27,16 @@ WORD = '[[stages]]\nmethod = "textual_inversion"\nsteps = 1\nvectors = 3\n'
 
 @pytest.fixture
 def recipes(tmp_path, monkeypatch):
-    monkeypatch.setattr(comparing, "PROMPTS", 1)
+    monkeypatch.setattr(cells, "PROMPTS", 1)
     (tmp_path / "small.toml").write_text(LORA.format(steps=1))
     (tmp_path / "word.toml").write_text(WORD)
     return [str(tmp_path / "small.toml"), str(tmp_path / "word.toml")]
 
 
 def test_only_missing_cells_run(recipes, tmp_path):
-    first = compare(recipes[:1], ["toybox:biscuit"], [0], tmp_path / "grid", Silent())
+    first = compare(Asked(recipes[:1], ["toybox:biscuit"]), tmp_path / "grid", Silent())
     journals = {path: path.stat().st_mtime_ns for path in (tmp_path / "grid").glob("*/journal.jsonl")}
-    second = compare(recipes, ["toybox:biscuit"], [0], tmp_path / "grid", Silent())
+    second = compare(Asked(recipes, ["toybox:biscuit"]), tmp_path / "grid", Silent())
     assert second["cells"][0] == first["cells"][0] and len(list((tmp_path / "grid").glob("*/run.json"))) == 2
     assert all(path.stat().st_mtime_ns == moment for path, moment in journals.items())
     assert second["rows"][1]["parameters"] == 3 * 192 and second["rows"][0]["bytes"] > second["rows"][1]["bytes"]
@@ -36,25 +46,25 @@ def test_only_missing_cells_run(recipes, tmp_path):
     assert "small" in said and "word less small, DINO" in said
     assert json.loads((tmp_path / "grid" / "compare.json").read_text())["rows"][0]["recipe"] == "small"
     (tmp_path / "small.toml").write_text(LORA.format(steps=2))
-    compare(recipes[:1], ["toybox:biscuit"], [0], tmp_path / "grid", Silent())
+    compare(Asked(recipes[:1], ["toybox:biscuit"]), tmp_path / "grid", Silent())
     assert len(list((tmp_path / "grid").glob("small-*/run.json"))) == 2
 
 
 def test_a_method_may_have_options(monkeypatch, tmp_path):
-    cells = []
-    monkeypatch.setattr(comparing, "_run", lambda cell, *_: cells.append(cell))
-    monkeypatch.setattr(comparing, "_line", lambda cell, run: {"recipe": cell.recipe, "scores": {}, "subject": "", "seed": 0} | dict.fromkeys(comparing.COSTS))
-    compare(["lora:rank=2,alpha=4,checkpoints=[100,200]", "custom_diffusion:trained=all"], ["toybox:biscuit"], [0], tmp_path, Silent())
-    lora, custom = (cell.asked.stages[0] for cell in cells)
-    assert (lora.rank, lora.alpha, lora.checkpoints, custom.trained) == (2, 4.0, (100, 200), "all") and cells[0].name.startswith("lora-rank-2")
+    found = []
+    monkeypatch.setattr(comparing, "work", lambda cells, *_: found.extend(cells))
+    with pytest.raises(KeyError):  # nothing was run
+        compare(Asked(["lora:rank=2,alpha=4,checkpoints=[100,200]", "custom_diffusion:trained=all"], ["toybox:biscuit"]), tmp_path, Silent())
+    lora, custom = (cell.asked.stages[0] for cell in found)
+    assert (lora.rank, lora.alpha, lora.checkpoints, custom.trained) == (2, 4.0, (100, 200), "all") and found[0].name.startswith("lora-rank-2")
     for wrong, says in (("lora:rank", "is no option"), ("lora:ranc=2", "unknown option"), ("lora:rank=many", "rank"), ("two_stage:steps=3", "takes no options")):
         with pytest.raises(UserError, match=says):
-            compare([wrong], ["toybox:biscuit"], [0], tmp_path, Silent())
+            compare(Asked([wrong], ["toybox:biscuit"]), tmp_path, Silent())
 
 
 def test_an_unknown_recipe_is_named(tmp_path):
     with pytest.raises(UserError, match="did you mean"):
-        compare(["dreambuth"], ["toybox:biscuit"], [0], tmp_path, Silent())
+        compare(Asked(["dreambuth"], ["toybox:biscuit"]), tmp_path, Silent())
 
 
 @pytest.mark.parametrize(("content", "says"), [(None, "No such file"), ("stages = [", "not valid TOML"), ("base = 'toybox'", "has no stages")])
@@ -62,10 +72,105 @@ def test_a_recipe_file_that_cannot_be_read_is_one_line(content, says, tmp_path):
     if content is not None:
         (tmp_path / "recipe.toml").write_text(content)
     with pytest.raises(UserError, match=says):
-        compare([str(tmp_path / "recipe.toml")], ["toybox:biscuit"], [0], tmp_path, Silent())
+        compare(Asked([str(tmp_path / "recipe.toml")], ["toybox:biscuit"]), tmp_path, Silent())
 
 
 def test_another_base_needs_encoders_before_anything_is_trained(tiny_folder, tmp_path):
     with pytest.raises(UserError, match="Name encoders"):
-        compare(["lora"], ["toybox:biscuit"], [0], tmp_path / "grid", Silent(), base=str(tiny_folder))
+        compare(Asked(["lora"], ["toybox:biscuit"], base=str(tiny_folder)), tmp_path / "grid", Silent())
     assert not (tmp_path / "grid").exists()
+
+
+SMALL = Drawing("toybench", prompts=(0, 20), pictures=2)
+
+
+def content(parent: Path) -> dict[str, object]:
+    """Of every run by its cell: weights and pictures byte for byte, and what was scored."""
+    runs = {path.parent.name.rsplit("-", 2)[0]: path.parent for path in parent.glob("*/run.json")}
+    found: dict[str, object] = {"rows": [{k: row[k] for k in ("recipe", "dino", "clip_t")} for row in json.loads((parent / "compare.json").read_text())["rows"]]}
+    for name, run in runs.items():
+        files = [*sorted((run / "pictures").glob("*.png")), *sorted(run.glob("checkpoints/*/*.safetensors"))]
+        found[name] = [(file.name, np.asarray(Image.open(file)).tobytes() if file.suffix == ".png" else file.read_bytes()) for file in files]
+    return found
+
+
+def test_a_subset_of_a_benchmark_is_drawn_scored_and_stands_beside_what_it_is_measured_against(recipes, tmp_path):
+    found = compare(Asked(recipes[:1], ["toybox:biscuit"], drawing=SMALL), tmp_path / "grid", Silent())
+    (path,) = (tmp_path / "grid").glob("*/run.json")
+    run = RunFolder.open(path.parent)
+    asked = {(p.labels["class_prompt"], p.settings.seed) for p in run.pictures()}
+    assert asked == {(prompt, seed) for prompt in ("a dog in the jungle", "a dog wearing a red hat") for seed in range(2)}
+    assert [row["recipe"] for row in found["bounds"]] == ["real pictures", "truth", "look-alikes"]
+    real, truth, lookalikes = found["bounds"]
+    assert truth["dino"]["value"] > lookalikes["dino"]["value"] and real["clip_t"] is None and truth["named"]["value"] > 0.5
+    assert found["rows"][0]["kinds"].keys() == {"recontextualization", "accessory"} and found["prompts"]["toybox:biscuit"][1] == "a dog wearing a red hat"
+    assert "small, accessory" in table(found) and "look-alikes" in table(found)
+    drawn = {p.path: p.path.stat().st_mtime_ns for p in run.pictures()}
+    more = compare(Asked(recipes[:1], ["toybox:biscuit"], drawing=Drawing("toybench", (0, 1), 2)), tmp_path / "grid", Silent())
+    assert all(path.stat().st_mtime_ns == moment for path, moment in drawn.items()) and len(run.pictures()) == 6  # two are new, of one training
+    assert {line["prompt"] for line in run.scores()["each"]} == set(more["prompts"]["toybox:biscuit"])  # and the hat is no part of this table
+
+
+def test_two_processes_give_the_bytes_of_one(recipes, tmp_path):
+    asked = Asked(recipes, ["toybox:biscuit", "toybox:wick"], drawing=Drawing("toybench", (0,), 1))
+    compare(asked, tmp_path / "one", Silent())
+    compare(asked, tmp_path / "two", Silent(), workers=2)
+    assert content(tmp_path / "two") == content(tmp_path / "one")
+    assert not list((tmp_path / "two").glob(".*.pid"))
+
+
+def test_a_cell_that_another_process_is_at_is_left_to_it(recipes, tmp_path, monkeypatch):
+    """Somebody holds the first cell: the second is done first, and the first once it is free."""
+    order, ran = [], []
+    holding = held(tmp_path / ".first.pid")
+    holding.__enter__()
+    monkeypatch.setattr(cells, "run_cell", lambda cell, *_: ran.append(cell.name))
+    monkeypatch.setattr(cells.time, "sleep", lambda seconds: holding.__exit__(None, None, None))
+
+    def named(name: str):
+        cell = comparing._cell(recipes[0], "toybox:biscuit", 0, Asked(recipes[:1], ["toybox:biscuit"]))
+        return replace(cell, name=name)
+
+    work([named("first"), named("second")], tmp_path, Encoders(), lambda cell, run: order.append(cell.name))
+    assert order == ran == ["second", "first"]
+
+
+def test_other_peoples_pictures_enter_by_their_folder(tmp_path, likeness, capsys):
+    """The truth of two prompts, one told by its number and one by a caption, scores as the truth does."""
+    biscuit = SUBJECTS["biscuit"]
+    folder = tmp_path / "theirs" / "biscuit"
+    folder.mkdir(parents=True)
+    for n in range(2):
+        draw(prompts_for("dog")[0].scene(biscuit.appearance, 50 + n), 64).save(folder / f"00-{n}.png")
+        draw(prompts_for("dog")[1].scene(biscuit.appearance, 50 + n), 64).save(folder / f"snow{n}.png")
+        (folder / f"snow{n}.txt").write_text("a dog in the snow")
+    words = ("compare", "--benchmark", "toybench", "--subjects", "biscuit", "--folder", f"theirs={tmp_path / 'theirs'}", "--runs", tmp_path / "grid")
+    assert likeness(*words, "--prompts", "0-1") == 0
+    found = json.loads((tmp_path / "grid" / "compare.json").read_text())
+    (row,), bounds = found["rows"], {row["recipe"]: row for row in found["bounds"]}
+    assert row["recipe"] == "theirs" and row["parameters"] is None
+    assert row["dino"]["value"] > 0.9 and row["named"]["value"] == 1 and row["placed"]["value"] == 1 and bounds["real pictures"]["dino"]["value"] > 0.8
+    moment = (tmp_path / "grid" / "theirs-biscuit.json").stat().st_mtime_ns
+    assert likeness(*words, "--prompts", "0-1") == 0 and (tmp_path / "grid" / "theirs-biscuit.json").stat().st_mtime_ns == moment
+    draw(prompts_for("dog")[0].scene(biscuit.appearance, 9), 64).save(folder / "what.png")
+    capsys.readouterr()
+    assert likeness(*words) == 2 and "what.png: does not tell its prompt" in capsys.readouterr().err
+
+
+def test_subjects_are_found_by_name(tmp_path):
+    for name in ("dog", "vase"):
+        (tmp_path / name).mkdir()
+    assert subjects_of("dreambench", "all", tmp_path, False) == [f"{tmp_path / 'dog'}=dog", f"{tmp_path / 'vase'}=vase"]
+    assert subjects_of("toybench", "biscuit", None, False) == ["toybox:biscuit"]
+    assert len(subjects_of("toybench", "all", None, False)) == 20 and len(subjects_of("toybench", "all", None, True)) == 30
+    for options, says in (
+        (("dreambench", "all", None, False), "needs --data"), (("dreambench", "cat", tmp_path, False), "is not in"),
+        (("dreambench", "all", tmp_path / "dog", False), "holds none"), (("toybench", "rex", None, False), "--held-out"),
+    ):  # fmt: skip
+        with pytest.raises(UserError, match=says):
+            subjects_of(*options)
+
+
+def test_a_prompt_that_there_is_not_is_named(tmp_path, likeness, capsys):
+    assert likeness("compare", "lora", "--subjects", "biscuit", "--benchmark", "simple", "--prompts", "1", "--runs", tmp_path / "grid") == 2
+    assert "--prompts 1: there are 1, counted from 0" in capsys.readouterr().err and not (tmp_path / "grid").exists()

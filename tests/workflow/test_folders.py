@@ -12,6 +12,7 @@ from PIL import Image, ImageEnhance
 
 from likeness.evaluation import metrics
 from likeness.evaluation.encoders import EMBEDDED, load_clip, load_dino
+from likeness.evaluation.options import Encoders
 from likeness.files.errors import UserError
 from likeness.files.picture import Settings, save_picture
 from likeness.workflow.folders import evaluate_folder
@@ -67,18 +68,21 @@ def test_prompts_are_found_beside_the_pictures_or_in_them(folders):
 
 def test_without_prompts_likeness_alone_is_scored(folders):
     found = evaluate_folder(*folders, Silent())
-    assert set(found["rows"][0]["scores"]) == {"dino", "dino_max", "clip_i"}
+    assert set(found["rows"][0]["scores"]) == {"dino", "dino_max", "clip_i", "clip_i_max"}
     assert any("unknown of 3 pictures" in remark for remark in found["remarks"])
 
 
-def test_a_planted_copy_and_a_black_picture_are_named(folders):
+def test_a_planted_copy_a_black_a_flat_and_a_broken_picture_are_counted(folders):
     pictures, photos = folders
     copy = ImageEnhance.Brightness(Image.open(photos / "1.png").convert("RGB").transpose(Image.Transpose.FLIP_LEFT_RIGHT)).enhance(0.8)
     copy.resize((96, 96)).save(pictures / "copy.jpg", quality=80)
     Image.new("RGB", (64, 64)).save(pictures / "dark.png")
-    remarks = evaluate_folder(pictures, photos, Silent())["remarks"]
-    assert any("1 of 5 pictures are a photo over again" in remark and "copy.jpg (1.png)" in remark for remark in remarks)
-    assert "1 of 5 pictures are black." in remarks
+    Image.new("RGB", (64, 64), "grey").save(pictures / "flat.png")
+    Image.fromarray(np.full((64, 64), np.nan, np.float32)).save(pictures / "nan.tiff")
+    found = evaluate_folder(pictures, photos, Silent())
+    assert found["counts"] == {"pictures": 7, "black": 2, "constant": 1, "copies": {"copy.jpg": "1.png"}}
+    assert any("1 of 7 pictures are a photo over again" in remark and "copy.jpg (1.png)" in remark for remark in found["remarks"])
+    assert "2 of 7 pictures are black." in found["remarks"] and any(remark.startswith("1 of 7 pictures are one colour") for remark in found["remarks"])
 
 
 def test_another_picture_in_the_same_place_is_no_copy():
@@ -86,10 +90,14 @@ def test_another_picture_in_the_same_place_is_no_copy():
     moved = replace(scene, objects=(replace(scene.objects[0], x=scene.objects[0].x + 0.12, mirrored=not scene.objects[0].mirrored),))
     other = replace(scene, objects=(replace(scene.objects[0], appearance=SUBJECTS["mimi"].appearance),))
     photo = draw(scene, 64)
-    assert metrics.near_copies([draw(moved, 64), draw(other, 64), Image.new("RGB", (64, 64), "red")], [photo]) == []
+    assert copies([draw(moved, 64), draw(other, 64), Image.new("RGB", (64, 64), "red")], [photo]) == []
     noise = Image.fromarray((np.asarray(photo, dtype=int) + np.random.default_rng(0).integers(-12, 12, (64, 64, 3))).clip(0, 255).astype(np.uint8))
-    assert metrics.near_copies([noise], [photo]) == [(0, 0)]
-    assert metrics.near_copies([photo], []) == []
+    assert copies([noise], [photo]) == [(0, 0)]
+    assert copies([photo], []) == []
+
+
+def copies(pictures: list[Image.Image], photos: list[Image.Image]) -> list[tuple[int, int]]:
+    return metrics.near_copies(*(np.array([metrics.thumbnail(image) for image in images]) for images in (pictures, photos)))
 
 
 def test_mistakes_are_said_in_a_line(folders, tmp_path, likeness, capsys):
@@ -97,7 +105,8 @@ def test_mistakes_are_said_in_a_line(folders, tmp_path, likeness, capsys):
     (tmp_path / "two.txt").write_text("a dog\na cat\n")
     for options, says in (
         ({"prompts": tmp_path / "two.txt"}, "has 2 prompts for 3 pictures"), ({"prompts": tmp_path / "none.txt"}, "cannot be read"),
-        ({"called": "sks dog"}, "needs --class-noun"), ({"clip": "some/clip"}, "give both encoders"),
+        ({"called": "sks dog"}, "needs --class-noun"), ({"encoders": Encoders(clip="some/clip")}, "give both encoders"),
+        ({"encoders": Encoders(lpips=tmp_path / "nowhere")}, "--lpips .*nowhere: no such file"),
     ):  # fmt: skip
         with pytest.raises(UserError, match=says):
             evaluate_folder(pictures, photos, Silent(), **options)

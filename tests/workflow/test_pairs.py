@@ -10,9 +10,9 @@ from likeness.files.picture import Settings
 from likeness.files.recipe import recipe_from_dict
 from likeness.workflow.evaluating import evaluate, pair_candidates
 from likeness.workflow.fitting import fit
+from likeness.workflow.looking import open_judges
 from likeness.workflow.pairs import _drawn, _scores, halves
 from likeness.workflow.progress import Silent
-from likeness.workflow.scoring import open_judges
 from likeness.workflow.stack import stage_types
 from likeness.world.drawing import draw
 from likeness.world.subjects import SUBJECTS, distractors, pair_scene, photos_of

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from ..evaluation.options import Encoders
 from ..files.errors import UserError
 from ..methods import METHODS, packaged_recipes
 from ..sampling.options import Blend
 from .shared import Runs, app, parse_seeds, progress, run_at
+
+Judges = Annotated[Encoders, Parameter(name="*")]
 
 
 @app.command
@@ -38,7 +41,7 @@ def generate(
     run: Path, *prompts: str, seeds: str = "0-3", checkpoint: str | None = None, steps: int | None = None, guidance_scale: float | None = None,
     negative_prompt: str = "", base: str | None = None, beside_base: bool = True,
     with_: Annotated[tuple[str, ...], Parameter(name="--with", negative=())] = (), guide: int | None = None,
-    blend: Annotated[Blend, Parameter(name="blend")] = Blend(),
+    blend: Annotated[Blend, Parameter(name="blend")] = Blend(), drift: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:  # fmt: skip
     """Draw a run's subject: likeness generate RUN "a {} on the beach" --seeds 0-3
 
@@ -66,26 +69,30 @@ def generate(
         Another run whose LoRA is added, and how strongly: --with RUN:0.8. May be given several times.
     guide
         DreamBlend: the step of an earlier checkpoint, whose layout the picture takes; 0 is the base itself. The run needs --checkpoints.
+    drift
+        Draw what training should have left alone instead: other things with each seed and the class alone, by the run and by the base. `evaluate` then says how far they moved.
     """
     from ..workflow.demo import NEW_SCENES
     from ..workflow.generating import generate as draw
     from ..workflow.generating import steps_to_draw
 
+    if drift and (prompts or with_ or guide is not None):
+        raise UserError("generate: --drift has prompts of its own and is about this run alone. Leave out prompts, --with and --guide.")
     opened, written = run_at(run), 0
     for step in (chosen := steps_to_draw(opened, checkpoint)):
         written += len(draw(
             opened, prompts or NEW_SCENES, parse_seeds(seeds), progress(), step=step, steps=steps, guidance_scale=guidance_scale,
             negative=negative_prompt, beside_base=beside_base, base_name=base, others=[_weighted(each) for each in with_],
-            guide=guide, how=blend,
+            guide=guide, how=blend, drift=drift,
         ))  # fmt: skip
-    print(f"{written} new pictures in {run / 'pictures'}")
+    print(f"{written} new pictures in {run / ('drift' if drift else 'pictures')}")
     print(f"next: likeness {'choose' if len(chosen) > 1 else 'evaluate'} {run}")
 
 
 @app.command
 def evaluate(
-    run: Path, /, *, clip: str | None = None, dino: str | None = None, references: Path | None = None, prompts: Path | None = None,
-    called: str | None = None, class_noun: str | None = None,
+    run: Path, /, *, encoders: Judges = Encoders(), references: Path | None = None, prompts: Path | None = None, called: str | None = None,
+    class_noun: str | None = None,
 ) -> None:  # fmt: skip
     """Score a run's pictures, or any folder of pictures, with intervals, floor and ceiling.
 
@@ -93,10 +100,6 @@ def evaluate(
     ----------
     run
         Folder of the run; with --references any folder of pictures, whoever drew them.
-    clip
-        CLIP encoder: folder or hub id. Default on the toybox: the embedded judge.
-    dino
-        DINO or DINOv2 encoder: folder or hub id. Default on the toybox: the embedded judge.
     references
         Folder of the subject's photos, to score a folder of pictures.
     prompts
@@ -111,7 +114,7 @@ def evaluate(
     if references is not None:
         from ..workflow.folders import evaluate_folder
 
-        print(table(evaluate_folder(run, references, progress(), prompts=prompts, called=called, class_noun=class_noun, clip=clip, dino=dino)))
+        print(table(evaluate_folder(run, references, progress(), prompts=prompts, called=called, class_noun=class_noun, encoders=encoders)))
         print(f"figures: {run / 'scores.json'}")
         print("next: likeness train dreambooth PHOTOS --class-noun NOUN, and compare")
         return
@@ -119,12 +122,12 @@ def evaluate(
         raise UserError("evaluate: --prompts, --called and --class-noun are for a folder of pictures; give --references, the folder of its subject's photos, too.")
     from ..workflow.evaluating import evaluate as score
 
-    print(table(score(run_at(run), progress(), clip, dino)))
+    print(table(score(run_at(run), progress(), encoders)))
     print(f"next: likeness report {run}")
 
 
 @app.command
-def choose(run: Path, *prompts: str, seeds: str = "0-3", clip: str | None = None, dino: str | None = None) -> None:
+def choose(run: Path, *prompts: str, seeds: str = "0-3", encoders: Judges = Encoders()) -> None:
     """Say which of a run's checkpoints to take: draws each with the same prompts and noise, scores them, and weighs likeness against obedience.
 
     Parameters
@@ -135,15 +138,11 @@ def choose(run: Path, *prompts: str, seeds: str = "0-3", clip: str | None = None
         Prompts with {} where the subject belongs. Default: what the run has pictures of already, or four new scenes.
     seeds
         Such as 0-3: one picture of each prompt for each.
-    clip
-        CLIP encoder: folder or hub id. Default on the toybox: the embedded judge.
-    dino
-        DINO or DINOv2 encoder: folder or hub id. Default on the toybox: the embedded judge.
     """
     from ..workflow.choosing import choose as weigh
     from ..workflow.choosing import table
 
-    choice = weigh(run_at(run), prompts, parse_seeds(seeds), progress(), clip, dino)
+    choice = weigh(run_at(run), prompts, parse_seeds(seeds), progress(), encoders)
     print(table(choice))
     print(f"next: likeness export {run} --to diffusers --checkpoint {choice.step}")
 
@@ -223,34 +222,63 @@ def import_(
 
 
 @app.command
-def compare(*recipes: str, subjects: str = "all", seeds: str = "0", runs: Runs = Path("runs/compare"), base: str = "toybox", clip: str | None = None, dino: str | None = None) -> None:
-    """Train, draw and score the grid of recipes, subjects and seeds; only missing cells run. Ends with one table.
+def compare(
+    *recipes: str, subjects: str = "all", seeds: str = "0", benchmark: Literal["toybench", "dreambench", "simple", "ten"] | None = None, data: Path | None = None,
+    held_out: Annotated[bool, Parameter(negative=())] = False, prompts: str | None = None, pictures: int | None = None,
+    folder: Annotated[tuple[str, ...], Parameter(negative=())] = (), workers: int = 1, runs: Runs = Path("runs/compare"), base: str = "toybox", encoders: Judges = Encoders(),
+) -> None:  # fmt: skip
+    """Train, draw and score the grid of recipes, subjects and seeds, or a whole benchmark; only missing cells run. Ends with one table.
 
     Parameters
     ----------
     recipes
-        Methods, with options if wanted (lora:rank=2), packaged recipes and sweeps (likeness recipes), or TOML files of either. Default: every method and packaged recipe.
+        Methods, with options if wanted (lora:rank=2), packaged recipes and sweeps (likeness recipes), or TOML files of either. Default: every method and packaged recipe; with --folder: none.
     subjects
-        Such as toybox:biscuit,toybox:mimi or photos/dog=dog,photos/cup=cup. Default: the toybox's twenty open subjects.
+        Such as toybox:biscuit,toybox:mimi or photos/dog=dog,photos/cup=cup; names alone for the toybox and for --data. Default: the toybox's twenty open subjects, or all of --data.
     seeds
-        Such as 0-2.
+        Of training, such as 0-2.
+    benchmark
+        What is drawn: toybench (25 prompts of its kind of subject, 4 pictures of each), dreambench (the same of DreamBench, needs --data), simple (one prompt, 64), ten (10 prompts, 10 each). Default: a few new scenes.
+    data
+        Local copy of DreamBench's folder, with a folder of photos for each subject.
+    held_out
+        Also the ten subjects of the toybox that are kept for a last measurement.
+    prompts
+        Some of the prompts by number, such as 0-4. Default: all.
+    pictures
+        Pictures of each prompt. Default: the benchmark's.
+    folder
+        Another system's pictures as NAME=PATH, with a folder for each subject; captions or names such as 03-1.png tell each picture's prompt. May be given several times.
+    workers
+        Processes that share the cells. Every process on the same folder shares them, also one that was started by hand.
     base
         toybox, a local folder in diffusers format, or a hub id.
-    clip
-        CLIP encoder: folder or hub id. Default on the toybox: the embedded judge.
-    dino
-        DINO or DINOv2 encoder: folder or hub id. Default on the toybox: the embedded judge.
     """
+    from ..workflow.cells import Drawing
+    from ..workflow.comparing import Asked, subjects_of, table
     from ..workflow.comparing import compare as run_grid
-    from ..workflow.comparing import table
-    from ..world.subjects import OPEN_SUBJECTS
 
-    chosen = [f"toybox:{s.name}" for s in OPEN_SUBJECTS] if subjects == "all" else subjects.split(",")
-    found = run_grid(recipes or (*METHODS, *packaged_recipes()), chosen, parse_seeds(seeds), runs, progress(), base, clip, dino)
+    if workers < 1 or pictures is not None and pictures < 1:
+        raise UserError("compare: --workers and --pictures must be at least 1.")
+    folders = [_named_folder(text) for text in folder]
+    drawing = Drawing(benchmark, tuple(parse_seeds(prompts, "--prompts")) if prompts else None, pictures)
+    asked = Asked(
+        recipes or (() if folders else (*METHODS, *packaged_recipes())), subjects_of(benchmark, subjects, data, held_out), parse_seeds(seeds), base, drawing, encoders, folders
+    )  # fmt: skip
+    found = run_grid(asked, runs, progress(), workers)
     print(table(found))
     print(f"figures of every cell: {runs / 'compare.json'}")
-    alike = [line["run"] for line in found["cells"] if (line["subject"], line["seed"]) == (found["cells"][0]["subject"], found["cells"][0]["seed"])]
-    print(f"next: likeness report {'--compare ' if len(alike) > 1 else ''}{' '.join(str(runs / name) for name in alike[:8])}")
+    ours = [line for line in found["cells"] if "run" in line]
+    alike = [line["run"] for line in ours if (line["subject"], line["seed"]) == (ours[0]["subject"], ours[0]["seed"])]
+    if alike:
+        print(f"next: likeness report {'--compare ' if len(alike) > 1 else ''}{' '.join(str(runs / name) for name in alike[:8])}")
+
+
+def _named_folder(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not equals or not name or not Path(path).is_dir():
+        raise UserError(f"--folder {text!r}: must be a name and a folder of pictures, such as their-system=PATH.")
+    return name, Path(path)
 
 
 @app.command

@@ -30,7 +30,7 @@ def run_at(path: Path):
     return RunFolder.open(path)
 
 
-def parse_seeds(text: str) -> list[int]:
+def parse_seeds(text: str, flag: str = "--seeds") -> list[int]:
     """ "0-3" or "1,5,7" as numbers."""
     try:
         seeds: list[int] = []
@@ -41,4 +41,4 @@ def parse_seeds(text: str) -> list[int]:
             return seeds
     except ValueError:
         pass
-    raise UserError(f"--seeds {text!r}: must be numbers such as 0-3 or 1,5,7.")
+    raise UserError(f"{flag} {text!r}: must be numbers such as 0-3 or 1,5,7.")

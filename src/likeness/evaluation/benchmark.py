@@ -3,7 +3,19 @@
 github.com/google/dreambooth, dataset/prompts_and_classes.txt. The one placeholder stands for identifier and class noun together
 ("sks dog"), so that a method which names its subject with one word fills the same template; filled with the
 class noun alone it is the text for CLIP-T. Protocol: four pictures per prompt, 30 × 25 × 4 = 3,000.
+
+Beside them: ToyBench's prompts by the same rule, the one simple prompt of Textual Inversion's protocol, the ten prompts of a DreamBooth report, what
+training on one subject should leave alone, and which application a known prompt is of.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ..files.prompts import said
+from ..world.classes import CLASSES
+from ..world.subjects import known_prompts, prompts_for
 
 _ANY = (
     "a {} in the jungle",
@@ -92,3 +104,60 @@ DREAMBENCH_SUBJECTS = {
 def dreambench_prompts(class_noun: str) -> tuple[str, ...]:
     """The 25 templates for a subject of this class; plush animals and cartoons count as objects."""
     return DREAMBENCH_LIVE_PROMPTS if class_noun in LIVE_CLASSES else DREAMBENCH_OBJECT_PROMPTS
+
+
+SIMPLE = "a photo of a {}"  # Textual Inversion's protocol (arXiv 2208.01618) as Zeng et al. use it: 64 pictures; with the class noun it asks for the class alone
+TEN_PROMPTS = (  # of a toy, drawn with ten seeds each
+    "a {} near a window",
+    "a {} sitting on a wooden chair",
+    "a {} on a bookshelf full of colorful books",
+    "a {} on a sandy beach at sunset",
+    "a {} standing in a kitchen on the counter",
+    "a {} next to a sleeping cat on a sofa",
+    "a {} inside a child's playroom surrounded by toys",
+    "a {} in a city street with neon lights",
+    "a {} in a forest with tall trees",
+    "a {} sitting on a desk next to a laptop",
+)
+# Things of other classes, in words that the toybox knows too.
+_UNRELATED = (
+    "a photo of a cat", "a dog in the snow", "a rabbit in the jungle", "a photo of a person", "a blue backpack on the beach", "a teapot on top of a wooden floor",
+    "a vase with a mountain in the background", "a candle at night under the stars", "a red car on a cobblestone street", "a robot on top of a dirt road",
+    "a clock on top of a white rug", "a bowl on top of pink fabric",
+)  # fmt: skip
+
+RECONTEXTUALIZATION = "recontextualization"
+_EXPRESSIONS = ("a smiling {}", "a sad {}", "a surprised {}", "an angry {}")
+_KINDS = {
+    **dict.fromkeys((*_ANY, *_OBJECT, *TEN_PROMPTS), RECONTEXTUALIZATION),
+    **dict.fromkeys(_LIVE, "accessory"),
+    **dict.fromkeys(_PROPERTY, "property"),
+    **dict.fromkeys(_EXPRESSIONS, "expression"),
+}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What is drawn of every subject: prompts for its class noun, and so many pictures of each."""
+
+    prompts: Callable[[str], tuple[str, ...]]
+    pictures: int
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    "toybench": Protocol(lambda noun: tuple(prompt.template for prompt in prompts_for(noun)), 4),
+    "dreambench": Protocol(dreambench_prompts, 4),
+    "simple": Protocol(lambda noun: (SIMPLE,), 64),
+    "ten": Protocol(lambda noun: TEN_PROMPTS, 10),
+}
+
+
+def unrelated_prompts(class_noun: str) -> tuple[str, ...]:
+    """Prompts of other things than this class."""
+    return tuple(prompt for prompt in _UNRELATED if f" {class_noun}" not in prompt)
+
+
+def kinds_for(class_noun: str) -> Mapping[str, str]:
+    """Every known prompt of a class, said with its noun, and the application that it is of: recontextualization, style, viewpoint, property, expression, accessory."""
+    toy = {prompt.template: prompt.kind for prompt in known_prompts(class_noun)} if class_noun in CLASSES else {}
+    return {said(template, class_noun): kind for template, kind in {**_KINDS, **toy}.items()}

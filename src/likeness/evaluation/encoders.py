@@ -47,6 +47,7 @@ PROCESSORS: dict[str, type[ImageProcessor]] = {
 CONVOLUTIONAL: dict[str, type[ResNetModel] | type[RegNetModel]] = {"resnet": ResNetModel, "regnet": RegNetModel}
 EMBEDDED = Path(__file__).parent.parent / "toybox" / "judges"  # the toybox's own: clip, dino, examiner
 BATCH = 32
+MAPS = 4
 
 # What the published DINO ViT-S/16 numbers of DreamBooth and DreamBlend were taken with. The file beside the hub's
 # weights stretches the picture to 224 × 224 instead.
@@ -78,8 +79,7 @@ class CLIP:
 
     def pictures(self, pictures: Sequence[Image.Image]) -> np.ndarray:
         """Each picture as a vector. returns [n, d], float32, unit length."""
-        vectors = [self._pictures(batch) for batch in _batches(pictures)]
-        return _unit(vectors, self.width, self.name)
+        return unit([self.embed(self.pixels(batch)) for batch in _batches(pictures)], self.width, self.name)
 
     def texts(self, texts: Sequence[str]) -> np.ndarray:
         """Each text as a vector; one that is too long is cut, with a warning that names what was lost.
@@ -89,11 +89,20 @@ class CLIP:
         for text in texts:
             self._warn_of_what_is_cut(text)
         vectors = [self._texts(batch) for batch in _batches(texts)]
-        return _unit(vectors, self.width, self.name)
+        return unit(vectors, self.width, self.name)
+
+    @property
+    def preparation(self) -> str:
+        """What is done to a picture first. Encoders of one preparation are shown the same pixels, which are then made once."""
+        return _preparation(self.processor)
+
+    def pixels(self, batch: Sequence[Image.Image]) -> Tensor:
+        """What the network is shown of pictures. [n, 3, h, w]"""
+        return _pixels(self.processor, batch, self.model.device)
 
     @torch.no_grad()
-    def _pictures(self, batch: Sequence[Image.Image]) -> Tensor:
-        pixels = _pixels(self.processor, batch, self.model.device)
+    def embed(self, pixels: Tensor) -> Tensor:
+        """[n, 3, h, w] -> [n, d], not yet of unit length."""
         return self.model.visual_projection(self.model.vision_model(pixel_values=pixels).pooler_output.flatten(1))
 
     @torch.no_grad()
@@ -127,17 +136,45 @@ class DINO:
 
     def pictures(self, pictures: Sequence[Image.Image]) -> np.ndarray:
         """Each picture as a vector. returns [n, d], float32, unit length."""
-        vectors = [self._pictures(batch) for batch in _batches(pictures)]
+        return unit([self.embed(self.pixels(batch)) for batch in _batches(pictures)], self.width, self.name)
+
+    @property
+    def width(self) -> int:
         config: Any = self.model.config
-        return _unit(vectors, config.hidden_sizes[-1] if config.model_type in CONVOLUTIONAL else config.hidden_size, self.name)
+        return config.hidden_sizes[-1] if self._convolutional else config.hidden_size
+
+    @property
+    def _convolutional(self) -> bool:
+        return self.model.config.model_type in CONVOLUTIONAL
+
+    @property
+    def preparation(self) -> str:
+        """What is done to a picture first. Encoders of one preparation are shown the same pixels, which are then made once."""
+        return _preparation(self.processor)
+
+    def pixels(self, batch: Sequence[Image.Image]) -> Tensor:
+        """What the network is shown of pictures. [n, 3, h, w]"""
+        return _pixels(self.processor, batch, self.model.device)
+
+    def embed(self, pixels: Tensor) -> Tensor:
+        """[n, 3, h, w] -> [n, d], not yet of unit length."""
+        return self._read(self._seen(pixels))
+
+    def embed_with_maps(self, pixels: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The same, and the feature maps of up to four levels on the way: [n, c, h, w] of a network of convolutions, [n, positions, c] of a ViT."""
+        seen = self._seen(pixels, output_hidden_states=True)
+        if self._convolutional:
+            return self._read(seen), list(seen.hidden_states[1:])[-MAPS:]
+        layers = len(seen.hidden_states) - 1
+        chosen = sorted({max(1, round(layers * n / MAPS)) for n in range(1, MAPS + 1)})
+        return self._read(seen), [seen.hidden_states[n][:, 1:] for n in chosen]  # 0 is CLS, which has no place
 
     @torch.no_grad()
-    def _pictures(self, batch: Sequence[Image.Image]) -> Tensor:
-        pixels = _pixels(self.processor, batch, self.model.device)
-        seen = self.model(pixel_values=pixels)
-        if self.model.config.model_type in CONVOLUTIONAL:
-            return seen.pooler_output.flatten(1)
-        return seen.last_hidden_state[:, 0]  # CLS; both models end in their norm
+    def _seen(self, pixels: Tensor, **options: Any) -> Any:
+        return self.model(pixel_values=pixels, **options)
+
+    def _read(self, seen: Any) -> Tensor:
+        return seen.pooler_output.flatten(1) if self._convolutional else seen.last_hidden_state[:, 0]  # CLS; both ViTs end in their norm
 
 
 def load_clip(source: str | Path, device: str = "cpu") -> CLIP:
@@ -157,7 +194,7 @@ def load_clip(source: str | Path, device: str = "cpu") -> CLIP:
 def load_dino(source: str | Path, preprocessing: dict[str, Any] | None = None, device: str = "cpu") -> DINO:
     """DINO (a ViT, a ResNet or a RegNet) or DINOv2 from a folder or from the hub.
 
-    preprocessing  None: the source's own preprocessor_config.json; PUBLISHED_DINO_PREPROCESSING for published numbers
+    preprocessing  None: as it was published, which for a DINO ViT of 224 pixels is not what the file beside the hub's weights says; else that file's
     raises         EncoderError if the source is neither, or not whole
     """
     local = _is_local(source)
@@ -170,7 +207,8 @@ def load_dino(source: str | Path, preprocessing: dict[str, Any] | None = None, d
         model, title = _weights(CONVOLUTIONAL[family], source, local), "DINO"
     else:
         raise EncoderError(f"{source}: model_type is {family!r}; a DINO is 'vit', 'resnet' or 'regnet', a DINOv2 is 'dinov2'")
-    settings = preprocessing or _preprocessing(source, local)
+    published = PUBLISHED_DINO_PREPROCESSING if family == "vit" and model.config.image_size == 224 else None
+    settings = preprocessing or published or _preprocessing(source, local)
     name = f"{_title(source)}: {title} {_shape(model.config)}, {_in_words(settings)}"
     return DINO(model.to(device), _processor(settings, source), name)
 
@@ -232,6 +270,12 @@ def _in_words(settings: dict[str, Any]) -> str:
     return ", ".join(steps)
 
 
+def _preparation(processor: Any) -> str:
+    steps = ("do_resize", "size", "resample", "do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
+    used = {step: getattr(processor, step, None) for step in steps} | ({"crop": processor.crop_size} if getattr(processor, "do_center_crop", False) else {})
+    return json.dumps(used, default=lambda value: dict(value) if hasattr(value, "keys") else vars(value), sort_keys=True)
+
+
 def _edges(size: Any) -> str:
     return "×".join(str(edge) for edge in size.values()) if isinstance(size, dict) else str(size)
 
@@ -249,7 +293,8 @@ def _pixels(processor: ImageProcessor, pictures: Sequence[Image.Image], device: 
     return processor([picture.convert("RGB") for picture in pictures], return_tensors="pt")["pixel_values"].to(device)
 
 
-def _unit(batches: list[Tensor], width: int, name: str) -> np.ndarray:
+def unit(batches: list[Tensor], width: int, name: str) -> np.ndarray:
+    """Vectors of a network as rows of unit length; EncoderError where one is not finite."""
     if not batches:
         return np.zeros((0, width), dtype=np.float32)
     vectors = torch.cat(batches).float()

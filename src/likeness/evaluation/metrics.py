@@ -1,11 +1,11 @@
 """From vectors to one number per picture: likeness to the subject, likeness to the prompt, variety, drift.
 
-Every vector has unit length (`encoders`), so a product is a cosine. Only `diversity` is one number per set. Keep
+Every vector has unit length (`encoders`), so a product is a cosine. Only `diversity` is one number per set, and `entanglement` one per scene. Keep
 the numbers per picture: means and their intervals are the business of `statistics`, which must know which
 pictures share a prompt. Definitions: DreamBooth (arXiv 2208.12242) section 4; CLIPScore's factor 2.5 is nowhere in here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from PIL import Image
@@ -47,6 +47,31 @@ def drift(pictures: np.ndarray, before: np.ndarray) -> np.ndarray:
     return 1.0 - _paired_cosines(pictures, before)
 
 
+def entanglement(pictures: np.ndarray, scenes: Sequence[Hashable]) -> np.ndarray:
+    """How much what a judge of identity sees depends on the scene: the mean cosine within a scene less that between two scenes.
+
+    pictures  [n, d]; scenes  [n] labels. Scenes with one picture are left out; at least two others are needed
+    returns   [scenes], whose mean is that difference, without any picture's cosine to itself
+
+    DreamBooth names the failure context-appearance entanglement (arXiv 2208.12242, section 4.4): a subject that takes on the colours of its place. Of
+    a subject that looks the same everywhere a judge that is blind to places sees 0; what a judge sees of the places themselves is measured on true
+    pictures, and is the floor. Each scene counts in the second mean once for itself and once for its partners, so its value is within - 2 · between + the mean
+    of the latter (Hoeffding's projection): resampling these values gives the interval that resampling scenes would.
+    """
+    _check(pictures)
+    rows: dict[Hashable, list[int]] = {}
+    for n, scene in enumerate(scenes):
+        rows.setdefault(scene, []).append(n)
+    several = [pictures[of].astype(np.float64) for of in rows.values() if len(of) > 1]
+    if len(several) < 2:
+        raise ValueError(f"entanglement compares scenes, and {len(several)} have two pictures")
+    within = np.array([diversity(each) for each in several])
+    means = np.stack([each.mean(axis=0) for each in several])
+    others = (means.sum(axis=0) - means) / (len(means) - 1)
+    between = np.einsum("sd,sd->s", means, others)
+    return within - 2 * between + between.mean()
+
+
 def identify(pictures: np.ndarray, candidates: Sequence[np.ndarray]) -> np.ndarray:
     """Which candidate each picture shows: the one with the highest mean cosine over its references.
 
@@ -63,21 +88,19 @@ def is_blank(picture: Image.Image) -> bool:
     return all(low == high for low, high in picture.convert("RGB").getextrema())  # pyright: ignore[reportGeneralTypeIssues]
 
 
-def near_copies(pictures: Sequence[Image.Image], references: Sequence[Image.Image], threshold: float = NEAR_COPY) -> list[tuple[int, int]]:
-    """Pictures that are a reference over again, pixel by pixel: (picture, reference), by the correlation of small thumbnails, mirrored or not.
+def near_copies(pictures: np.ndarray, references: np.ndarray, threshold: float = NEAR_COPY) -> list[tuple[int, int]]:
+    """Pictures that are a reference over again, pixel by pixel: (picture, reference), by the correlation of thumbnails, mirrored or not.
 
-    Light and contrast do not matter, place and outline do: another picture of the same subject is no copy.
+    Light and contrast do not matter, place and outline do: another picture of the same subject is no copy. [n, 24, 24, 3], [m, 24, 24, 3]
     """
-    shown, known = ([_thumbnail(image) for image in images] for images in (pictures, references))
-    found = []
-    for number, picture in enumerate(shown):
-        likest = [max(float((picture * reference).mean()), float((picture[:, ::-1] * reference).mean())) for reference in known]
-        if likest and max(likest) >= threshold:
-            found.append((number, int(np.argmax(likest))))
-    return found
+    if not len(pictures) or not len(references):
+        return []
+    known = references.reshape(len(references), -1)
+    likeness = np.maximum(*(view.reshape(len(pictures), -1) @ known.T for view in (pictures, pictures[:, :, ::-1]))) / known.shape[1]
+    return [(n, int(row.argmax())) for n, row in enumerate(likeness) if row.max() >= threshold]
 
 
-def _thumbnail(image: Image.Image) -> np.ndarray:
+def thumbnail(image: Image.Image) -> np.ndarray:
     """[24, 24, 3], mean 0 and deviation 1; a picture of one colour is 0 everywhere and like nothing."""
     small = np.asarray(image.convert("RGB").resize((24, 24), Image.Resampling.BOX), dtype=np.float64)
     centred = small - small.mean()

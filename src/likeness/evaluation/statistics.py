@@ -4,6 +4,7 @@ Pictures of one prompt are alike, so a hundred pictures of ten prompts are neare
 hundred: every interval here is taken over groups when groups are given. All intervals are 95 %. Numpy only.
 """
 
+import functools
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from math import comb, sqrt
@@ -84,6 +85,27 @@ def bootstrap_of(
     counts = _resampled_counts(n, seed)  # [resamples, n]
     low, high = _expanded_percentiles(function(*((counts @ sums.T) / (counts @ sizes)[:, None]).T), n)
     return Estimate(found, low, high, n)
+
+
+def deviations(values: Sequence[float] | np.ndarray, groups: Sequence[Hashable]) -> tuple[Estimate, Estimate, Estimate]:
+    """Standard deviations of all values, of the groups' means, and within groups, as tables print them beside means; intervals by resampling groups.
+
+    Divided by n, so that with groups of one size the squares of the last two add up to that of the first. Within few of a group they are low: by √½ in pairs.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    member = _group_numbers(groups, len(values))
+    means = (np.bincount(member, weights=values) / np.bincount(member))[member]
+
+    def deviation(mean: np.ndarray, square: np.ndarray) -> np.ndarray:
+        return np.sqrt(np.maximum(square - mean**2, 0))
+
+    inside = bootstrap_of(lambda square: np.sqrt(square), [(values - means) ** 2], groups)
+    return bootstrap_of(deviation, [values, values**2], groups), bootstrap_of(deviation, [means, means**2], groups), inside
+
+
+def relative_change(after: Sequence[float] | np.ndarray, before: Sequence[float] | np.ndarray, groups: Sequence[Hashable] | None = None) -> Estimate:
+    """How much the mean changed, as a share of the mean before: -0.056 is "-5.6 %". Pair i shares prompt and seed."""
+    return bootstrap_of(lambda a, b: a / b - 1, [after, before], groups)
 
 
 def paired_difference(
@@ -199,6 +221,7 @@ def _group_numbers(groups: Sequence[Hashable] | None, n: int) -> np.ndarray:
     return np.array([numbers.setdefault(group, len(numbers)) for group in groups])
 
 
+@functools.lru_cache(maxsize=16)  # every score of a table asks for the same
 def _resampled_counts(n: int, seed: int) -> np.ndarray:
     """How often each of n groups is drawn, once per resample. [resamples, n]"""
     return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)

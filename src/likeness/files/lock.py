@@ -18,9 +18,13 @@ from .atomic import write_json
 from .errors import UserError
 
 
+class Active(UserError):
+    """A live process holds the lock."""
+
+
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold the lock file. Raises UserError when a live process holds it; the file of a dead one is taken over."""
+    """Hold the lock file. Raises Active when a live process holds it; the file of a dead one is taken over."""
     mine = {"pid": os.getpid(), "host": socket.gethostname(), "started": _started(os.getpid())}
     with _nobody_else_looks(path.parent):
         _refuse_if_held(path)
@@ -43,9 +47,9 @@ def _refuse_if_held(path: Path) -> None:
     if lock is None or not _lives(lock):
         return
     if lock["host"] == socket.gethostname():
-        raise UserError(f"{path.parent}: run is active (pid {lock['pid']}). Wait for it, or stop it first.")
+        raise Active(f"{path.parent}: run is active (pid {lock['pid']}). Wait for it, or stop it first.")
     where = f"pid {lock['pid']} on {lock['host']}"
-    raise UserError(f"{path.parent}: run is active ({where}). If it no longer runs there, delete {path.name} in that folder.")
+    raise Active(f"{path.parent}: run is active ({where}). If it no longer runs there, delete {path.name} in that folder.")
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@
     photos.jsonl    every file that was offered      photos/00.png   the copies that are trained on
     journal.jsonl   one line a step                  checkpoints/000800/  resume/000800/  (resume: the newest two)
     previews/       pictures/{index.jsonl, *.png}    scores.json  report.html  output/
+    drift/{index.jsonl, *.png}       what training should have left alone, drawn before and after
     run.pid         while a process works on it
 
 Each command reads the files before it and writes its own. Steps are counted over all stages of a run.
@@ -31,6 +32,7 @@ from .run_record import RunRecord, now, read_json, read_record, write_record
 from .subject import Photo
 
 Kind = Literal["checkpoints", "resume"]
+Shelf = Literal["pictures", "drift"]  # of the subject; of what training should have left alone
 KEPT_RESUME_STATES = 2
 
 
@@ -184,7 +186,7 @@ class RunFolder:
     def _store(self, kind: Kind) -> CheckpointStore:
         return CheckpointStore(self.path / kind, keep=KEPT_RESUME_STATES if kind == "resume" else None)
 
-    # previews/, pictures/
+    # previews/, pictures/, drift/
 
     def save_preview(self, step: int, number: int, image: Image.Image, settings: Settings) -> Path:
         path = self.path / "previews" / f"{step:06d}-{number:02d}.png"
@@ -194,18 +196,18 @@ class RunFolder:
     def previews(self) -> list[Path]:
         return sorted((self.path / "previews").glob("*.png"))
 
-    def add_picture(self, image: Image.Image, settings: Settings, labels: Mapping[str, Any] | None = None) -> Path:
+    def add_picture(self, image: Image.Image, settings: Settings, labels: Mapping[str, Any] | None = None, shelf: Shelf = "pictures") -> Path:
         """Save a generated picture, then its line in the index."""
-        folder = self.path / "pictures"
+        folder = self.path / shelf
         number = count_lines(folder / "index.jsonl")
         path = folder / f"{number:04d}-{safe_name(settings.prompt)}.png"
         save_picture(image, path, settings)
         append_line(folder / "index.jsonl", {"file": path.name, "settings": settings.model_dump(), "labels": dict(labels or {})})
         return path
 
-    def pictures(self) -> list[SavedPicture]:
+    def pictures(self, shelf: Shelf = "pictures") -> list[SavedPicture]:
         """The generated pictures, in order. One that was deleted by hand no longer counts."""
-        folder = self.path / "pictures"
+        folder = self.path / shelf
         lines = read_lines(folder / "index.jsonl")
         saved = [SavedPicture(folder / Path(line["file"]).name, Settings(**line["settings"]), line["labels"]) for line in lines]
         return [picture for picture in saved if picture.path.is_file()]

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from likeness.evaluation.metrics import near_copies
+import numpy as np
+
+from likeness.evaluation.metrics import near_copies, thumbnail
 from likeness.report.embedding import opened
 from likeness.report.reading import Drawn, Preview, Run
 
@@ -98,7 +100,7 @@ def copies_of(run: Run) -> list[tuple[Drawn, Path]]:
     last = last_checkpoint(run.drawn)
     own = [(one, image) for one in run.drawn if one.personalized and one.checkpoint == last and (image := opened(one.path))]
     photos = [(path, image) for path in run.photos if (image := opened(path))]
-    found = near_copies([image for _, image in own], [image for _, image in photos])
+    found = near_copies(np.array([thumbnail(image) for _, image in own]), np.array([thumbnail(image) for _, image in photos]))
     return [(own[picture][0], photos[photo][0]) for picture, photo in found][:MOST_COPIES]
 
 

@@ -22,8 +22,8 @@ from ..report.grids import contact_sheet
 from ..world.drawing import draw
 from ..world.subjects import OPEN_SUBJECTS, SUBJECTS, NamedSubject, distractors, photos_of, prompts_for
 from .evaluating import candidates_for, true_pictures
+from .looking import Judges, open_judges
 from .progress import Progress
-from .scoring import Judges, open_judges
 
 EACH = 2  # true pictures of a prompt
 PHOTOS_SHOWN = 4

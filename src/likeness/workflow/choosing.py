@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..evaluation.operating_points import Choice, choose_checkpoint
+from ..evaluation.options import Encoders
 from ..files.errors import UserError
 from ..files.run_folder import RunFolder
 from .demo import NEW_SCENES
 from .evaluating import evaluate
 from .generating import generate
+from .looking import open_judges
 from .progress import Progress
-from .scoring import open_judges
 from .stack import stage_types
 
 
 def choose(
-    run: RunFolder, templates: Sequence[str], seeds: Sequence[int], progress: Progress, clip: str | None = None, dino: str | None = None
+    run: RunFolder, templates: Sequence[str], seeds: Sequence[int], progress: Progress, encoders: Encoders = Encoders()
 ) -> Choice:  # fmt: skip
     """Draw every checkpoint with the same prompts and noise, score all, and choose.
 
@@ -26,13 +27,13 @@ def choose(
     if len(steps) < 2:
         kept = f"only the checkpoint of step {steps[0]}" if steps else "no checkpoint yet"
         raise UserError(f"{run.path}: has {kept}, so there is nothing to choose from. Train with several: likeness train … --checkpoints 50-400:50")
-    open_judges(run.recipe(stage_types()).base, clip, dino)  # before hours of drawing
+    open_judges(run.recipe(stage_types()).base, encoders)  # before hours of drawing
     asked = templates or list(dict.fromkeys(p.settings.prompt for p in run.pictures() if p.labels.get("model") == "personalized")) or NEW_SCENES
     with progress.task("checkpoints", len(steps)) as task:
         for step in steps:
             generate(run, asked, seeds, progress, step=step, beside_base=step == steps[0])
             task.advance(note=f"step {step}")
-    choice = choose_checkpoint(evaluate(run, progress, clip, dino)["each"])
+    choice = choose_checkpoint(evaluate(run, progress, encoders)["each"])
     if choice is None:
         raise UserError(f"{run.path}: its checkpoints have no picture of the same prompt and seed. Draw them: likeness generate {run.path} --checkpoint all")
     return choice

@@ -1,6 +1,7 @@
-"""The grid recipes x subjects x seeds, in which only missing cells run, and one table at its end.
+"""The grid recipes x subjects x seeds, in which only missing cells run, and one table at its end: a comparison of methods, or a whole benchmark.
 
-A cell is an ordinary run: train, generate, evaluate. It is found again by its name and its recipe; a cell whose recipe has changed is another cell.
+Beside the recipes stand other people's pictures, if they are given, and what anything can be measured against: real pictures, and, where the world can
+draw them, the truth and look-alikes.
 """
 
 from __future__ import annotations
@@ -16,90 +17,142 @@ from typing import Any
 
 from safetensors import safe_open
 
+from ..evaluation.benchmark import DREAMBENCH_SUBJECTS
+from ..evaluation.options import Encoders
 from ..evaluation.statistics import Estimate, bootstrap, paired_difference
 from ..files.atomic import write_json
 from ..files.errors import UserError, did_you_mean
 from ..files.picture import safe_name
-from ..files.recipe import Recipe, changed, continued_in, recipe_from_dict, recipe_to_dict, stages_in
+from ..files.prompts import said
+from ..files.recipe import continued_in, recipe_from_dict, stages_in
 from ..files.run_folder import RunFolder
-from ..learning.training import forget_peak
 from ..methods import METHODS, packaged_recipes, packaged_sweeps
-from ..world.subjects import prompts_for
-from .branching import branch
-from .demo import NEW_SCENES
-from .evaluating import evaluate
-from .fitting import fit, resume
-from .generating import checkpoint_of, generate
+from ..world.subjects import OPEN_SUBJECTS, SUBJECTS
+from .cells import Cell, Drawing, helpers, values_of, work
+from .foreign import kinds_in, scores_of_theirs, theirs
+from .generating import checkpoint_of
+from .looking import open_judges
 from .photos import toybox_subject
-from .progress import Progress, Silent
+from .progress import Progress
 from .recipes import expanded, packaged_continuations, packaged_recipe, recipe_for
-from .scoring import open_judges
 from .stack import stage_types
 
-PROMPTS, PICTURES = 10, 2  # of the benchmark's recontextualization prompts, and pictures of each
-SCORES = {"named": "named", "dino": "DINO", "placed": "placed", "clip_t_class": "CLIP-T", "diversity": "sameness"}
-
+SCORES = {
+    "named": "named", "dino": "DINO", "dinov2": "DINOv2", "clip_i": "CLIP-I", "placed": "placed", "clip_t_class": "CLIP-T", "clip_t": "CLIP-T as typed", "diversity": "sameness",
+    "lpips": "LPIPS", "perceptual": "variety (stand-in)", "entanglement": "entangled",
+}  # fmt: skip
+BY_KIND = {"dino": "DINO", "clip_i": "CLIP-I", "clip_t_class": "CLIP-T"}
+BOUNDS = {"real": "real pictures", "ceiling": "truth", "floor": "look-alikes"}
 COSTS = ("parameters", "bytes", "train_seconds", "picture_seconds", "peak_bytes")
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One recipe, one subject, one seed."""
+class Asked:
+    """A grid: recipes (methods, with options if wanted: lora:rank=2,alpha=4; packaged recipes and sweeps; TOML files of either), subjects (toybox:NAME, or FOLDER=class noun) and seeds."""
 
-    name: str
-    recipe: str
-    subject: str
-    seed: int
-    asked: Recipe
-    continued: tuple[dict[str, Any], ...] = ()  # how it goes on in child runs
+    recipes: Sequence[str]
+    subjects: Sequence[str]
+    seeds: Sequence[int] = (0,)
+    base: str = "toybox"
+    drawing: Drawing = Drawing()
+    encoders: Encoders = Encoders()
+    folders: Sequence[tuple[str, Path]] = ()  # other people's pictures: a name, and a folder with one for each subject
 
 
-def compare(
-    recipes: Sequence[str], subjects: Sequence[str], seeds: Sequence[int], parent: Path, progress: Progress, base: str = "toybox",
-    clip: str | None = None, dino: str | None = None,
-) -> dict[str, Any]:  # fmt: skip
+def compare(asked: Asked, parent: Path, progress: Progress, workers: int = 1) -> dict[str, Any]:
     """Run the missing cells and write compare.json beside them: for each recipe what it costs and how it scores, over subjects and seeds.
 
-    recipes   methods, with options if wanted (lora:rank=2,alpha=4), packaged recipes and sweeps, or TOML files of either
-    subjects  toybox:NAME, or FOLDER=class noun
+    workers  processes that share the cells, this one among them
     """
-    open_judges(base, clip, dino)  # or a grid on another base would end at its first score
-    named = expanded(recipes)
-    cells = [_cell(recipe, subject, seed, base, settings) for recipe, settings in named.items() for subject in subjects for seed in seeds]
-    with progress.task("cells", len(cells)) as task:
-        lines = []
-        for cell in cells:
-            began = time.monotonic()
-            lines.append(_line(cell, _run(cell, parent, clip, dino)))
+    if bool(asked.encoders.clip) != bool(asked.encoders.dino):
+        raise UserError("compare: give both encoders, --clip and --dino, or none for the embedded judges of the toybox.")
+    judges = open_judges(asked.base, asked.encoders).names  # or a grid on another base would end at its first score
+    cells = [_cell(recipe, subject, seed, asked, settings) for recipe, settings in expanded(asked.recipes).items() for subject in asked.subjects for seed in asked.seeds]
+    others = [theirs(name, path, *_photos_and_noun(subject), asked.drawing) for name, path in asked.folders for subject in asked.subjects]
+    prompts = _prompts(asked)  # before anything is trained: a number that there is not ends here
+    lines: dict[str, dict[str, Any]] = {}
+    with helpers(workers - 1, cells, parent, asked.encoders), progress.task("cells", len(cells) + len(others)) as task:
+        began = time.monotonic()
+
+        def done(cell: Cell, run: RunFolder) -> None:
+            lines[cell.name] = _line(cell, run)
             task.advance(note=f"{cell.name}, {time.monotonic() - began:.0f} s")
-    rows = [_row(recipe, [line for line in lines if line["recipe"] == _title(recipe)]) for recipe in named]
-    found = {"base": base, "prompts": PROMPTS, "pictures": PICTURES, "cells": lines, "rows": rows}
-    write_json(parent / "compare.json", found)
+
+        if cells:
+            work(cells, parent, asked.encoders, done)
+        foreign = []
+        for other in others:
+            foreign.append(_line_of(other.system, other.subject, scores_of_theirs(other, parent, asked.encoders)["rows"], other.class_noun, "pictures"))
+            task.advance(note=f"{other.system}, {other.subject}")
+    found = [*(lines[cell.name] for cell in cells), *foreign]
+    names = dict.fromkeys(line["recipe"] for line in found)
+    rows = [_row(name, [line for line in found if line["recipe"] == name]) for name in names]
+    drawn = {"benchmark": asked.drawing.benchmark, "pictures": len(asked.drawing.seeds), "prompts": prompts}
+    bounds = [row for kind, title in BOUNDS.items() if (row := _bound(kind, title, found))]
+    whole = {"base": asked.base, "encoders": judges, **drawn, "cells": found, "rows": rows, "bounds": bounds}
+    write_json(parent / "compare.json", whole)
+    return whole
+
+
+def subjects_of(benchmark: str | None, named: str, data: Path | None, held_out: bool) -> list[str]:
+    """Subjects as a grid wants them, from "all" or their names: of a local copy of DreamBench's folder, or of the toybox."""
+    if benchmark == "dreambench" and data is None:
+        raise UserError("--benchmark dreambench: needs --data, a local copy of the folder with a folder of photos for each subject (github.com/google/dreambooth, dataset).")
+    if data is not None:
+        there = {name: noun for name, noun in DREAMBENCH_SUBJECTS.items() if (data / name).is_dir()}
+        if not there:
+            raise UserError(f"--data {data}: holds none of DreamBench's folders ({', '.join(list(DREAMBENCH_SUBJECTS)[:3])}, …).")
+        chosen = list(there) if named == "all" else named.split(",")
+        if missing := [name for name in chosen if name not in there]:
+            raise UserError(f"--subjects {missing[0]}: is not in {data}; {did_you_mean(missing[0], there)}.")
+        return [f"{data / name}={there[name]}" for name in chosen]
+    if named == "all":
+        return [f"toybox:{s.name}" for s in (SUBJECTS.values() if held_out else OPEN_SUBJECTS)]
+    chosen = [f"toybox:{name}" if name in SUBJECTS else name for name in named.split(",")]
+    kept = [toy.name for name in chosen if benchmark and (toy := toybox_subject(name.partition("=")[0])) and toy.held_out]
+    if kept and not held_out:
+        raise UserError(f"--subjects {kept[0]}: is held out for a last measurement. Add --held-out if this is it.")
+    return chosen
+
+
+def _prompts(asked: Asked) -> dict[str, list[str]]:
+    """What each subject's pictures were asked for, in the order of the numbers."""
+    found = {}
+    for subject in asked.subjects:
+        photos, noun = _photos_and_noun(subject)
+        found[subject] = [said(template, noun) for template in asked.drawing.templates(noun, toybox_subject(photos) is not None)]
     return found
+
+
+def _photos_and_noun(subject: str) -> tuple[str, str]:
+    photos, _, noun = subject.partition("=")
+    known = toybox_subject(photos)
+    if not noun and known is None:
+        raise UserError(f"--subjects {subject}: what is it? Write {subject}=dog, with its class noun.")
+    return photos, noun or (known.class_noun if known else "")
 
 
 def _title(recipe: str) -> str:
     return Path(recipe).stem if recipe.endswith(".toml") else recipe
 
 
-def _cell(recipe: str, subject: str, seed: int, base: str, settings: Mapping[str, Any]) -> Cell:
-    photos, _, noun = subject.partition("=")
-    about: dict[str, Any] = {"photos": photos, "class_noun": noun or None}
+def _cell(recipe: str, subject: str, seed: int, grid: Asked, settings: Mapping[str, Any]) -> Cell:
+    photos, noun = _photos_and_noun(subject)
+    about: dict[str, Any] = {"photos": photos, "class_noun": noun}
     continued: list[dict[str, Any]] = []
     if recipe.endswith(".toml"):
-        known = toybox_subject(photos)
-        about["class_noun"] = noun or (known.class_noun if known else None)
-        asked = recipe_from_dict({"base": base, "seed": seed, "subject": about, "stages": stages_in(Path(recipe))}, stage_types())
+        asked = recipe_from_dict({"base": grid.base, "seed": seed, "subject": about, "stages": stages_in(Path(recipe))}, stage_types())
         continued = continued_in(Path(recipe))
     elif recipe in packaged_recipes():
-        asked, continued = packaged_recipe(recipe, about, base, seed=seed), packaged_continuations(recipe, base)
+        asked, continued = packaged_recipe(recipe, about, grid.base, seed=seed), packaged_continuations(recipe, grid.base)
     elif recipe.partition(":")[0] in packaged_recipes():
         raise UserError(f"{recipe}: a recipe of several stages takes no options here. Copy it (likeness recipes {recipe.partition(':')[0]} > mine.toml), change it, and give the file.")
     elif (method := recipe.partition(":")[0]) in METHODS:
-        asked = recipe_for(method, _options(recipe), about, base, settings, seed=seed)
+        asked = recipe_for(method, _options(recipe), about, grid.base, settings, seed=seed)
     else:
         raise UserError(f"no recipe {recipe!r}: {did_you_mean(recipe, [*METHODS, *packaged_recipes(), *packaged_sweeps()])}, or give a TOML file.")
-    return Cell(safe_name(f"{_title(recipe)}-{Path(photos.removeprefix('toybox:')).stem}-{seed}"), _title(recipe), subject, seed, asked, tuple(continued))
+    name = safe_name(f"{_title(recipe)}-{Path(photos.removeprefix('toybox:')).stem}-{seed}")
+    return Cell(name, _title(recipe), subject, seed, asked, grid.drawing, tuple(continued))
 
 
 def _options(recipe: str) -> dict[str, Any]:
@@ -116,59 +169,30 @@ def _options(recipe: str) -> dict[str, Any]:
     return options
 
 
-def _run(cell: Cell, parent: Path, clip: str | None, dino: str | None) -> RunFolder:
-    """The cell's run, trained, drawn and scored as far as it is not."""
-    forget_peak()
-    run = _trained(_found(cell.name, cell.asked, parent)) or fit(cell.asked, parent, Silent(), name=cell.name)
-    for changes in cell.continued:
-        run = _trained(_child(run, changes)) or branch(run, changes, Silent())
-    if run.scores() is None:
-        generate(run, _prompts(cell), range(PICTURES), Silent(), beside_base=False)
-        evaluate(run, Silent(), clip, dino)
-    return run
-
-
-def _trained(run: RunFolder | None) -> RunFolder | None:
-    return resume(run, Silent()) if run and run.record().status != "finished" else run
-
-
-def _found(name: str, asked: Recipe, parent: Path, of: str | None = None) -> RunFolder | None:
-    """The run of a name and a recipe that nobody works on; of: of which run it is a child."""
-    for path in sorted(parent.glob(f"{name}-*/run.json")):
-        run = RunFolder.open(path.parent)
-        mine = (run.record().lineage or {}).get("run") == of
-        if mine and run.begun and run.holder() is None and not changed(run.recipe(stage_types()), asked):
-            return run
-    return None
-
-
-def _child(run: RunFolder, changes: Mapping[str, Any]) -> RunFolder | None:
-    content = recipe_to_dict(run.recipe(stage_types()))
-    content["stages"][-1].update(changes)
-    return _found(f"{run.name.rsplit('-', 2)[0]}-continued", recipe_from_dict(content, stage_types()), run.path.parent, run.name)
-
-
-def _prompts(cell: Cell) -> Sequence[str]:
-    if toybox_subject(cell.asked.subject.photos) is None:
-        return NEW_SCENES
-    return [p.template for p in prompts_for(cell.asked.subject.class_noun) if p.kind == "recontextualization"][:PROMPTS]
-
-
 def _line(cell: Cell, run: RunFolder) -> dict[str, Any]:
     """What a cell cost and what its pictures scored."""
     record: dict[str, Any] = run.record().model_dump()
-    rows = {row["name"].partition(":")[0]: row["scores"] for row in (run.scores() or {})["rows"]}
     layers = sorted(checkpoint_of(run).path.glob("*.safetensors"))
-    return {
-        "recipe": cell.recipe, "subject": cell.subject, "seed": cell.seed, "run": run.name, "parameters": sum(map(_numbers, layers)),
-        "bytes": sum(path.stat().st_size for path in layers), "train_seconds": record["seconds"], "picture_seconds": record.get("picture_seconds"),
-        "peak_bytes": record["peak_bytes"], "scores": _values(rows["personalized"]),
-        "floor": _values(rows.get("floor", {})), "ceiling": _values(rows.get("ceiling", {})),
+    line = _line_of(cell.recipe, cell.subject, (run.scores() or {})["rows"], cell.class_noun, "personalized")
+    return line | {
+        "seed": cell.seed, "run": run.name, "parameters": sum(map(_numbers, layers)), "bytes": sum(path.stat().st_size for path in layers),
+        "train_seconds": record["seconds"], "picture_seconds": record.get("picture_seconds"), "peak_bytes": record["peak_bytes"],
     }  # fmt: skip
 
 
-def _values(scores: dict[str, Any]) -> dict[str, float]:
-    return {name: scores[name]["value"] for name in SCORES if name in scores}
+def _line_of(recipe: str, subject: str, rows: list[dict[str, Any]], class_noun: str, name: str) -> dict[str, Any]:
+    """The scores of a row and of the bounds beside it."""
+    by_name = {row["name"]: row["scores"] for row in rows}
+
+    def bound(starts: str) -> dict[str, float]:
+        return values_of(next((scores for title, scores in by_name.items() if title.startswith(starts)), {}), list(SCORES))
+
+    photographs = bound("ceiling: each photo")
+    return {
+        "recipe": recipe, "subject": subject, "seed": None, **dict.fromkeys(COSTS), "scores": values_of(by_name[name], list(SCORES)),
+        "kinds": {kind: values_of(scores, list(BY_KIND)) for kind, scores in kinds_in(rows, name, class_noun).items()},
+        "floor": bound("floor"), "ceiling": {} if photographs else bound("ceiling"), "real": photographs or bound("real pictures"),
+    }  # fmt: skip
 
 
 def _numbers(path: Path) -> int:
@@ -178,31 +202,59 @@ def _numbers(path: Path) -> int:
 
 def _row(recipe: str, lines: list[dict[str, Any]]) -> dict[str, Any]:
     """Means over a recipe's cells; intervals over subjects."""
-    people = [line["subject"] for line in lines]
-    row: dict[str, Any] = {"recipe": _title(recipe), "cells": len(lines), "subjects": len(set(people))}
+    row: dict[str, Any] = {"recipe": recipe, "cells": len(lines), "subjects": len({line["subject"] for line in lines})}
     for what in COSTS:
         known = [line[what] for line in lines if line[what] is not None]
         row[what] = sum(known) / len(known) if known else None
-    for score in SCORES:
-        values = [(line["scores"][score], line["subject"]) for line in lines if score in line["scores"]]
-        row[score] = vars(bootstrap([v for v, _ in values], [s for _, s in values])) if values else None
-    return row
+    kinds = dict.fromkeys(kind for line in lines for kind in line["kinds"])
+    row["kinds"] = {kind: _means(BY_KIND, [(line["kinds"].get(kind, {}), line["subject"]) for line in lines]) for kind in kinds}
+    return row | _means(SCORES, [(line["scores"], line["subject"]) for line in lines])
+
+
+def _bound(kind: str, title: str, lines: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """What pictures can be measured against, once for each subject."""
+    of_subject = {line["subject"]: line[kind] for line in lines if line[kind]}
+    if not of_subject:
+        return None
+    return {"recipe": title, "subjects": len(of_subject), **_means(SCORES, [(values, subject) for subject, values in of_subject.items()])}
+
+
+def _means(scores: Sequence[str] | dict[str, str], values: list[tuple[dict[str, float], str]]) -> dict[str, Any]:
+    means = {}
+    for score in scores:
+        known = [(of[score], subject) for of, subject in values if score in of]
+        means[score] = vars(bootstrap([value for value, _ in known], [subject for _, subject in known])) if known else None
+    return means
 
 
 def table(found: dict[str, Any]) -> str:
-    """The rows as text, scores with their intervals over subjects."""
-    head = ["recipe", "subjects", "trained", "stored", "train s", "s/picture", "peak GiB", *SCORES.values()]
-    body = [head]
+    """The rows as text, scores with their intervals over subjects; then applications, and differences."""
+    shown = {score: title for score, title in SCORES.items() if any(row[score] for row in (*found["rows"], *found["bounds"]))}
+    body = [["recipe", "subjects", "trained", "stored", "train s", "s/picture", "peak GiB", *shown.values()]]
+    for row in (*found["rows"], *found["bounds"]):
+        body.append([row["recipe"], str(row["subjects"]), *_costs(row), *(_estimate(row[score]) for score in shown)])
+    kinds = [["recipe, application", *BY_KIND.values()]]
     for row in found["rows"]:
-        scores = [str(Estimate(**row[score])) if row[score] else "n/a" for score in SCORES]
-        seconds = "n/a" if row["picture_seconds"] is None else f"{row['picture_seconds']:.2f}"
-        body.append([
-            row["recipe"], str(row["subjects"]), f"{row['parameters']:,.0f}", f"{row['bytes'] / 2**20:.2f} MiB", f"{row['train_seconds']:.0f}", seconds,
-            f"{row['peak_bytes'] / 2**30:.2f}", *scores,
-        ])  # fmt: skip
-    widths = [max(len(line[n]) for line in body) for n in range(len(head))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in body]
-    return "\n".join([*lines, *_differences(found)])
+        kinds += [[f"{row['recipe']}, {kind}", *(_estimate(of[score]) for score in BY_KIND)] for kind, of in row["kinds"].items()]
+    judged = [f"{kind}: {name}" for kind, name in found["encoders"].items()]
+    return "\n".join([*_aligned(body), *(_aligned(kinds) if len(kinds) > 1 else []), *_differences(found), *judged])
+
+
+def _estimate(estimate: dict[str, Any] | None) -> str:
+    return str(Estimate(**estimate)) if estimate else "n/a"
+
+
+def _costs(row: dict[str, Any]) -> list[str]:
+    """Empty where nothing was trained here."""
+    if row.get("parameters") is None:
+        return [""] * len(COSTS)
+    seconds = "n/a" if row["picture_seconds"] is None else f"{row['picture_seconds']:.2f}"
+    return [f"{row['parameters']:,.0f}", f"{row['bytes'] / 2**20:.2f} MiB", f"{row['train_seconds']:.0f}", seconds, f"{row['peak_bytes'] / 2**30:.2f}"]
+
+
+def _aligned(body: list[list[str]]) -> list[str]:
+    widths = [max(len(line[n]) for line in body) for n in range(len(body[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in body]
 
 
 def _differences(found: dict[str, Any]) -> list[str]:
@@ -210,7 +262,7 @@ def _differences(found: dict[str, Any]) -> list[str]:
     by_recipe: dict[str, dict[tuple, dict[str, float]]] = {}
     for line in found["cells"]:
         by_recipe.setdefault(line["recipe"], {})[line["subject"], line["seed"]] = line["scores"]
-    first, *others = by_recipe.items()
+    first, *others = by_recipe.items() or [("", {})]
     said = []
     for name, scores in others:
         for score, title in (("dino", "DINO"), ("clip_t_class", "CLIP-T")):

@@ -21,6 +21,8 @@ from .photos import TOYBOX, toybox_subject
 from .progress import Progress
 from .recipes import recipe_for
 
+SIDE_BY_SIDE, METRIC_WIDTH, CELL_WIDTH = 4, 56, 30  # of the table of scores
+
 
 def demo(runs: Path, subject: str, seed: int, progress: Progress) -> Path:
     """Train, generate in four new scenes, evaluate, write the page; its path."""
@@ -38,11 +40,16 @@ def demo(runs: Path, subject: str, seed: int, progress: Progress) -> Path:
 
 
 def table(scores: dict[str, Any]) -> str:
-    """The scores as text, a line for each row and metric, intervals in brackets."""
+    """The scores as text: blocks of a few rows side by side, a line for each metric, intervals in brackets; then what they were measured with."""
     lines = []
-    for row in scores["rows"]:
-        for metric, estimate in row["scores"].items():
-            lines.append(f"{row['name']:52} {METRICS.get(metric, metric):52} {Estimate(**estimate)}")
+    for first in range(0, len(scores["rows"]), SIDE_BY_SIDE):
+        block = scores["rows"][first : first + SIDE_BY_SIDE]
+        lines.append("  ".join([" " * METRIC_WIDTH, *(row["name"].partition(":")[0].ljust(CELL_WIDTH) for row in block)]).rstrip())
+        for metric in dict.fromkeys(metric for row in block for metric in row["scores"]):
+            cells = [str(Estimate(**row["scores"][metric])) if metric in row["scores"] else "" for row in block]
+            lines.append("  ".join([METRICS.get(str(metric), str(metric)).ljust(METRIC_WIDTH), *(cell.ljust(CELL_WIDTH) for cell in cells)]).rstrip())
+        lines.append("")
+    lines += [row["name"] for row in scores["rows"] if ":" in row["name"]]
     lines += [f"note: {remark}" for remark in scores["remarks"]]
     lines += [f"{kind}: {name}" for kind, name in scores["encoders"].items()]
     return "\n".join(lines)

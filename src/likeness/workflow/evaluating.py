@@ -1,4 +1,4 @@
-"""Score a run from its pictures: likeness to the subject, to the prompt, sameness; with floor, ceiling and intervals.
+"""Score a run from its pictures: everything of `scoring`, with floor, ceiling, the base's pictures and what drifted.
 
 Only pictures are judged. For a toybox subject the world draws what the pictures should have been: the ceiling is the
 true subject in the asked scene, the floor another individual of whom the same words are true.
@@ -6,7 +6,7 @@ true subject in the asked scene, the floor another individual of whom the same w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,9 @@ import numpy as np
 from PIL import Image
 
 from ..evaluation import metrics
+from ..evaluation.benchmark import kinds_for
 from ..evaluation.encoders import CLIP
+from ..evaluation.options import Encoders
 from ..evaluation.statistics import Estimate, wilson
 from ..files.errors import UserError
 from ..files.prompts import said
@@ -26,12 +28,24 @@ from ..world.contexts import CONTEXTS
 from ..world.drawing import draw
 from ..world.random_scenes import NAMED_CONTEXTS
 from ..world.scene import Appearance
-from ..world.subjects import NamedSubject, distractors, photo_scenes, prompts_for, seed_of
+from ..world.subjects import NamedSubject, distractors, known_prompts, photo_scenes, prompts_for, seed_of
+from .drifting import drift_rows
 from .generating import checkpoint_of
+from .looking import Asked, Judges, References, Seen, look, open_judges
 from .pairs import pair_rows
 from .photos import toybox_subject
 from .progress import Progress
-from .scoring import Judges, References, Seen, copied, open_judges, photos_against_photos, scores_of
+from .scoring import (
+    against_base,
+    counts_of,
+    measured,
+    per_picture,
+    photos_against_photos,
+    remarks_on,
+    rows_by_kind,
+    scores_of,
+    written,
+)
 from .stack import read_card, stage_types
 from .stopping import Stopped, stop_request
 
@@ -64,19 +78,21 @@ class WorldScores:
         return found
 
 
-def evaluate(run: RunFolder, progress: Progress, clip: str | None = None, dino: str | None = None) -> dict[str, Any]:
-    """Score the pictures of a run and write scores.json."""
+def evaluate(
+    run: RunFolder, progress: Progress, encoders: Encoders = Encoders(), only: Callable[[SavedPicture], bool] = lambda picture: True
+) -> dict[str, Any]:  # fmt: skip
+    """Score the pictures of a run, or some of them, and write scores.json."""
     recipe = run.recipe(stage_types())
-    saved = [p for p in run.pictures() if " + " not in (p.settings.checkpoint or "")]  # those with other runs' LoRAs show something else
+    saved = [p for p in run.pictures() if " + " not in (p.settings.checkpoint or "") and only(p)]  # those with other runs' LoRAs show something else
     if not any(p.labels.get("model") == "personalized" for p in saved):
         raise UserError(f"{run.path}: has no pictures to score. Draw some first: likeness generate {run.path}")
     if not any(p.image for p in run.photos()):
         raise UserError(f"{run.path}: has no photos to compare with. Import it with them: likeness import FILE --photos FOLDER")
-    judges = open_judges(recipe.base, clip, dino)
-    with stop_request() as stop, progress.task("rows of scores", 4) as task:
+    judges = open_judges(recipe.base, encoders)
+    with stop_request() as stop, progress.task("rows of scores", 5) as task:
 
         def go_on(done: int) -> None:
-            task.at(done, 4)
+            task.at(done, 5)
             if stop:
                 raise Stopped(stop.number or 2, f"stopped by a signal; the scores of before stand. Begin again: likeness evaluate {run.path}")
 
@@ -90,26 +106,31 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
     references = References.of([image for _, image in photos], judges)
     subject = toybox_subject(recipe.subject.photos)
     world = WorldScores(subject, candidates_for(subject, judges, references.dino), judges.clip) if subject else None
+    kinds = kinds_for(recipe.subject.class_noun)
     last = max(p.labels.get("checkpoint", 0) for p in saved)
     together = _together(run, recipe, saved)
     alone = [p for p in saved if p not in together] or saved
-    rows, each, blank, copies = [], [], 0, []
-    for kind in ("personalized", "blended", "base"):
-        chosen = [p for p in alone if p.labels.get("model") == kind]
-        if chosen:
-            seen = _seen(chosen, judges)
-            blank += seen.blank
-            of_last = [n for n, p in enumerate(chosen) if p.labels.get("checkpoint", 0) in (0, last)]
-            rows.append({"name": kind, "scores": scores_of(seen.rows(of_last), judges, references, world)})
+    seen, each = {}, []
+    for done, kind in enumerate(("personalized", "blended", "base")):
+        if chosen := [p for p in alone if p.labels.get("model") == kind]:
+            of_all = seen_of(chosen, judges)
+            seen[kind] = of_all.rows([n for n, one in enumerate(of_all.asked) if one.step in (0, last)])
             if kind == "personalized":
-                each, copies = _each(chosen, seen, judges, references), copied(seen.rows(of_last), photos)
-        go_on(1 if kind == "personalized" else 2)
-    rows += _bounds(world, alone, judges, references)
+                each = _each(of_all, judges, references)
+        go_on(done + 1)
+    rows = [{"name": kind, "scores": scores_of(of, judges, references, world, kinds)} for kind, of in seen.items()]
+    if "base" in seen and "personalized" in seen:
+        rows[0]["scores"] |= written(against_base(seen["personalized"], seen["base"], judges))
+    rows += bounds(world, {p.labels["class_prompt"] for p in alone}, judges, references, kinds)
+    for kind, of in seen.items():
+        rows += rows_by_kind(kind, of, judges, references, kinds)
     if together:
         rows += _pairs(run, recipe, [p for p in together if p.labels.get("checkpoint", 0) in (0, last)], judges)
     go_on(4)
-    remarks = [f"{blank} of {len(saved)} pictures are black."] if blank else []
-    remarks += copies
+    rows += drift_rows([p for p in run.pictures("drift") if p.labels["checkpoint"] in (0, last)], judges, references, subject.class_noun if subject else None)
+    go_on(5)
+    counts = {kind: counts_of(of, photos) for kind, of in seen.items()}
+    remarks = [remark for kind, of in counts.items() for remark in remarks_on(of, kind)]
     if recipe.others:
         remarks.append("Likeness is to the first of the run's subjects alone, also in pictures that were asked for another by itself.")
     remarks += _own_teachers(recipe)
@@ -117,7 +138,7 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
         remarks.append("Floor and naming: not available for photographs, whose other individuals of the class are unknown.")
         if recipe.base == "toybox":
             remarks.append("The embedded judges know drawn scenes alone: of photographs their cosines are a hint, no measurement.")
-    return {"encoders": {"clip": judges.clip.name, "dino": judges.dino.name}, "rows": rows, "each": each, "remarks": remarks}
+    return {"encoders": judges.names, "measured": measured(rows), "rows": rows, "counts": counts, "each": each, "remarks": remarks}
 
 
 def _own_teachers(recipe: Recipe) -> list[str]:
@@ -166,41 +187,42 @@ def _photographed(appearance: Appearance, seed: int) -> list[Image.Image]:
     return [draw(scene, 64) for scene in photo_scenes(appearance, 5, seed)]
 
 
-def _seen(saved: list[SavedPicture], judges: Judges) -> Seen:
-    images = [Image.open(p.path).convert("RGB") for p in saved]
-    return Seen.of([p.path.name for p in saved], images, [p.labels["class_prompt"] for p in saved], [p.settings.prompt for p in saved], judges)
+def seen_of(saved: Sequence[SavedPicture], judges: Judges) -> Seen:
+    """Saved pictures as the judges see them."""
+    asked = [Asked(p.path.name, p.labels["class_prompt"], p.settings.prompt, p.settings.seed, p.labels.get("checkpoint", 0)) for p in saved]
+    return look(asked, [p.path for p in saved], judges)
 
 
-def _each(saved: list[SavedPicture], seen: Seen, judges: Judges, references: References) -> list[dict[str, Any]]:
+def _each(seen: Seen, judges: Judges, references: References) -> list[dict[str, Any]]:
     """A line for every personalized picture of every checkpoint, for what compares pictures of equal prompts and noise."""
-    likeness = metrics.subject_similarity_mean(seen.dino, references.dino)
-    obedience = metrics.prompt_similarity(seen.clip, judges.clip.texts(seen.class_prompts))
+    found = per_picture(seen, judges, references)
     return [
-        {"file": name, "step": p.labels.get("checkpoint", 0), "prompt": prompt, "seed": p.settings.seed, "dino": float(a), "clip_t_class": float(b)}
-        for p, name, prompt, a, b in zip(saved, seen.names, seen.class_prompts, likeness, obedience)
+        {"file": one.name, "step": one.step, "prompt": one.class_prompt, "seed": one.seed, **{name: float(values[n]) for name, values in found.items()}}
+        for n, one in enumerate(seen.asked)
     ]
 
 
-def _bounds(world: WorldScores | None, saved: list[SavedPicture], judges: Judges, references: References) -> list[dict[str, Any]]:
+def bounds(world: WorldScores | None, class_prompts: set[str], judges: Judges, references: References, kinds: Mapping[str, str]) -> list[dict[str, Any]]:
     """Floor and ceiling rows, as far as they can be had."""
     if world is None:
         return photos_against_photos(references)
     rows, subject = [], world.subject
-    bounds = {
+    people = {
         "floor: another of whom the same words are true": distractors(subject, 1, same_words=True)[0],
         "ceiling: the true subject in the asked scenes": subject.appearance,
     }
-    for name, appearance in bounds.items():
-        images, prompts = true_pictures(subject.class_noun, appearance, sorted({p.labels["class_prompt"] for p in saved}))
-        scores = scores_of(Seen.of([""] * len(images), images, prompts, prompts, judges), judges, references, world)
+    for name, appearance in people.items():
+        images, prompts = true_pictures(subject.class_noun, appearance, sorted(class_prompts))
+        asked = [Asked("", prompt, prompt, n) for n, prompt in enumerate(prompts)]
+        scores = scores_of(look(asked, images, judges), judges, references, world, kinds)
         del scores["clip_t"]  # nobody typed these prompts
         rows.append({"name": name, "scores": scores})
-    return rows
+    return rows + photos_against_photos(references, "real pictures: each photo against the others")
 
 
 def true_pictures(class_noun: str, appearance: Appearance, class_prompts: list[str], each: int = 4) -> tuple[list[Image.Image], list[str]]:
     """What an individual looks like in the scenes of the prompts that the world knows; elsewhere in its photos' scenes."""
-    known = {said(p.template, class_noun): p for p in prompts_for(class_noun)}
+    known = {said(p.template, class_noun): p for p in known_prompts(class_noun)}
     images, prompts = [], []
     for prompt in class_prompts:
         for n in range(each):

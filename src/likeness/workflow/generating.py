@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..evaluation.benchmark import SIMPLE, unrelated_prompts
 from ..files.checkpoints import Checkpoint
 from ..files.errors import UserError
 from ..files.picture import Settings
@@ -25,16 +26,18 @@ from .stopping import Stopped, stop_request
 
 NEW_SCENES = ("a {} in the jungle", "a {} in the snow", "a {} with a mountain in the background", "a {} floating on top of water")  # what is drawn where no prompt is asked for
 MOST_FEW_STEPS = 50  # of diffusers' LCMScheduler
+CLASS_PICTURES = 16  # of the class alone, at least, to see what became of it
 MOST_STEPS, MOST_GUIDANCE = 1000, 100  # the bounds of class pictures too; schedules have 1000 steps
 
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to draw."""
+    """One picture to draw. `about`: what it asks for, if not the subject."""
 
     prompt: str
     class_prompt: str
     seed: int
+    about: str | None = None
 
 
 def jobs_for(templates: Sequence[str], subjects: Sequence[Mapping[str, str]], seeds: Sequence[int]) -> list[Job]:
@@ -52,6 +55,13 @@ def jobs_for(templates: Sequence[str], subjects: Sequence[Mapping[str, str]], se
     return jobs
 
 
+def drift_jobs(class_noun: str, seeds: Sequence[int]) -> list[Job]:
+    """Prompts of other things with every seed, and the class alone as often as a distribution of it needs."""
+    alone = said(SIMPLE, class_noun)
+    of_class = [Job(alone, alone, seed, "class") for seed in range(seeds[0], seeds[0] + max(CLASS_PICTURES, len(seeds)))]
+    return [*(Job(prompt, prompt, seed, "unrelated") for prompt in unrelated_prompts(class_noun) for seed in seeds), *of_class]
+
+
 def _filled(template: str, names: Sequence[str]) -> str:
     for number, name in enumerate(names[1:], 2):
         template = template.replace(f"{{{number}}}", name)
@@ -63,7 +73,7 @@ def _filled(template: str, names: Sequence[str]) -> str:
 def generate(
     run: RunFolder, templates: Sequence[str], seeds: Sequence[int], progress: Progress, *, step: int | None = None, steps: int | None = None,
     guidance_scale: float | None = None, negative: str = "", beside_base: bool = True, base_name: str | None = None,
-    others: Sequence[tuple[RunFolder, float]] = (), guide: int | None = None, how: Blend | None = None,
+    others: Sequence[tuple[RunFolder, float]] = (), guide: int | None = None, how: Blend | None = None, drift: bool = False,
 ) -> list[Path]:  # fmt: skip
     """Pictures of every prompt and seed, saved in the run. What is there already, drawn with the same settings, is not drawn again.
 
@@ -72,6 +82,7 @@ def generate(
     beside_base  also draw the base's picture of the same prompt with the class noun, from the same noise
     others       runs whose LoRA is added, and how strongly
     guide        DreamBlend: the step of the earlier checkpoint whose attention guides this one, 0 for the base itself; and how
+    drift        instead of templates: prompts of other things and the class alone, by the base and by the run, on a shelf of their own
     """
     checkpoint = checkpoint_of(run, step)
     guiding = _guide_of(run, checkpoint, guide, others)
@@ -86,13 +97,16 @@ def generate(
     for other, strength, _ in added:
         check_beside(base, other, strength)
     cards = [card, *(read_card(other) for other, _, _ in added)]
-    jobs = jobs_for(templates, [subject for each in cards for subject in (each["subject"], *each.get("others", []))], seeds)
+    if drift:
+        jobs = drift_jobs(card["subject"]["class_noun"], seeds)
+    else:
+        jobs = jobs_for(templates, [subject for each in cards for subject in (each["subject"], *each.get("others", []))], seeds)
 
     def settings(prompt: str, seed: int, mark: str | None) -> Settings:
         return drawn_as(base, prompt, seed, wanted if mark else plain, mark, negative)
 
     written = []
-    if beside_base:
+    if beside_base or drift:
         asked = [(settings(job.class_prompt, job.seed, None), job, "base", 0) for job in jobs]
         written += _draw(run, base, asked, progress, "base pictures")
     model = put_on(base, checkpoint)
@@ -100,8 +114,8 @@ def generate(
     for other, strength, name in added:
         progress.say(f"{name}: say {put_beside(base, other, strength)!r} for its subject")
         mark += f" + {name}/{other.step}:{strength:g}"
-    captioned = all(entry["spec"].get("use_captions") for entry in card["stages"])  # such a run may teach a style, which no prompt has to name
-    _warn(base, jobs, [] if captioned else [model.called, *(each["subject"]["called"] for each in cards[1:]), *(s["called"] for s in card.get("others", []))], progress)
+    unnamed = drift or all(entry["spec"].get("use_captions") for entry in card["stages"])  # such a run may teach a style, which no prompt has to name
+    _warn(base, jobs, [] if unnamed else [model.called, *(each["subject"]["called"] for each in cards[1:]), *(s["called"] for s in card.get("others", []))], progress)
     if guide is None:
         asked = [(settings(job.prompt, job.seed, mark), job, "personalized", checkpoint.step) for job in jobs]
         return written + _draw(run, model.base, asked, progress, "pictures")
@@ -183,7 +197,8 @@ def _warn(base: Base, jobs: Sequence[Job], called: Sequence[str], progress: Prog
 
 
 def _draw(run: RunFolder, base: Base, asked: list, progress: Progress, title: str, guided: tuple[Base, Blend] | None = None) -> list[Path]:
-    known = {(p.settings.model_dump_json(), p.labels.get("model")) for p in run.pictures()}
+    shelf = "drift" if asked and asked[0][1].about else "pictures"
+    known = {(p.settings.model_dump_json(), p.labels.get("model")) for p in run.pictures(shelf)}
     asked = [a for a in asked if (a[0].model_dump_json(), a[2]) not in known]
     if not asked:
         return []
@@ -193,7 +208,8 @@ def _draw(run: RunFolder, base: Base, asked: list, progress: Progress, title: st
     paths, began = [], time.monotonic()
     with stop_request() as stop, progress.task(title, len(asked)) as task:
         for picture, (settings, job, kind, step) in zip(drawn, asked):
-            paths.append(run.add_picture(picture, settings, {"model": kind, "class_prompt": job.class_prompt, "checkpoint": step}))
+            labels = {"model": kind, "class_prompt": job.class_prompt, "checkpoint": step} | ({"about": job.about} if job.about else {})
+            paths.append(run.add_picture(picture, settings, labels, shelf))
             task.advance()
             if stop and len(paths) < len(asked) and len(paths) % BATCH == 0:  # what was computed together is kept together
                 raise Stopped(stop.number or 2, f"stopped by a signal after {len(paths)} of {len(asked)} {title}. The same command draws the rest.")

@@ -1,121 +1,172 @@
-"""Scores of pictures, whoever drew them: likeness to the subject, to the prompt, sameness, copies; with intervals."""
+"""Scores of pictures, whoever drew them: likeness to the subject, to the prompt, variety, steadiness, copies; with intervals.
+
+A score's name says what it is; MEASURED says by which judge and of which text, and stands beside the numbers in scores.json.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from ..evaluation import metrics
-from ..evaluation.encoders import CLIP, DINO, EMBEDDED, EncoderError, load_clip, load_dino
-from ..evaluation.statistics import Estimate, bootstrap
-from ..files.errors import UserError
-from ..files.picture import is_black
+from ..evaluation.benchmark import RECONTEXTUALIZATION
+from ..evaluation.statistics import Estimate, bootstrap, deviations, relative_change
+from .looking import Judges, References, Seen
 
 WorldQuestions = Callable[[np.ndarray, np.ndarray, list[str]], dict[str, Estimate]]  # what can be asked where the truth is known: vectors of DINO and CLIP, prompts
 
-
-@dataclass(frozen=True)
-class Judges:
-    """The encoders that pictures are scored with."""
-
-    clip: CLIP
-    dino: DINO
-
-
-def open_judges(base: str, clip: str | None = None, dino: str | None = None) -> Judges:
-    """The toybox's own judges for the toybox; for other bases the encoders that are named."""
-    if base != "toybox" and not (clip and dino):
-        raise UserError(
-            f"evaluate: the embedded judges know the toybox alone, and this run's base is {base}. Name encoders as folders or hub ids: "
-            "--clip openai/clip-vit-base-patch32 --dino facebook/dino-vits16"
-        )
-    try:
-        return Judges(load_clip(clip or EMBEDDED / "clip"), load_dino(dino or EMBEDDED / "dino"))
-    except EncoderError as problem:
-        raise UserError(str(problem)) from None
+BY_KIND = ("dino", "clip_i", "clip_t_class", "clip_t")
+MEASURED = {
+    "dino": "dino; mean over the photos", "dino_max": "dino; the likest photo", "dinov2": "dinov2; mean over the photos",
+    "clip_i": "clip; mean over the photos", "clip_i_max": "clip; the likest photo",
+    "clip_t": "clip; the prompt as typed", "clip_t_class": "clip; the prompt with the class noun in place of the subject's name",
+    "diversity": "dino; cosine over a prompt's pairs", "diversity_clip": "clip; cosine over a prompt's pairs",
+    "lpips": "lpips; mean over a prompt's pairs", "perceptual": "perceptual; mean over a prompt's pairs",
+    "entanglement": "dino; cosine within a scene less between scenes", "dino_base": "dino; the base's picture of the same prompt and seed",
+    "clip_i_base": "clip; the base's picture of the same prompt and seed", "clip_t_change": "clip; the prompt with the class noun, against the base's picture of the same seed",
+    "drift": "dino; 1 - cosine to the base's picture of the same prompt and seed", "drift_clip": "clip; 1 - cosine to the base's picture of the same prompt and seed",
+    "pres": "dino; pictures of the class against the subject's photos", "realism": "dino; the likest of many true pictures of the class",
+    "named": "dino; among ten others of the same words", "placed": "clip; among the places that the world knows",
+}  # fmt: skip
 
 
-@dataclass(frozen=True)
-class References:
-    """A subject's photos as the judges see them, [m, d] each."""
-
-    dino: np.ndarray
-    clip: np.ndarray
-
-    @classmethod
-    def of(cls, images: Sequence[Image.Image], judges: Judges) -> References:
-        return cls(judges.dino.pictures(images), judges.clip.pictures(images))
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Pictures, what they were asked for, with the class noun and as typed, and what the judges see in them."""
-
-    names: list[str]
-    images: list[Image.Image]
-    class_prompts: list[str]
-    prompts: list[str]
-    dino: np.ndarray
-    clip: np.ndarray
-
-    @classmethod
-    def of(cls, names: list[str], images: list[Image.Image], class_prompts: list[str], prompts: list[str], judges: Judges) -> Seen:
-        return cls(names, images, class_prompts, prompts, judges.dino.pictures(images), judges.clip.pictures(images))
-
-    @property
-    def blank(self) -> int:
-        return sum(map(is_black, self.images))
-
-    def rows(self, wanted: Sequence[int]) -> Seen:
-        lists = ([column[n] for n in wanted] for column in (self.names, self.images, self.class_prompts, self.prompts))
-        return Seen(*lists, self.dino[wanted], self.clip[wanted])  # type: ignore[arg-type]
-
-
-def scores_of(seen: Seen, judges: Judges, references: References, world: WorldQuestions | None = None) -> dict[str, Any]:
-    """Means with intervals over prompts, of all that can be asked of the pictures."""
-    prompts = seen.class_prompts
-    scores = {
-        "dino": bootstrap(metrics.subject_similarity_mean(seen.dino, references.dino), prompts),
-        "dino_max": bootstrap(metrics.subject_similarity_max(seen.dino, references.dino), prompts),
-        "clip_i": bootstrap(metrics.subject_similarity_mean(seen.clip, references.clip), prompts),
-        "clip_t_class": bootstrap(metrics.prompt_similarity(seen.clip, judges.clip.texts(prompts)), prompts),
-        "clip_t": bootstrap(metrics.prompt_similarity(seen.clip, judges.clip.texts(seen.prompts)), prompts),
-    }
-    if sameness := _sameness(seen.dino, prompts):
-        scores["diversity"] = bootstrap(sameness)
+def scores_of(seen: Seen, judges: Judges, references: References, world: WorldQuestions | None = None, kinds: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Means with intervals over prompts, of all that can be asked of the pictures. kinds: the application of each known prompt."""
+    prompts, each = seen.class_prompts, per_picture(seen, judges, references)
+    scores = {name: bootstrap(values, prompts) for name, values in each.items()}
+    scores |= _variety(seen, judges)
+    if scenes := _scenes(prompts, kinds or {}):
+        of = [n for n, prompt in enumerate(prompts) if prompt in scenes]
+        scores["entanglement"] = bootstrap(metrics.entanglement(seen.dino[of], [prompts[n] for n in of]))
+    for name in ("dino", "clip_t_class"):
+        scores |= dict(zip((f"{name}_sd", f"{name}_sd_prompts", f"{name}_sd_seeds"), deviations(each[name], prompts)))
     if world:
         scores |= world(seen.dino, seen.clip, prompts)
-    return {name: asdict(estimate) for name, estimate in scores.items()}
+    return written(scores)
 
 
-def copied(seen: Seen, photos: Sequence[tuple[str, Image.Image]]) -> list[str]:
-    """A remark that names each picture which is a photo over again."""
-    found = metrics.near_copies(seen.images, [image for _, image in photos])
-    if not found:
+def per_picture(seen: Seen, judges: Judges, references: References) -> dict[str, np.ndarray]:
+    """Every score that a single picture has, [n] each."""
+    found = likeness_of(seen, references)
+    found["clip_t_class"] = metrics.prompt_similarity(seen.clip, texts_of(judges, seen.class_prompts))
+    found["clip_t"] = metrics.prompt_similarity(seen.clip, texts_of(judges, [one.prompt for one in seen.asked]))
+    return found
+
+
+def likeness_of(seen: Seen, references: References) -> dict[str, np.ndarray]:
+    """Scores against the subject's photos alone."""
+    found = {
+        "dino": metrics.subject_similarity_mean(seen.dino, references.dino), "dino_max": metrics.subject_similarity_max(seen.dino, references.dino),
+        "clip_i": metrics.subject_similarity_mean(seen.clip, references.clip), "clip_i_max": metrics.subject_similarity_max(seen.clip, references.clip),
+    }  # fmt: skip
+    if seen.dinov2 is not None and references.dinov2 is not None:
+        found["dinov2"] = metrics.subject_similarity_mean(seen.dinov2, references.dinov2)
+    return found
+
+
+def texts_of(judges: Judges, texts: Sequence[str]) -> np.ndarray:
+    """A vector for each text; a text that is asked for many times is read once."""
+    distinct = list(dict.fromkeys(texts))
+    rows = {text: n for n, text in enumerate(distinct)}
+    return judges.clip.texts(distinct)[[rows[text] for text in texts]]
+
+
+def against_base(seen: Seen, base: Seen, judges: Judges) -> dict[str, Estimate]:
+    """What training did to each picture: cosine to the base's of the same prompt and noise, and the change in how well the prompt is followed."""
+    mine, theirs = paired(seen, base)
+    if not mine:
+        return {}
+    prompts = [seen.class_prompts[n] for n in mine]
+    texts = texts_of(judges, prompts)
+    return {
+        "dino_base": bootstrap(1 - metrics.drift(seen.dino[mine], base.dino[theirs]), prompts),
+        "clip_i_base": bootstrap(1 - metrics.drift(seen.clip[mine], base.clip[theirs]), prompts),
+        "clip_t_change": relative_change(metrics.prompt_similarity(seen.clip[mine], texts), metrics.prompt_similarity(base.clip[theirs], texts), prompts),
+    }
+
+
+def paired(first: Seen, second: Seen) -> tuple[list[int], list[int]]:
+    """Rows of the two that share class prompt and seed."""
+    where = {(one.class_prompt, one.seed): n for n, one in enumerate(second.asked)}
+    rows = [(n, where[one.class_prompt, one.seed]) for n, one in enumerate(first.asked) if (one.class_prompt, one.seed) in where]
+    return [n for n, _ in rows], [m for _, m in rows]
+
+
+def rows_by_kind(name: str, seen: Seen, judges: Judges, references: References, kinds: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A row for each application that the prompts are of, where there are several."""
+    found = Counter(kinds[prompt] for prompt in seen.class_prompts if prompt in kinds)
+    if len(found) < 2:
         return []
-    named = ", ".join(f"{seen.names[picture]} ({photos[photo][0]})" for picture, photo in found[:8])
-    return [f"{len(found)} of {len(seen.images)} pictures are a photo over again, so they show memory and no new scene: {named}{', …' * (len(found) > 8)}."]
+    each, rows = per_picture(seen, judges, references), []
+    for kind in found:
+        of = [n for n, prompt in enumerate(seen.class_prompts) if kinds.get(prompt) == kind]
+        prompts = [seen.class_prompts[n] for n in of]
+        rows.append({"name": f"{name}, {kind}", "scores": written({score: bootstrap(each[score][of], prompts) for score in BY_KIND})})
+    return rows
 
 
-def _sameness(vectors: np.ndarray, prompts: list[str]) -> list[float]:
-    """Mean pairwise cosine of each prompt's pictures; of prompts with at least two."""
-    rows = defaultdict(list)
-    for n, prompt in enumerate(prompts):
-        rows[prompt].append(n)
-    return [metrics.diversity(vectors[r]) for r in rows.values() if len(r) > 1]
+def counts_of(seen: Seen, photos: Sequence[tuple[str, Image.Image]]) -> dict[str, Any]:
+    """How many pictures are black, of one other colour, or a photo over again; copies by name, each with its photo."""
+    copies = metrics.near_copies(seen.thumbnails, np.array([metrics.thumbnail(image) for _, image in photos]))
+    return {
+        "pictures": len(seen.asked), "black": int(seen.black.sum()), "constant": int(seen.constant.sum()),
+        "copies": {seen.asked[picture].name: photos[photo][0] for picture, photo in copies},
+    }  # fmt: skip
 
 
-def photos_against_photos(references: References) -> list[dict[str, Any]]:
+def remarks_on(counts: Mapping[str, Any], kind: str = "") -> list[str]:
+    """What a reader of the means should know of the pictures behind them."""
+    remarks, n = [], f"{counts['pictures']} {kind} pictures".replace("  ", " ")
+    if counts["black"]:
+        remarks.append(f"{counts['black']} of {n} are black.")
+    if counts["constant"]:
+        remarks.append(f"{counts['constant']} of {n} are one colour all over, as numbers that are none leave them.")
+    if copies := counts["copies"]:
+        named = ", ".join(f"{picture} ({photo})" for picture, photo in list(copies.items())[:8])
+        remarks.append(f"{len(copies)} of {n} are a photo over again, so they show memory and no new scene: {named}{', …' * (len(copies) > 8)}.")
+    return remarks
+
+
+def photos_against_photos(references: References, name: str = "ceiling: each photo against the others") -> list[dict[str, Any]]:
     """The ceiling of photographs: each against the others."""
     if len(references.dino) < 2:
         return []
     scores = {}
-    for name, vectors in (("dino", references.dino), ("clip_i", references.clip)):
-        each = [float(metrics.subject_similarity_mean(vectors[n : n + 1], np.delete(vectors, n, 0))[0]) for n in range(len(vectors))]
-        scores[name] = asdict(bootstrap(each))
-    return [{"name": "ceiling: each photo against the others", "scores": scores}]
+    for score, vectors in (("dino", references.dino), ("clip_i", references.clip), ("dinov2", references.dinov2)):
+        if vectors is not None:
+            each = [float(metrics.subject_similarity_mean(vectors[n : n + 1], np.delete(vectors, n, 0))[0]) for n in range(len(vectors))]
+            scores[score] = bootstrap(each)
+    return [{"name": name, "scores": written(scores)}]
+
+
+def measured(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """By which judge, and of which text or what else, each score of the rows is."""
+    return {score: MEASURED[score.partition("_sd")[0]] for row in rows for score in row["scores"] if score.partition("_sd")[0] in MEASURED}
+
+
+def written(scores: Mapping[str, Estimate]) -> dict[str, Any]:
+    return {name: asdict(estimate) for name, estimate in scores.items()}
+
+
+def _variety(seen: Seen, judges: Judges) -> dict[str, Estimate]:
+    """How alike and how far apart a prompt's pictures are; of prompts with at least two."""
+    rows: dict[str, list[int]] = {}
+    for n, prompt in enumerate(seen.class_prompts):
+        rows.setdefault(prompt, []).append(n)
+    several = [of for of in rows.values() if len(of) > 1]
+    if not several:
+        return {}
+    found = {name: bootstrap([metrics.diversity(vectors[of]) for of in several]) for name, vectors in (("diversity", seen.dino), ("diversity_clip", seen.clip))}
+    return {**found, judges.distance: bootstrap(list(seen.apart.values()))} if seen.apart else found
+
+
+def _scenes(prompts: Sequence[str], kinds: Mapping[str, str]) -> set[str]:
+    """Prompts that change where the subject is and not what it looks like, with two pictures; none where there are not two of them."""
+    counted = Counter(prompt for prompt in prompts if kinds.get(prompt, RECONTEXTUALIZATION) == RECONTEXTUALIZATION)
+    found = {prompt for prompt, count in counted.items() if count > 1}
+    return found if len(found) > 1 else set()

@@ -14,6 +14,7 @@ from PIL import Image
 
 from ..evaluation import metrics
 from ..evaluation.operating_points import choose_checkpoint
+from ..evaluation.options import Encoders
 from ..files.errors import UserError
 from ..files.picture import Settings
 from ..files.recipe import Recipe
@@ -22,8 +23,8 @@ from ..learning.method import Method
 from ..model.base import Base
 from ..model.trajectory import sample
 from .generating import NEW_SCENES, Job, drawn_as, jobs_for
+from .looking import Judges, References, open_judges
 from .progress import Progress
-from .scoring import Judges, References, open_judges
 from .stack import names_after, sampling_of
 
 SEEDS = (0, 1)  # with the scenes one batch of drawing: its pictures are computed together or not at all
@@ -33,7 +34,7 @@ def check_settling(recipe: Recipe) -> None:
     """Refuse a recipe that could not be judged, before anything is loaded."""
     if recipe.settle:
         try:
-            open_judges(recipe.base, recipe.settle.clip, recipe.settle.dino)
+            open_judges(recipe.base, Encoders(clip=recipe.settle.clip, dino=recipe.settle.dino))
         except UserError as problem:
             raise UserError(f"settle: {str(problem).removeprefix('evaluate: ')}") from None
 
@@ -56,7 +57,7 @@ class Settling:
         """None where the recipe does not ask for it."""
         if recipe.settle is None:
             return None
-        judges = open_judges(recipe.base, recipe.settle.clip, recipe.settle.dino)
+        judges = open_judges(recipe.base, Encoders(clip=recipe.settle.clip, dino=recipe.settle.dino))
         photos = [photo.image for photo in run.photos() if photo.image and photo.subject == 0]
         progress.say(
             f"settling: every checkpoint of the last stage draws {len(NEW_SCENES) * len(SEEDS)} pictures and is scored; {recipe.settle.after} in a row without a higher F1 of likeness and obedience end the run"

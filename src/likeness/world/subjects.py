@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .captions import accessory_words, described
+from .captions import accessory_words, article, described
 from .classes import CLASSES
 from .contexts import CONTEXTS
 from .random_scenes import random_appearance, random_light, random_placement, shows_held_out
-from .scene import STYLES, Appearance, Scene
+from .scene import EXPRESSIONS, STYLES, Appearance, Scene
 
 NEAR = 2  # of the five named features that may differ at most for an appearance to count as near
 _NAMES = {
@@ -128,13 +128,14 @@ class ToyPrompt:
     edit: str = "none"
     style: str = "photo"
     view: str | None = None
+    expression: str = "neutral"
     kind: str = "recontextualization"
 
     def scene(self, appearance: Appearance, seed: int) -> Scene:
         """The true scene of this prompt for an individual; the seed varies what the prompt leaves open."""
         rng = np.random.default_rng(seed)
         placed = random_placement(rng, appearance, 0.5 + rng.uniform(-0.1, 0.1), rng.uniform(0.56, 0.74))
-        placed = replace(placed, accessory=self.accessory, edit=self.edit, view=self.view or placed.view)
+        placed = replace(placed, accessory=self.accessory, edit=self.edit, expression=self.expression, view=self.view or placed.view)
         return Scene((placed,), self.context, self.style, seed=int(rng.integers(2**31)), **random_light(rng))
 
 
@@ -159,8 +160,14 @@ OBJECT_PROMPTS: tuple[ToyPrompt, ...] = (
     *_SHARED, *(ToyPrompt(_DRAWN[s], style=s, kind="style") for s in STYLES[1:]),
     ToyPrompt(f"a {{}} {CONTEXTS['night'].words}", context="night"),
 )  # fmt: skip
+EXPRESSION_PROMPTS = tuple(ToyPrompt(f"{article(mood)} {{}}", expression=mood, kind="expression") for mood in EXPRESSIONS[1:])  # of whom has a face to show them
 
 
 def prompts_for(class_noun: str) -> tuple[ToyPrompt, ...]:
     """ToyBench's twenty-five prompts for a class."""
     return LIVE_PROMPTS if CLASSES[class_noun].live else OBJECT_PROMPTS
+
+
+def known_prompts(class_noun: str) -> tuple[ToyPrompt, ...]:
+    """Every prompt of a class whose true picture the world can draw: ToyBench's, and expressions of a person."""
+    return (*prompts_for(class_noun), *(EXPRESSION_PROMPTS if class_noun == "person" else ()))

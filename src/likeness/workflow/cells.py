@@ -1,0 +1,180 @@
+"""One cell of a grid: a recipe, a subject and a seed, trained, drawn and scored as far as it is not; and how processes share a grid.
+
+A cell is an ordinary run. It is found again by its name and its recipe; a cell whose recipe has changed is another cell. A lock file tells the other
+processes on the same folder, of one machine or of several, that somebody works on it: each takes the next cell that is free. Every cell's randomness is its own, so
+who computed it makes no difference, as long as all use the same number of threads.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..evaluation.benchmark import PROTOCOLS
+from ..evaluation.options import Encoders
+from ..files.errors import UserError
+from ..files.lock import Active, held
+from ..files.prompts import said
+from ..files.recipe import Recipe, changed, recipe_from_dict, recipe_to_dict
+from ..files.run_folder import RunFolder, SavedPicture
+from ..learning.training import forget_peak
+from ..world.subjects import prompts_for
+from .branching import branch
+from .evaluating import evaluate
+from .fitting import fit, resume
+from .generating import NEW_SCENES, checkpoint_of, generate
+from .looking import open_judges
+from .photos import toybox_subject
+from .progress import Silent
+from .stack import stage_types
+from .stopping import Stopped
+
+PROMPTS, PICTURES = 10, 2  # where no benchmark is named: of ToyBench's recontextualization prompts, and pictures of each
+LOOK_AGAIN = 1.0  # seconds, where every cell that is left is in somebody's hands
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What is drawn of every subject: a benchmark's prompts and pictures, or some of them; None: a few new scenes."""
+
+    benchmark: str | None = None
+    prompts: tuple[int, ...] | None = None  # by their number, from 0
+    pictures: int | None = None
+
+    def templates(self, class_noun: str, toybox: bool) -> tuple[str, ...]:
+        """The chosen prompts for a class; UserError for a number that there is not."""
+        if self.benchmark:
+            known = PROTOCOLS[self.benchmark].prompts(class_noun)
+        elif toybox:
+            known = tuple(p.template for p in prompts_for(class_noun) if p.kind == "recontextualization")[:PROMPTS]
+        else:
+            known = NEW_SCENES
+        if unknown := [n for n in self.prompts or () if n >= len(known)]:
+            raise UserError(f"--prompts {unknown[0]}: there are {len(known)}, counted from 0.")
+        return known if self.prompts is None else tuple(known[n] for n in self.prompts)
+
+    @property
+    def seeds(self) -> range:
+        return range(self.pictures or (PROTOCOLS[self.benchmark].pictures if self.benchmark else PICTURES))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One recipe, one subject, one seed, and what is drawn of it."""
+
+    name: str
+    recipe: str
+    subject: str
+    seed: int
+    asked: Recipe
+    drawing: Drawing = Drawing()
+    continued: tuple[dict[str, Any], ...] = ()  # how it goes on in child runs
+
+    @property
+    def class_noun(self) -> str:
+        return self.asked.subject.class_noun
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        return self.drawing.templates(self.class_noun, toybox_subject(self.asked.subject.photos) is not None)
+
+    @property
+    def wanted(self) -> set[tuple[str, int]]:
+        """Class prompt and seed of every picture."""
+        return {(said(template, self.class_noun), seed) for template in self.templates for seed in self.drawing.seeds}
+
+
+def run_cell(cell: Cell, parent: Path, encoders: Encoders, judges: dict[str, str]) -> RunFolder:
+    """The cell's run, trained, drawn and scored as far as it is not. judges: the encoders by name, for scores of others count for nothing."""
+    forget_peak()
+    run = _trained(_found(cell.name, cell.asked, parent)) or fit(cell.asked, parent, Silent(), name=cell.name)
+    for changes in cell.continued:
+        run = _trained(_child(run, changes)) or branch(run, changes, Silent())
+    if not _scored(run, cell, judges):
+        generate(run, cell.templates, cell.drawing.seeds, Silent(), beside_base=False)
+        last, wanted = checkpoint_of(run).step, cell.wanted
+
+        def asked(picture: SavedPicture) -> bool:
+            return (picture.labels["class_prompt"], picture.settings.seed) in wanted and picture.labels["checkpoint"] in (0, last)
+
+        evaluate(run, Silent(), encoders, asked)
+    return run
+
+
+def _trained(run: RunFolder | None) -> RunFolder | None:
+    return resume(run, Silent()) if run and run.record().status != "finished" else run
+
+
+def _found(name: str, asked: Recipe, parent: Path, of: str | None = None) -> RunFolder | None:
+    """The run of a name and a recipe that nobody works on; of: of which run it is a child."""
+    for path in sorted(parent.glob(f"{name}-*/run.json")):
+        run = RunFolder.open(path.parent)
+        mine = (run.record().lineage or {}).get("run") == of
+        if mine and run.begun and run.holder() is None and not changed(run.recipe(stage_types()), asked):
+            return run
+    return None
+
+
+def _child(run: RunFolder, changes: Mapping[str, Any]) -> RunFolder | None:
+    content = recipe_to_dict(run.recipe(stage_types()))
+    content["stages"][-1].update(changes)
+    return _found(f"{run.name.rsplit('-', 2)[0]}-continued", recipe_from_dict(content, stage_types()), run.path.parent, run.name)
+
+
+def _scored(run: RunFolder, cell: Cell, judges: dict[str, str]) -> bool:
+    """Whether exactly what is asked was scored, by these judges."""
+    scores = run.scores()
+    return bool(scores) and scores["encoders"] == judges and {(line["prompt"], line["seed"]) for line in scores["each"]} == cell.wanted
+
+
+def work(cells: Sequence[Cell], parent: Path, encoders: Encoders, done: Callable[[Cell, RunFolder], None] = lambda cell, run: None) -> None:
+    """Run every cell that nobody else is at, again and again, until all are there."""
+    judges = {base: open_judges(base, encoders).names for base in {cell.asked.base for cell in cells}}
+    parent.mkdir(parents=True, exist_ok=True)
+    left = list(cells)
+    while left:
+        taken = []
+        for cell in left:
+            try:
+                with held(parent / f".{cell.name}.pid"):
+                    run = run_cell(cell, parent, encoders, judges[cell.asked.base])
+            except Active:
+                taken.append(cell)
+                continue
+            done(cell, run)
+        if len(taken) == len(left):
+            time.sleep(LOOK_AGAIN)
+        left = taken
+
+
+@contextmanager
+def helpers(count: int, cells: Sequence[Cell], parent: Path, encoders: Encoders) -> Iterator[None]:
+    """So many further processes that work on the same cells; they are asked to stop when the work here ends, however it ends."""
+    context = multiprocessing.get_context("spawn")  # a forked torch may hang
+    processes = [context.Process(target=_help, args=(list(cells), parent, encoders, torch.get_num_threads())) for _ in range(count)]
+    for process in processes:
+        process.start()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.terminate()  # SIGTERM: a training that is under way keeps its state
+        for process in processes:
+            process.join()
+
+
+def _help(cells: Sequence[Cell], parent: Path, encoders: Encoders, threads: int) -> None:
+    torch.set_num_threads(threads)
+    with suppress(UserError, Stopped):  # the process that was started by hand meets it too, and says it
+        work(cells, parent, encoders)
+
+
+def values_of(scores: dict[str, Any], names: Sequence[str]) -> dict[str, float]:
+    return {name: scores[name]["value"] for name in names if name in scores}

@@ -1,0 +1,158 @@
+"""Scores of pictures whose scores are known: planted in runs as if they had been drawn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from likeness.evaluation import metrics
+from likeness.evaluation.statistics import relative_change
+from likeness.files.picture import Settings
+from likeness.files.run_folder import RunFolder
+from likeness.workflow.drifting import drift_rows
+from likeness.workflow.evaluating import evaluate
+from likeness.workflow.fitting import fit
+from likeness.workflow.generating import CLASS_PICTURES, generate
+from likeness.workflow.looking import Asked, References, look, open_judges
+from likeness.workflow.progress import Silent
+from likeness.workflow.recipes import recipe_for
+from likeness.workflow.scoring import counts_of, scores_of
+from likeness.world.drawing import draw
+from likeness.world.scene import COLOURS
+from likeness.world.subjects import OPEN_SUBJECTS, SUBJECTS, known_prompts, photo_scenes, photos_of, prompts_for
+
+BISCUIT = SUBJECTS["biscuit"]
+SETTINGS = Settings(prompt="", steps=1, sampler="DDIM", guidance_scale=1.0, seed=0, model="toybox", width=64, height=64)
+
+
+@pytest.fixture(scope="module")
+def judges():
+    return open_judges("toybox")
+
+
+@pytest.fixture(scope="module")
+def references(judges):
+    return References.of([draw(scene, 64) for scene in photos_of(BISCUIT)], judges)
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory) -> RunFolder:
+    """A run that was trained for one step and drew nothing."""
+    options = {"steps": 1, "batch_size": 1, "vectors": 1}
+    return fit(recipe_for("textual_inversion", options, subject={"photos": "toybox:biscuit"}, seed=0), tmp_path_factory.mktemp("runs"), Silent())
+
+
+def planted(run: RunFolder, image: Image.Image, prompt: str, seed: int, model: str, shelf="pictures", **more) -> None:
+    labels = {"model": model, "class_prompt": prompt, "checkpoint": 0 if model == "base" else 1, **more}
+    run.add_picture(image, SETTINGS.model_copy(update={"prompt": prompt, "seed": seed}), labels, shelf)
+
+
+def truth(prompt, seed: int, appearance=BISCUIT.appearance) -> Image.Image:
+    return draw(prompt.scene(appearance, seed), 64)
+
+
+def test_a_run_has_every_score_that_its_pictures_have(bare, judges):
+    """Against the base, by application, and counted: each equal to what its pictures say by hand."""
+    prompts = {p.kind: p for p in prompts_for("dog")}
+    chosen = [prompts_for("dog")[0], prompts_for("dog")[1], prompts["accessory"], prompts["viewpoint"]]
+    said = {p: p.template.format("dog") for p in chosen}
+    for p in chosen:
+        for seed in range(2):
+            planted(bare, truth(p, seed), said[p], seed, "personalized")
+            planted(bare, truth(p, seed, SUBJECTS["pepper"].appearance), said[p], seed, "base")
+    planted(bare, Image.new("RGB", (64, 64)), said[chosen[0]], 2, "personalized")
+    copy = bare.photos()[0]
+    planted(bare, copy.image, said[chosen[1]], 2, "personalized")
+    found = evaluate(bare, Silent())
+    rows = {row["name"]: row["scores"] for row in found["rows"]}
+    pictures = {kind: [p for p in bare.pictures() if p.labels["model"] == kind] for kind in ("personalized", "base")}
+    vectors = {kind: judges.dino.pictures([Image.open(p.path) for p in of]) for kind, of in pictures.items()}
+    shown = {kind: judges.clip.pictures([Image.open(p.path) for p in of]) for kind, of in pictures.items()}
+    key = {kind: [(p.labels["class_prompt"], p.settings.seed) for p in of] for kind, of in pictures.items()}
+    pairs = [(key["personalized"].index(each), n) for n, each in enumerate(key["base"])]
+    mine, theirs = [n for n, _ in pairs], [m for _, m in pairs]
+    assert rows["personalized"]["dino_base"]["value"] == pytest.approx((vectors["personalized"][mine] * vectors["base"][theirs]).sum(1).mean(), abs=1e-5)
+    assert rows["personalized"]["clip_i_base"]["value"] == pytest.approx((shown["personalized"][mine] * shown["base"][theirs]).sum(1).mean(), abs=1e-5)
+    texts = judges.clip.texts([key["base"][n][0] for n in theirs])
+    change = relative_change((shown["personalized"][mine] * texts).sum(1), (shown["base"][theirs] * texts).sum(1))
+    assert rows["personalized"]["clip_t_change"]["value"] == pytest.approx(change.value, abs=1e-5) and "clip_t_change" not in rows["base"]
+    worn = [n for n, each in enumerate(key["personalized"]) if each[0] == said[prompts["accessory"]]]
+    photos = judges.dino.pictures([p.image for p in bare.photos() if p.image])
+    assert rows["personalized, accessory"]["dino"]["value"] == pytest.approx((vectors["personalized"][worn] @ photos.T).mean(), abs=1e-5)
+    assert rows["base, viewpoint"]["clip_t"]["n"] == 1 and rows["personalized, recontextualization"]["dino"]["n"] == 2
+    assert found["counts"]["personalized"] == {"pictures": 10, "black": 1, "constant": 0, "copies": {pictures["personalized"][9].path.name: copy.name}}
+    assert len(found["each"]) == 10 and {"dino", "dino_max", "clip_i", "clip_i_max", "clip_t", "clip_t_class"} < set(found["each"][0])
+    assert all(name.partition("_sd")[0] in {n.partition("_sd")[0] for n in found["measured"]} for name in rows["personalized"] if name not in ("named", "placed"))
+
+
+def test_the_distance_of_a_run_is_the_mean_over_its_pairs(judges, references):
+    """Through batches, threads and sums: the same as pair by pair."""
+    prompts = prompts_for("dog")[:2]
+    asked = [Asked("", p.template.format("dog"), "", seed) for seed in range(3) for p in prompts]
+    images = [truth(p, seed) for seed in range(3) for p in prompts]
+    found = scores_of(look(asked, images, judges), judges, references)["perceptual"]["value"]
+    _, maps = judges.dino.embed_with_maps(judges.dino.pixels(images))
+    pairs = [(i, j) for i in range(6) for j in range(6) if i < j and (j - i) % 2 == 0]
+    cosines = [np.mean([float((a[i] * a[j]).sum(0).div(a[i].norm(dim=0) * a[j].norm(dim=0)).nan_to_num().mean()) for a in maps]) for i, j in pairs]
+    assert found == pytest.approx(1 - np.mean(cosines), abs=1e-3)  # a place where nothing fires is at no distance here, at one by the cosine
+
+
+def test_a_subject_that_takes_on_its_place_is_more_entangled_than_a_true_one(judges, references):
+    """Seven scenes; the planted subject has another colour in each, whatever the seed."""
+    prompts = [p for p in prompts_for("dog") if p.kind == "recontextualization"][:7]
+    asked = [Asked("", p.template.format("dog"), "", seed) for p in prompts for seed in range(3)]
+    tainted = [replace(BISCUIT.appearance, colour=colour) for colour in list(COLOURS)[:7]]
+    found = {}
+    for name, people in (("true", [BISCUIT.appearance] * 7), ("tainted", tainted)):
+        images = [truth(p, seed, one) for p, one in zip(prompts, people) for seed in range(3)]
+        found[name] = scores_of(look(asked, images, judges), judges, references)["entanglement"]
+    assert found["tainted"]["low"] > found["true"]["high"]
+
+
+def test_drift_is_nothing_where_nothing_moved_and_pres_sees_the_subject_in_the_class(bare, judges, references):
+    others = [s.appearance for s in OPEN_SUBJECTS if s.class_noun == "dog" and s.name != "biscuit"]
+    for seed in range(8):
+        for model in ("personalized", "base"):
+            planted(bare, draw(photo_scenes(SUBJECTS["mimi"].appearance, 1, seed)[0], 64), "a photo of a cat", seed, model, "drift", about="unrelated")
+        leaked = draw(photo_scenes(BISCUIT.appearance, 1, seed)[0], 64)
+        planted(bare, leaked, "a photo of a dog", seed, "personalized", "drift", about="class")
+        planted(bare, draw(photo_scenes(others[seed % 2], 1, seed)[0], 64), "a photo of a dog", seed, "base", "drift", about="class")
+    rows = {row["name"]: row["scores"] for row in drift_rows(bare.pictures("drift"), judges, references, "dog")}
+    assert rows["other things"]["drift"]["value"] == pytest.approx(0, abs=1e-6) and rows["other things"]["clip_t_change"]["value"] == pytest.approx(0, abs=1e-6)
+    assert rows["the class alone"]["pres"]["low"] > rows["the class alone, by the base"]["pres"]["high"]
+    vectors = judges.dino.pictures([Image.open(p.path) for p in bare.pictures("drift") if p.labels["about"] == "class" and p.labels["model"] == "personalized"])
+    assert rows["the class alone"]["pres"]["value"] == pytest.approx((vectors @ references.dino.T).mean(), abs=1e-5)
+    assert rows["the class alone"]["diversity"]["value"] == pytest.approx(metrics.diversity(vectors), abs=1e-5)
+    assert {"realism", "pres"} <= set(rows["the class alone, true pictures"])
+
+
+def test_noise_is_less_real_than_true_pictures_of_the_class(bare, judges, references, tmp_path):
+    run = RunFolder.create(tmp_path, "noise")
+    for seed in range(4):
+        planted(run, Image.fromarray(np.random.default_rng(seed).integers(0, 256, (64, 64, 3), dtype=np.uint8)), "a photo of a dog", seed, "personalized", "drift", about="class")
+    rows = {row["name"]: row["scores"] for row in drift_rows(run.pictures("drift"), judges, references, "dog")}
+    assert rows["the class alone"]["realism"]["high"] < rows["the class alone, true pictures"]["realism"]["low"]
+    assert "realism" not in {name for row in drift_rows(run.pictures("drift"), judges, references, None) for name in row["scores"]}
+
+
+def test_drift_is_drawn_by_run_and_base_from_the_same_noise_on_a_shelf_of_its_own(quick_recipe, tmp_path):
+    run = fit(quick_recipe(steps=1), tmp_path, Silent())
+    written = generate(run, (), [0], Silent(), steps=1, drift=True)
+    saved = run.pictures("drift")
+    assert run.pictures() == [] and len(saved) == len(written) == 2 * (11 + CLASS_PICTURES)
+    keys = {model: {(p.labels["class_prompt"], p.settings.seed) for p in saved if p.labels["model"] == model} for model in ("personalized", "base")}
+    assert keys["personalized"] == keys["base"] and ("a photo of a dog", CLASS_PICTURES - 1) in keys["base"]
+    assert generate(run, (), [0], Silent(), steps=1, drift=True) == []
+
+
+def test_a_person_can_be_asked_for_an_expression_and_shown_it():
+    smiling = next(p for p in known_prompts("person") if p.template == "a smiling {}")
+    assert smiling.scene(SUBJECTS["nora"].appearance, 0).objects[0].expression == "smiling" and smiling not in prompts_for("person")
+    assert not any(p.kind == "expression" for p in known_prompts("dog"))
+
+
+def test_counting_copies_needs_no_photo_and_no_picture(judges, references):
+    assert counts_of(look([], [], judges), [])["copies"] == {}
