@@ -37,7 +37,7 @@ def demo(runs: Runs = Path("runs"), *, subject: str = "biscuit", seed: int = 0) 
 def generate(
     run: Path, *prompts: str, seeds: str = "0-3", checkpoint: str | None = None, steps: int | None = None, guidance_scale: float | None = None,
     negative_prompt: str = "", base: str | None = None, beside_base: bool = True,
-    with_: Annotated[tuple[str, ...], Parameter(name="--with", negative=())] = (), guide: int | None = None,
+    with_: Annotated[tuple[str, ...], Parameter(name="--with", negative=())] = (), guide: str | None = None,
     blend: Annotated[Blend, Parameter(name="blend")] = Blend(),
 ) -> None:  # fmt: skip
     """Draw a run's subject: likeness generate RUN "a {} on the beach" --seeds 0-3
@@ -66,17 +66,23 @@ def generate(
         Another run whose LoRA is added, and how strongly: --with RUN:0.8. May be given several times.
     guide
         DreamBlend: the step of an earlier checkpoint, whose layout the picture takes; 0 is the base itself. The run needs --checkpoints.
+        Or choose: the least learned guides the most learned (or --checkpoint), as `likeness choose` scored them.
     """
+    from ..workflow.choosing import to_blend
     from ..workflow.demo import NEW_SCENES
     from ..workflow.generating import generate as draw
     from ..workflow.generating import steps_to_draw
 
     opened, written = run_at(run), 0
     for step in (chosen := steps_to_draw(opened, checkpoint)):
+        guiding = _step_or_choose(guide)
+        if guiding == "choose":
+            guiding, step = to_blend(opened, step)
+            progress().say(f"checkpoint {guiding} guides checkpoint {step}")
         written += len(draw(
             opened, prompts or NEW_SCENES, parse_seeds(seeds), progress(), step=step, steps=steps, guidance_scale=guidance_scale,
             negative=negative_prompt, beside_base=beside_base, base_name=base, others=[_weighted(each) for each in with_],
-            guide=guide, how=blend,
+            guide=guiding, how=blend,
         ))  # fmt: skip
     print(f"{written} new pictures in {run / 'pictures'}")
     print(f"next: likeness {'choose' if len(chosen) > 1 else 'evaluate'} {run}")
@@ -279,6 +285,15 @@ def merge(first: Path, second: Path, *more: Path, runs: Runs = Path("runs"), bas
 
     merged, _ = merge_runs([run_at(path) for path in (first, second, *more)], runs, progress(), base)
     print(f'next: likeness generate {merged.path} "a {{}} next to a {{2}}" --seeds 0-3')
+
+
+def _step_or_choose(text: str | None) -> Any:
+    if text is None or text == "choose":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise UserError(f"--guide {text!r}: must be the step of a checkpoint, 0 for the base, or choose.") from None
 
 
 def _weighted(text: str) -> Any:

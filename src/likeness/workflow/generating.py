@@ -19,6 +19,7 @@ from ..model.trajectory import BATCH
 from ..sampling.dreamblend import blend
 from ..sampling.options import Blend
 from ..sampling.plain import sample
+from ..sampling.steering import watch_of
 from .fitting import device_for
 from .progress import Progress
 from .stack import check_beside, check_same_base, method_class, put_beside, put_on, read_card, sampling_of
@@ -81,6 +82,9 @@ def generate(
     wanted = {"sampler": "DDIM", **card["sampling"]} | asked_for
     _check(wanted, seeds, guide)
     base = Base.open(base_name or card["base"]["name"], device_for())
+    blended = how or Blend()
+    if guide is not None:
+        watch_of(base, blended)  # its maps exist
     plain = wanted if wanted["sampler"] == "DDIM" else sampling_of(base, [])  # the base was not distilled with what lies on it
     check_same_base(card, base, checkpoint)
     for other, strength, _ in added:
@@ -109,7 +113,6 @@ def generate(
     if guide is None:
         asked = [(settings(job.prompt, job.seed, mark), job, "personalized", checkpoint.step) for job in jobs]
         return written + _draw(run, model.base, asked, progress, "pictures")
-    blended = how or Blend()
     asked = []
     for job in jobs:
         used = settings(job.prompt, job.seed, mark).model_copy(update={"options": {"guide": guide, **blended.model_dump()}})
