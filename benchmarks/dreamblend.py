@@ -8,7 +8,7 @@
 ratio in floating-point operations on the full shapes of Stable Diffusion 1.5 and XL, which nothing has to be computed for. Beside them Algorithm 1 as it is
 written: maps of all layers and steps kept, no pass cut, both models to the end.
 
-The others: runs made by `likeness train dreambooth toybox:NAME --checkpoints 25,50-400:50` under RUNS. Every checkpoint and every blend draws the same ten scenes from
+The others: runs made by `likeness train dreambooth toybox:NAME --checkpoints 50-400:50` under RUNS. Every checkpoint and every blend draws the same scenes from
 the same noise; what is drawn already is not drawn again. Judged are likeness (DINO), obedience (CLIP-T with the class noun) and the name among ten others of the same words.
 """
 
@@ -26,6 +26,7 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from likeness.evaluation import metrics
+from likeness.files.prompts import said as filled
 from likeness.files.run_folder import RunFolder
 from likeness.model.attention import Watch, coarsest, watched
 from likeness.model.base import Base, Conditioning
@@ -45,7 +46,8 @@ WAYS = {
     "every step, encoder's maps": Blend(until=1.0, layers="encoder"),
     "the default, encoder's maps": Blend(layers="encoder"),
 }
-PROMPTS, SEEDS, LAST = 10, (0,), 400
+LAST = 400
+SCENES = {"calibrate": (10, range(1)), "report": (12, range(2))}  # recontextualization prompts, and pictures of each
 FULL_SHAPES = {
     "Stable Diffusion 1.5": ({"sample_size": 64, "cross_attention_dim": 768, "attention_head_dim": 8}, None),
     "Stable Diffusion XL": ({
@@ -83,7 +85,7 @@ class Random(Base):
 def cost() -> list[dict]:
     toybox = [Base.open("toybox") for _ in range(2)]
     small = [Random("Stable Diffusion 1.5's shape, a quarter as wide", sample_size=64, block_out_channels=(80, 160, 320, 320), norm_num_groups=16, cross_attention_dim=192) for _ in range(2)]
-    found = [timed("toybox", toybox, 4, 4, 7), timed(small[0].name, small, 1, 2, 5)]
+    found = [timed("toybox", toybox, 4, 4, 7), timed(small[0].name, small, 1, 2, 3)]
     return [*found, *(counted(name, shape, pooled) for name, (shape, pooled) in FULL_SHAPES.items())]
 
 
@@ -171,37 +173,38 @@ def operations(run: Callable[[], object], backward: bool = False) -> int:
     return counter.get_total_flops()
 
 
-def score(name: str, run: RunFolder, steps: list[int], blends: list[tuple[int, int, Blend]]) -> list[dict]:
+def score(name: str, run: RunFolder, steps: list[int], blends: list[tuple[int, int, Blend]], prompts: int, seeds: range) -> list[dict]:
     """A line for every checkpoint and every blend (guidance checkpoint, edit checkpoint, how), with each picture's scores."""
     subject = SUBJECTS[name]
-    templates = [p.template for p in prompts_for(subject.class_noun) if p.kind == "recontextualization"][:PROMPTS]
+    templates = [p.template for p in prompts_for(subject.class_noun) if p.kind == "recontextualization"][:prompts]
     for step in steps:
-        generate(run, templates, SEEDS, Silent(), step=step, beside_base=False)
+        generate(run, templates, seeds, Silent(), step=step, beside_base=False)
     for guide, edit, how in blends:
-        generate(run, templates, SEEDS, Silent(), step=edit, guide=guide, how=how, beside_base=False)
+        generate(run, templates, seeds, Silent(), step=edit, guide=guide, how=how, beside_base=False)
     judges = open_judges("toybox")
     references = judges.dino.pictures([p.image for p in run.photos() if p.image])
     candidates = candidates_for(subject, judges, references)
     kinds = [({"checkpoint": step}, None) for step in steps] + [({"checkpoint": edit, "guide": guide}, how.model_dump()) for guide, edit, how in blends]
-    lines = []
+    lines, wanted = [], [filled(template, subject.class_noun) for template in templates]
     for about, how in kinds:
         options = {} if how is None else {"guide": about["guide"], **how}
         saved = [p for p in run.pictures() if p.labels["checkpoint"] == about["checkpoint"] and p.settings.options == options and p.labels["model"] != "base"]
-        images, prompts = [Image.open(p.path).convert("RGB") for p in saved], [p.labels["class_prompt"] for p in saved]
-        assert len(saved) == len(templates) * len(SEEDS), (about, len(saved))
+        saved = [p for p in saved if p.settings.seed in seeds and p.labels["class_prompt"] in wanted]
+        images, said = [Image.open(p.path).convert("RGB") for p in saved], [p.labels["class_prompt"] for p in saved]
+        assert len(saved) == len(templates) * len(seeds), (about, len(saved))
         seen, shown = judges.dino.pictures(images), judges.clip.pictures(images)
         scores = {
-            "dino": metrics.subject_similarity_mean(seen, references), "clip_t": metrics.prompt_similarity(shown, judges.clip.texts(prompts)),
+            "dino": metrics.subject_similarity_mean(seen, references), "clip_t": metrics.prompt_similarity(shown, judges.clip.texts(said)),
             "named": (metrics.identify(seen, candidates) == 0).astype(float),
         }  # fmt: skip
         changed = {} if how is None else {"how": {key: value for key, value in how.items() if key in ("alpha", "until", "layers")}}
-        lines.append({"subject": name, **about, **changed, **{key: np.round(each, 4).tolist() for key, each in scores.items()}})
+        lines.append({"subject": name, **about, **changed, "prompt": [wanted.index(text) for text in said], **{key: np.round(each, 4).tolist() for key, each in scores.items()}})
         print(name, about, changed, {key: round(float(np.mean(each)), 3) for key, each in scores.items()}, flush=True)
     return lines
 
 
 GRID = [(guide, LAST, Blend(alpha=alpha)) for guide in (50, 100) for alpha in (0.3, 1.0, 3.0)] + [(50, LAST, Blend(alpha=1.0, until=1.0)), (50, LAST, Blend(alpha=1.0, layers="encoder"))]
-PAIRS = [(guide, LAST, Blend()) for guide in (25, 50, 100)]
+PAIRS = [(guide, LAST, Blend()) for guide in (50, 100)]
 
 
 def main() -> None:
@@ -216,11 +219,11 @@ def main() -> None:
         found["cost"] = cost()
     else:
         names = asked.subjects.split(",")
-        steps = [25, 50, *range(100, LAST + 1, 50)] if asked.what == "report" else [50, 100, LAST]
+        steps = [*range(50, LAST + 1, 50)] if asked.what == "report" else [50, 100, LAST]
         with Progress().task(asked.what, len(names)) as task:
             for name in names:
                 run = RunFolder.open(sorted(asked.runs.glob(f"{name}-dreambooth-*"))[-1])
-                mine = score(name, run, steps, GRID if asked.what == "calibrate" else PAIRS)
+                mine = score(name, run, steps, GRID if asked.what == "calibrate" else PAIRS, *SCENES[asked.what])
                 found[asked.what] = [line for line in found.get(asked.what, []) if line["subject"] != name] + mine
                 task.advance(note=name)
                 asked.out.write_text(json.dumps(found, indent=None, separators=(",", ":")) + "\n")

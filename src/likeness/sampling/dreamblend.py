@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..model.attention import watched
 from ..model.base import Base
-from ..model.trajectory import BATCH, guided, initial_latents
+from ..model.trajectory import BATCH, Step, guided, initial_latents
 from .options import Blend
 from .steering import Maps, Prompts, steered, watch_of
 
@@ -31,6 +31,12 @@ def blend(
 
 def blended_latents(guide: Base, edit: Base, prompts: Prompts, latents: Tensor, steps: int, guidance_scale: float, how: Blend) -> Tensor:
     """The edit model's latents after its last step, [b, c, h, w]."""
+    *_, last = blended_walk(guide, edit, prompts, latents, steps, guidance_scale, how)
+    return last.latents
+
+
+def blended_walk(guide: Base, edit: Base, prompts: Prompts, latents: Tensor, steps: int, guidance_scale: float, how: Blend) -> Iterator[Step]:
+    """The edit model's walk, the guidance model's in lock-step beneath it."""
     return steered(edit, prompts, latents, steps, guidance_scale, how, guiding_walk(guide, prompts, latents, steps, guidance_scale, how))
 
 

@@ -30,3 +30,14 @@ class Blend(Options):
     def guided(self, steps: int) -> int:
         """How many steps from the first on it takes until none is guided any more."""
         return max((index + 1 for index in range(steps) if self.strength(index, steps)), default=0)
+
+
+class Edit(Options):
+    """How far a photo is led back to noise before it is drawn anew, and how exactly."""
+
+    strength: float = Field(default=0.8, gt=0, le=1, description="Share of the steps that are drawn anew: little keeps the photo, 1 keeps of it what its noise and attention hold.")
+    refinements: int = Field(default=2, ge=0, le=50, description="Times that each step back is solved again, so that the way there is the way back (arXiv 2309.04907); 0 is plain DDIM inversion.")
+
+    def first(self, steps: int) -> int:
+        """The step that drawing begins with."""
+        return steps - max(1, round(self.strength * steps))

@@ -75,12 +75,12 @@ def generate(
     guide        DreamBlend: the step of the earlier checkpoint whose attention guides this one, 0 for the base itself; and how
     """
     checkpoint = checkpoint_of(run, step)
-    guiding = _guide_of(run, checkpoint, guide, others)
+    guiding = guide_of(run, checkpoint, guide, others)
     added = [(checkpoint_of(other), strength, other.name) for other, strength in others]
     card = read_card(checkpoint)
     asked_for = {k: v for k, v in (("steps", steps), ("guidance_scale", guidance_scale)) if v is not None}
     wanted = {"sampler": "DDIM", **card["sampling"]} | asked_for
-    _check(wanted, seeds, guide)
+    check_sampling(wanted, seeds, guide)
     base = Base.open(base_name or card["base"]["name"], device_for())
     blended = how or Blend()
     if guide is not None:
@@ -136,7 +136,7 @@ def steps_to_draw(run: RunFolder, asked: str | None) -> list[int | None]:
         raise UserError(f"--checkpoint {asked!r}: must be a step, steps such as 100,200, or all. This run has {', '.join(map(str, kept)) or 'none'}.") from None
 
 
-def _guide_of(run: RunFolder, checkpoint: Checkpoint, guide: int | None, others: Sequence[Any]) -> Checkpoint | None:
+def guide_of(run: RunFolder, checkpoint: Checkpoint, guide: int | None, others: Sequence[Any]) -> Checkpoint | None:
     """The checkpoint that guides another of the same run; None for the base itself, or where nothing guides."""
     if guide is None:
         return None
@@ -159,7 +159,7 @@ def checkpoint_of(run: RunFolder, step: int | None = None) -> Checkpoint:
     return checkpoint
 
 
-def _check(sampling: Mapping[str, Any], seeds: Sequence[int], guide: int | None) -> None:
+def check_sampling(sampling: Mapping[str, Any], seeds: Sequence[int], guide: int | None) -> None:
     if sampling["sampler"] == "LCM":
         if sampling["steps"] > MOST_FEW_STEPS:
             raise UserError(f"--steps {sampling['steps']}: must be from 1 to {MOST_FEW_STEPS}; this run was distilled to draw in few.")
