@@ -18,7 +18,7 @@ from ..model.base import Base
 from ..model.trajectory import Step, initial_latents, walk
 from ..report.grids import contact_sheet
 from ..sampling.dreamblend import blended_walk
-from ..sampling.looking import Looked, looked, words_of
+from ..sampling.looking import looked, words_of
 from ..sampling.options import Blend
 from ..sampling.steering import Prompts
 from .fitting import device_for

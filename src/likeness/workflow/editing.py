@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,5 +71,5 @@ def _taken(photo: Path) -> Image.Image:
         raise UserError(f"{photo}: {problem}. Give a picture that opens elsewhere.") from None
 
 
-def _options(photo: Path, asked: Asked, way: Edit, how: Blend) -> Mapping[str, Any]:
+def _options(photo: Path, asked: Asked, way: Edit, how: Blend) -> dict[str, Any]:
     return {"photo": photo.name, "source": asked.source, **way.model_dump(), **how.model_dump()}
