@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from likeness.report.blended import blended_section
 from likeness.report.embedding import data_uris
 from likeness.report.plots import loss_curve, score_plot
 from likeness.report.points import front_plot, score_curves
@@ -93,6 +94,7 @@ def _page(run: Run) -> str:
         metric_names=METRICS,
         plots={metric: _plot(metric, judged, floor, ceiling) for metric in scores.metrics()},
         uris=uris,
+        blended=blended_section(environment, run.folder),
         choice=scores.choice,
         points=sorted(points, key=lambda drawn: drawn.checkpoint),
         point_curves=score_curves(scores.choice.points) if scores.choice else None,

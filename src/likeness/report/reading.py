@@ -72,11 +72,11 @@ class Run:
 
 def read_run(folder: Path) -> Run:
     """Read all parts of a run folder that can be read; never raises for one that cannot."""
-    journal = _lines(folder / "journal.jsonl")
+    journal = lines_of(folder / "journal.jsonl")
     losses, broken = _curves(journal, "losses")
     return Run(
         folder=folder,
-        about=_object(folder / "run.json"),
+        about=object_of(folder / "run.json"),
         recipe=_text(folder / "recipe.toml"),
         photos=sorted((folder / "photos").glob("*.png")),
         losses=losses,
@@ -85,7 +85,7 @@ def read_run(folder: Path) -> Run:
         step_seconds=[seconds for line in journal if (seconds := number(line.get("seconds"))) is not None],
         drawn=_drawn(folder / "pictures"),
         previews=_previews(folder / "previews"),
-        scores=_scores(_object(folder / "scores.json")),
+        scores=_scores(object_of(folder / "scores.json")),
     )
 
 
@@ -103,11 +103,11 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _object(path: Path) -> dict[str, Any]:
+def object_of(path: Path) -> dict[str, Any]:
     return _parsed(_text(path))
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
+def lines_of(path: Path) -> list[dict[str, Any]]:
     return [parsed for line in _text(path).split("\n") if (parsed := _parsed(line))]
 
 
@@ -136,13 +136,13 @@ def _curves(journal: list[dict[str, Any]], what: str) -> tuple[dict[str, list[tu
 
 def _drawn(folder: Path) -> list[Drawn]:
     drawn = []
-    for line in _lines(folder / "index.jsonl"):
+    for line in lines_of(folder / "index.jsonl"):
         file = str(line.get("file", ""))
         if file in ("", "..") or Path(file).name != file or "\0" in file:
             continue  # only what lies in pictures/: an index from elsewhere must not pull other files into the page
         settings, labels = _dict(line.get("settings")), _dict(line.get("labels"))
-        if labels.get("model") == "blended":
-            continue  # the page's grids show one checkpoint beside the base
+        if labels.get("model") in ("blended", "edited"):
+            continue  # the page's grids show one checkpoint beside the base; those are blended.py's
         prompt = str(settings.get("prompt", ""))
         drawn.append(
             Drawn(
