@@ -84,8 +84,8 @@ class Random(Base):
 
 def cost() -> list[dict]:
     toybox = [Base.open("toybox") for _ in range(2)]
-    small = [Random("Stable Diffusion 1.5's shape, a quarter as wide", sample_size=64, block_out_channels=(80, 160, 320, 320), norm_num_groups=16, cross_attention_dim=192) for _ in range(2)]
-    found = [timed("toybox", toybox, 4, 4, 7), timed(small[0].name, small, 1, 2, 3)]
+    small = [Random("Stable Diffusion 1.5's shape, an eighth as wide", sample_size=64, block_out_channels=(40, 80, 160, 160), norm_num_groups=8, cross_attention_dim=96) for _ in range(2)]
+    found = [timed("toybox", toybox, 2, 4, 5), timed(small[0].name, small, 1, 2, 3)]
     return [*found, *(counted(name, shape, pooled) for name, (shape, pooled) in FULL_SHAPES.items())]
 
 
@@ -204,7 +204,6 @@ def score(name: str, run: RunFolder, steps: list[int], blends: list[tuple[int, i
 
 
 GRID = [(guide, LAST, Blend(alpha=alpha)) for guide in (50, 100) for alpha in (0.3, 1.0, 3.0)] + [(50, LAST, Blend(alpha=1.0, until=1.0)), (50, LAST, Blend(alpha=1.0, layers="encoder"))]
-PAIRS = [(guide, LAST, Blend()) for guide in (50, 100)]
 
 
 def main() -> None:
@@ -213,7 +212,9 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--subjects", default="biscuit,mimi,clover")
+    parser.add_argument("--blends", default="50:0.3,100:0.3,50:1,100:1", help="of report: guidance checkpoints and α")
     asked = parser.parse_args()
+    pairs = [(int(guide), LAST, Blend(alpha=float(alpha))) for guide, _, alpha in (pair.partition(":") for pair in asked.blends.split(","))]
     found = json.loads(asked.out.read_text()) if asked.out.exists() else {}
     if asked.what == "cost":
         found["cost"] = cost()
@@ -223,7 +224,7 @@ def main() -> None:
         with Progress().task(asked.what, len(names)) as task:
             for name in names:
                 run = RunFolder.open(sorted(asked.runs.glob(f"{name}-dreambooth-*"))[-1])
-                mine = score(name, run, steps, GRID if asked.what == "calibrate" else PAIRS, *SCENES[asked.what])
+                mine = score(name, run, steps, GRID if asked.what == "calibrate" else pairs, *SCENES[asked.what])
                 found[asked.what] = [line for line in found.get(asked.what, []) if line["subject"] != name] + mine
                 task.advance(note=name)
                 asked.out.write_text(json.dumps(found, indent=None, separators=(",", ":")) + "\n")

@@ -88,6 +88,13 @@ def test_panels_and_figures_lie_in_the_run(quick_recipe, tmp_path):
         assert column.over_steps[0] != columns[0].over_steps[0] or column is columns[0]
 
 
+def test_the_command_says_what_is_next(quick_recipe, tmp_path, likeness, capsys):
+    run = fit(quick_recipe(steps=1, prior_weight=0.0), tmp_path, Silent())
+    assert likeness("attention", run.path, "a {} on the beach", "--seeds", 0, "--guide", 0) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[3].startswith("step 1 guided by base") and lines[-1] == f"next: likeness report {run.path}"
+
+
 def test_what_cannot_be_asked_is_refused(quick_recipe, tmp_path):
     run = fit(quick_recipe(steps=1, prior_weight=0.0), tmp_path, Silent())
     with pytest.raises(UserError, match="has 1 word"):

@@ -56,6 +56,17 @@ def test_the_least_learned_guides_the_most_learned(tiny_folder, photo_folder, tm
         to_blend(run)
 
 
+def test_the_command_blends_the_chosen_pair(tiny_folder, photo_folder, tmp_path, likeness, capsys):
+    run = trained(tiny_folder, photo_folder, tmp_path, "dreambooth", False)
+    words = ("generate", run.path, "a {}", "--seeds", 0, "--steps", 2, "--no-beside-base", "--guide")
+    assert likeness(*words, "later") == 2 and "--guide 'later': must be the step" in capsys.readouterr().err
+    assert likeness(*words, "choose") == 2 and "likeness choose" in capsys.readouterr().err
+    scored(run, (1, 0.1, 0.9), (2, 0.6, 0.7))
+    assert likeness(*words, "choose") == 0
+    (picture,) = run.pictures()
+    assert (picture.settings.options["guide"], picture.labels["checkpoint"], picture.labels["model"]) == (1, 2, "blended")
+
+
 def test_maps_that_a_base_does_not_have_are_refused_before_anything_is_drawn(tiny_folder, photo_folder, tmp_path):
     run = trained(tiny_folder, photo_folder, tmp_path, "dreambooth", False)
     with pytest.raises(UserError, match="has 4 pixels a side. Give 4 or more"):
