@@ -1,12 +1,15 @@
 """DreamBlend: what it costs, which α, and whether it brings what no checkpoint of the same run brings.
 
     python benchmarks/dreamblend.py cost OUT.json
+    python benchmarks/dreamblend.py roundtrip OUT.json
     python benchmarks/dreamblend.py calibrate OUT.json --runs RUNS --subjects biscuit,mimi,clover
     python benchmarks/dreamblend.py report OUT.json --runs RUNS --subjects earl,ramen,bolt,grumble
 
 `cost`: seconds of a blended picture over a plain one, in turn in one process, on the toybox and on a small network of Stable Diffusion 1.5's shape; and the same
 ratio in floating-point operations on the full shapes of Stable Diffusion 1.5 and XL, which nothing has to be computed for. Beside them Algorithm 1 as it is
 written: maps of all layers and steps kept, no pass cut, both models to the end.
+
+`roundtrip`: true renders of individuals that no subject is, led back to noise and drawn again, no guidance: dB to the render, beside what the autoencoder alone keeps.
 
 The others: runs made by `likeness train dreambooth toybox:NAME --checkpoints 50-400:50` under RUNS. Every checkpoint and every blend draws the same scenes from
 the same noise; what is drawn already is not drawn again. Judged are likeness (DINO), obedience (CLIP-T with the class noun) and the name among ten others of the same words.
@@ -32,13 +35,15 @@ from likeness.model.attention import Watch, coarsest, watched
 from likeness.model.base import Base, Conditioning
 from likeness.model.trajectory import guided, initial_latents, walk
 from likeness.sampling.dreamblend import blended_latents
-from likeness.sampling.options import Blend
+from likeness.sampling.editing import redrawn
+from likeness.sampling.options import Blend, Edit
 from likeness.sampling.steering import Prompts
 from likeness.workflow.evaluating import candidates_for
 from likeness.workflow.generating import generate
 from likeness.workflow.progress import Progress, Silent
 from likeness.workflow.scoring import open_judges
-from likeness.world.subjects import SUBJECTS, prompts_for
+from likeness.world.drawing import draw
+from likeness.world.subjects import SUBJECTS, distractors, photo_scenes, prompts_for
 
 WAYS = {
     "the default": Blend(),
@@ -173,6 +178,22 @@ def operations(run: Callable[[], object], backward: bool = False) -> int:
     return counter.get_total_flops()
 
 
+def roundtrip() -> list[dict]:
+    base, lines = Base.open("toybox"), []
+    photos = [(f"a {noun}", draw(photo_scenes(distractors(SUBJECTS[name], 1, True)[0], 1, 7)[0], 64)) for name, noun in (("bruno", "dog"), ("clover", "rabbit"), ("bolt", "robot"))]
+    for steps in (10, 25, 50):
+        for refinements in (0, 2):
+            drawn = [redrawn(base, photo, prompt, steps, Edit(strength=1.0, refinements=refinements)) for prompt, photo in photos]
+            lines.append({"steps": steps, "refinements": refinements, "decibels": [decibels(photo, again) for (_, photo), again in zip(photos, drawn)]})
+            print(lines[-1], flush=True)
+    lines.append({"steps": 0, "refinements": 0, "decibels": [decibels(photo, base.decode(base.moments([photo])[0])[0]) for _, photo in photos]})
+    return lines
+
+
+def decibels(one: Image.Image, other: Image.Image) -> float:
+    return round(float(10 * np.log10(255**2 / np.square(np.asarray(one, float) - np.asarray(other, float)).mean())), 1)
+
+
 def score(name: str, run: RunFolder, steps: list[int], blends: list[tuple[int, int, Blend]], prompts: int, seeds: range) -> list[dict]:
     """A line for every checkpoint and every blend (guidance checkpoint, edit checkpoint, how), with each picture's scores."""
     subject = SUBJECTS[name]
@@ -208,7 +229,7 @@ GRID = [(guide, LAST, Blend(alpha=alpha)) for guide in (50, 100) for alpha in (0
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["cost", "calibrate", "report"])
+    parser.add_argument("what", choices=["cost", "roundtrip", "calibrate", "report"])
     parser.add_argument("out", type=Path)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--subjects", default="biscuit,mimi,clover")
@@ -218,6 +239,8 @@ def main() -> None:
     found = json.loads(asked.out.read_text()) if asked.out.exists() else {}
     if asked.what == "cost":
         found["cost"] = cost()
+    elif asked.what == "roundtrip":
+        found["roundtrip"] = roundtrip()
     else:
         names = asked.subjects.split(",")
         steps = [*range(50, LAST + 1, 50)] if asked.what == "report" else [50, 100, LAST]

@@ -220,6 +220,17 @@ def dreamblend(found: dict) -> Iterator[str]:
     yield "\nThe blend with the highest F1, minus each on the same prompts and noise. The best single checkpoint is that of the highest F1 on these very pictures, as the blend is, so both are flattered.\n"
     yield table(["minus", "subject", "DINO", "CLIP-T", "F1"], list(against(found["report"])))
     yield f"\n{front(found['report'])}\n"
+    yield from led_back(found["roundtrip"])
+
+
+def led_back(lines: list[dict]) -> Iterator[str]:
+    yield "\n### Photos led back to noise and drawn again\n"
+    yield "Mean dB over three true renders, in brackets the lowest and the highest; the whole walk, no guidance. Each refinement costs a pass a step.\n"
+    said = {line["steps"]: "" for line in lines}
+    for line in lines:
+        said[line["steps"]] += f"{sum(line['decibels']) / len(line['decibels']):.1f} [{min(line['decibels']):.1f}, {max(line['decibels']):.1f}] | "
+    rows = [[str(steps) if steps else "the autoencoder alone", *text.removesuffix(" | ").split(" | "), *([""] * (not steps))] for steps, text in said.items()]
+    yield table(["steps", "plain DDIM inversion", "two refinements"], rows)
 
 
 def times(line: dict) -> str:

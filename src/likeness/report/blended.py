@@ -149,7 +149,7 @@ def _panels(folder: Path) -> list[Panel]:
         names = [name for name in _list(content.get("panels")) if isinstance(name, str) and _own(name)]
         columns = [_dict(column) for column in _list(content.get("columns"))]
         alike = [(str(column.get("title", "")), number(_dict(column.get("alike")).get("value"))) for column in columns]
-        panels.append(Panel(str(content.get("prompt", "")), [folder / name for name in names], [(title, value) for title, value in alike if value is not None]))
+        panels.append(Panel(str(content.get("prompt", "")), [folder / name for name in names], [(title, round(value, 2) + 0.0) for title, value in alike if value is not None]))
     return panels
 
 

@@ -116,7 +116,7 @@ def over_checkpoints(columns: Sequence[Column]) -> Image.Image:
     """Figure 3 of DreamBlend: a column a model, its picture above the words' maps, each the mean over the steps."""
     rows = [[column.picture for column in columns]]
     rows += [[heat(column.maps[:, n].mean(0)) for column in columns] for n in range(len(columns[0].words))]
-    return contact_sheet(rows, ["picture", *columns[-1].words], [f"{column.title} alike {column.alike.value:.2f}" for column in columns])
+    return contact_sheet(rows, ["picture", *columns[-1].words], [f"{column.title} alike {round(column.alike.value, 2) + 0.0:.2f}" for column in columns])
 
 
 def over_steps(column: Column) -> Image.Image:
@@ -124,7 +124,7 @@ def over_steps(column: Column) -> Image.Image:
     steps = len(column.maps)
     shown = sorted({round(n * (steps - 1) / (MOST_TIMES - 1)) for n in range(MOST_TIMES)})
     rows = [[heat(column.maps[step, n]) for step in shown] for n in range(len(column.words))]
-    return contact_sheet(rows, column.words, [f"t = {column.timesteps[step]} alike {column.over_steps[step]:.2f}" for step in shown])
+    return contact_sheet(rows, column.words, [f"t = {column.timesteps[step]} alike {round(column.over_steps[step], 2) + 0.0:.2f}" for step in shown])
 
 
 def heat(values: np.ndarray, side: int = 128) -> Image.Image:
