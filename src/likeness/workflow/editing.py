@@ -7,6 +7,7 @@ from typing import Any
 
 from PIL import Image
 
+from ..files.atomic import sha256_of
 from ..files.decoding import Unreadable, decode
 from ..files.errors import UserError
 from ..files.picture import Settings
@@ -26,7 +27,7 @@ def edit(
     run: RunFolder, photo: Path, template: str, progress: Progress, *, source: str | None = None, step: int | None = None, steps: int | None = None,
     guidance_scale: float | None = None, negative: str = "", way: Edit | None = None, how: Blend | None = None, base_name: str | None = None,
 ) -> Path:  # fmt: skip
-    """The photo drawn anew with the run's subject, saved in the run.
+    """The photo drawn anew with the run's subject, saved in the run. What was drawn of the same photo with the same settings is not drawn again.
 
     template  what it is to show, {} where the subject is
     source    what it shows; default the template with the class noun
@@ -47,16 +48,17 @@ def edit(
         before, after = (Base.open(base_name or card["base"]["name"], device_for()) for _ in range(2))
         check_same_base(card, before, checkpoint)
         watch_of(before, how)  # its maps exist
-        put_on(after, checkpoint)
         task.advance(note="models")
-        image = squared(taken, before.resolution)
-        picture = edited(before, after, image, asked, wanted["steps"], wanted["guidance_scale"], way, how)
-        task.advance(note="drawn")
         settings = Settings(
             prompt=asked.target, negative_prompt=negative, sampler="DDIM", steps=wanted["steps"], guidance_scale=wanted["guidance_scale"], seed=0,
             width=before.resolution, height=before.resolution, model=before.name, model_hash=before.hash, checkpoint=f"{run.name}/{checkpoint.step}",
             options=_options(photo, asked, way, how),
         )  # fmt: skip
+        if known := next((p.path for p in run.pictures() if p.settings == settings and p.labels["model"] == "edited"), None):
+            return known
+        put_on(after, checkpoint)
+        picture = edited(before, after, squared(taken, before.resolution), asked, wanted["steps"], wanted["guidance_scale"], way, how)
+        task.advance(note="drawn")
         path = run.add_picture(picture, settings, {"model": "edited", "class_prompt": job.class_prompt, "checkpoint": checkpoint.step})
         task.advance(note=path.name)
     return path
@@ -72,4 +74,4 @@ def _taken(photo: Path) -> Image.Image:
 
 
 def _options(photo: Path, asked: Asked, way: Edit, how: Blend) -> dict[str, Any]:
-    return {"photo": photo.name, "source": asked.source, **way.model_dump(), **how.model_dump()}
+    return {"photo": photo.name, "photo_hash": sha256_of(photo)[:16], "source": asked.source, **way.model_dump(), **how.model_dump()}
