@@ -6,13 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from likeness.model.attention import watched
+from likeness.model.attention import Watch, coarsest, watched
 from likeness.model.base import Base
 from likeness.model.trajectory import initial_latents, sample, walk
 from likeness.sampling.dreamblend import blend, blended_latents
 from likeness.sampling.options import Blend
+from likeness.sampling.steering import Prompts, watch_of
 
 PROMPTS = ["a photo of a sks dog", "a sks dog on the beach"]
+SAID = Prompts(PROMPTS)
 CLOSE = {"atol": 1e-5, "rtol": 1e-4}
 
 
@@ -72,9 +74,9 @@ def test_the_fast_walk_is_algorithm_1(models):
     guide, edit = models
     latents = initial_latents(edit, [3, 4])
     wanted = algorithm_1(guide, edit, latents, 4, 5.0, alpha=2.0)
-    found = blended_latents(guide, edit, PROMPTS, latents, 4, 5.0, Blend(alpha=2.0, largest=64))
+    found = blended_latents(guide, edit, SAID, latents, 4, 5.0, Blend(alpha=2.0, until=1.0))
     torch.testing.assert_close(found, wanted, **CLOSE)
-    unguided = blended_latents(guide, edit, PROMPTS, latents, 4, 5.0, Blend(alpha=0.0))
+    unguided = blended_latents(guide, edit, SAID, latents, 4, 5.0, Blend(alpha=0.0))
     assert (found - unguided).abs().max() > 1e-3
 
 
@@ -84,15 +86,15 @@ def test_without_guidance_it_is_plain_sampling(models):
     latents = initial_latents(edit, [3, 4])
     *_, last = walk(edit, latents, edit.condition(PROMPTS), edit.condition(["", ""]), 4, 5.0)
     for how in (Blend(alpha=0.0), Blend(until=0.0)):
-        torch.testing.assert_close(blended_latents(guide, edit, PROMPTS, latents, 4, 5.0, how), last.latents, **CLOSE)
+        torch.testing.assert_close(blended_latents(guide, edit, SAID, latents, 4, 5.0, how), last.latents, **CLOSE)
 
 
 def test_a_model_guided_by_itself_stays_on_its_way(models):
     """Same noise, same maps: R is 0, and so is its gradient, but for the last bits of two batches."""
     _, edit = models
     latents = initial_latents(edit, [3, 4])
-    plain = blended_latents(edit, edit, PROMPTS, latents, 3, 5.0, Blend(alpha=0.0))
-    torch.testing.assert_close(blended_latents(edit, edit, PROMPTS, latents, 3, 5.0, Blend(alpha=1.0, norm="l2", largest=64)), plain, **CLOSE)
+    plain = blended_latents(edit, edit, SAID, latents, 3, 5.0, Blend(alpha=0.0))
+    torch.testing.assert_close(blended_latents(edit, edit, SAID, latents, 3, 5.0, Blend(alpha=1.0, norm="l2", until=1.0)), plain, **CLOSE)
 
 
 def test_no_pass_is_made_that_is_not_needed(models):
@@ -103,32 +105,56 @@ def test_no_pass_is_made_that_is_not_needed(models):
     for name, model in (("guide", guide), ("edit", edit)):
         model.unet.register_forward_pre_hook(lambda module, given, name=name: rows[name].append(len(given[0])))
     edit.unet.conv_out.register_forward_hook(lambda module, given, output: ends.append(len(output)))
-    blended_latents(guide, edit, PROMPTS, initial_latents(edit, [3, 4]), 4, 5.0, Blend(alpha=1.0, until=0.5, largest=64))
+    blended_latents(guide, edit, SAID, initial_latents(edit, [3, 4]), 4, 5.0, Blend(alpha=1.0, until=0.5))
     assert rows == {"guide": [4, 4], "edit": [2, 4, 2, 4, 4, 4]} and ends == [4, 4, 4, 4]
 
 
 def test_each_picture_is_its_own(models):
     """Alone or in a batch."""
     guide, edit = models
-    how = Blend(alpha=2.0, largest=64)
-    together = blended_latents(guide, edit, PROMPTS, initial_latents(edit, [3, 4]), 3, 5.0, how)
-    alone = blended_latents(guide, edit, PROMPTS[1:], initial_latents(edit, [4]), 3, 5.0, how)
+    how = Blend(alpha=2.0, until=1.0)
+    together = blended_latents(guide, edit, SAID, initial_latents(edit, [3, 4]), 3, 5.0, how)
+    alone = blended_latents(guide, edit, Prompts(PROMPTS[1:]), initial_latents(edit, [4]), 3, 5.0, how)
     torch.testing.assert_close(together[1:], alone, atol=1e-4, rtol=1e-3)  # a batch's last bits turn the sign of a difference next to zero
     assert len(list(blend(guide, edit, PROMPTS, [3, 4], 2, 5.0, how))) == 2
 
 
 def test_strength_over_the_steps():
     assert [Blend(alpha=2.0, schedule="linear", until=0.5).strength(n, 4) for n in range(4)] == [2.0, 1.5, 0.0, 0.0]
-    assert [round(Blend(alpha=2.0, schedule="sqrt").strength(n, 4), 3) for n in range(4)] == [2.0, 1.732, 1.414, 1.0]
-    assert [Blend(alpha=2.0).strength(n, 4) for n in range(4)] == [2.0] * 4
+    assert [round(Blend(alpha=2.0, schedule="sqrt", until=1.0).strength(n, 4), 3) for n in range(4)] == [2.0, 1.732, 1.414, 1.0]
+    assert [Blend(alpha=2.0, until=1.0).strength(n, 4) for n in range(4)] == [2.0] * 4
+    assert [Blend(alpha=2.0, until=share).guided(4) for share in (0.0, 0.5, 0.6, 1.0)] == [0, 2, 3, 4] and Blend(alpha=0.0).guided(4) == 0
+
+
+def test_maps_of_the_encoder_alone_end_the_pass_in_the_middle(models):
+    """Nothing of the way up is computed for the gradient."""
+    guide, edit = models
+    how = Blend(layers="encoder", norm="l2")
+    with torch.no_grad(), watched(edit.unet, watch_of(edit, how)) as maps:
+        edit.predict(initial_latents(edit, [0]), torch.tensor([500]), edit.condition(PROMPTS[:1]))
+    assert maps and all(name.startswith(("down_blocks", "mid_block")) for name in maps)
+    ends: list[int] = []
+    edit.unet.up_blocks[0].register_forward_hook(lambda module, given, output: ends.append(1))
+    blended_latents(guide, edit, SAID, initial_latents(edit, [3, 4]), 2, 5.0, how)
+    assert len(ends) == 2  # one guided pass for each step, none for the gradient
+
+
+def test_the_coarsest_maps_are_those_that_a_pass_shows(models):
+    """Where a base has none of 16 pixels a side, as SDXL's 128 x 128 latents, its coarsest guide."""
+    _, edit = models
+    with torch.no_grad(), watched(edit.unet, Watch(64)) as maps:
+        edit.predict(initial_latents(edit, [0]), torch.tensor([500]), edit.condition(PROMPTS[:1]))
+    assert coarsest(edit.unet, 8) == round(min(one.shape[2] for one in maps.values()) ** 0.5) == 4
+    edit.unet.register_to_config(sample_size=128)
+    assert coarsest(edit.unet, 128) == watch_of(edit, Blend()).largest == 64
 
 
 def test_watching_leaves_no_trace(models):
     _, edit = models
     before = list(sample(edit, PROMPTS, [0, 1], 2, 5.0))
     processors = [module.processor for name, module in edit.unet.named_modules() if name.endswith("attn2")]
-    with torch.no_grad(), watched(edit.unet, 64) as maps:
+    with torch.no_grad(), watched(edit.unet, Watch(64)) as maps:
         edit.predict(initial_latents(edit, [0]), torch.tensor([500]), edit.condition(PROMPTS[:1]))
-    assert maps.seen and all(torch.allclose(one.sum(-1), torch.ones(())) for one in maps.seen.values())
+    assert maps and all(torch.allclose(one.sum(-1), torch.ones(())) for one in maps.values())
     assert [module.processor for name, module in edit.unet.named_modules() if name.endswith("attn2")] == processors
     assert [a.tobytes() == b.tobytes() for a, b in zip(before, sample(edit, PROMPTS, [0, 1], 2, 5.0))] == [True, True]

@@ -13,7 +13,7 @@ from ..evaluation.options import Encoders
 from ..files.errors import UserError
 from ..methods import METHODS, packaged_recipes
 from ..sampling.options import Blend
-from .shared import Runs, app, parse_seeds, progress, run_at
+from .shared import Runs, app, parse_seeds, progress, run_at, step_or_choose
 
 Judges = Annotated[Encoders, Parameter(name="*")]
 
@@ -40,7 +40,7 @@ def demo(runs: Runs = Path("runs"), *, subject: str = "biscuit", seed: int = 0) 
 def generate(
     run: Path, *prompts: str, seeds: str = "0-3", checkpoint: str | None = None, steps: int | None = None, guidance_scale: float | None = None,
     negative_prompt: str = "", base: str | None = None, beside_base: bool = True,
-    with_: Annotated[tuple[str, ...], Parameter(name="--with", negative=())] = (), guide: int | None = None,
+    with_: Annotated[tuple[str, ...], Parameter(name="--with", negative=())] = (), guide: str | None = None,
     blend: Annotated[Blend, Parameter(name="blend")] = Blend(), drift: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:  # fmt: skip
     """Draw a run's subject: likeness generate RUN "a {} on the beach" --seeds 0-3
@@ -69,9 +69,11 @@ def generate(
         Another run whose LoRA is added, and how strongly: --with RUN:0.8. May be given several times.
     guide
         DreamBlend: the step of an earlier checkpoint, whose layout the picture takes; 0 is the base itself. The run needs --checkpoints.
+        Or choose: the least learned guides the most learned (or --checkpoint), as `likeness choose` scored them.
     drift
         Draw what training should have left alone instead: other things with each seed and the class alone, by the run and by the base. `evaluate` then says how far they moved.
     """
+    from ..workflow.choosing import to_blend
     from ..workflow.demo import NEW_SCENES
     from ..workflow.generating import generate as draw
     from ..workflow.generating import steps_to_draw
@@ -80,10 +82,14 @@ def generate(
         raise UserError("generate: --drift has prompts of its own and is about this run alone. Leave out prompts, --with and --guide.")
     opened, written = run_at(run), 0
     for step in (chosen := steps_to_draw(opened, checkpoint)):
+        guiding = step_or_choose(guide)
+        if guiding == "choose":
+            guiding, step = to_blend(opened, step)
+            progress().say(f"checkpoint {guiding} guides checkpoint {step}")
         written += len(draw(
             opened, prompts or NEW_SCENES, parse_seeds(seeds), progress(), step=step, steps=steps, guidance_scale=guidance_scale,
             negative=negative_prompt, beside_base=beside_base, base_name=base, others=[_weighted(each) for each in with_],
-            guide=guide, how=blend, drift=drift,
+            guide=guiding, how=blend, drift=drift,
         ))  # fmt: skip
     print(f"{written} new pictures in {run / ('drift' if drift else 'pictures')}")
     print(f"next: likeness {'choose' if len(chosen) > 1 else 'evaluate'} {run}")

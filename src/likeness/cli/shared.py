@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
@@ -42,3 +42,13 @@ def parse_seeds(text: str, flag: str = "--seeds") -> list[int]:
     except ValueError:
         pass
     raise UserError(f"{flag} {text!r}: must be numbers such as 0-3 or 1,5,7.")
+
+
+def step_or_choose(text: str | None) -> Any:
+    """--guide as it is typed: a step, "choose", or nothing."""
+    if text is None or text == "choose":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise UserError(f"--guide {text!r}: must be the step of a checkpoint, 0 for the base, or choose.") from None

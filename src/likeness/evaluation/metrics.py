@@ -83,6 +83,21 @@ def identify(pictures: np.ndarray, candidates: Sequence[np.ndarray]) -> np.ndarr
     return np.stack([subject_similarity_mean(pictures, references) for references in candidates], axis=1).argmax(axis=1)
 
 
+def alike(maps: np.ndarray) -> float:
+    """How much words look at the same: mean correlation over pixels of all pairs of their attention maps. 1: one map for all. [words, pixels], words >= 2
+
+    What DreamBlend (arXiv 2411.19390, figure 3) shows in pictures and calls the collapse of attention. Words share a pixel's attention with the sentence's
+    beginning, so some correlation is always there: compare numbers of one prompt, not of two. A map without any contrast is like none: 0.
+    """
+    if maps.ndim != 2 or len(maps) < 2:
+        raise ValueError(f"maps of shape {maps.shape}: pairs need two words or more, [words, pixels]")
+    centred = maps - maps.mean(axis=1, keepdims=True)
+    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
+    unit = np.divide(centred, lengths, out=np.zeros_like(centred), where=lengths > 1e-12)
+    upper = np.triu_indices(len(maps), 1)
+    return float((unit @ unit.T)[upper].mean())
+
+
 def is_blank(picture: Image.Image) -> bool:
     """Whether a picture is one colour all over: what a safety checker or a NaN leaves. Count these and say how many."""
     return all(low == high for low, high in picture.convert("RGB").getextrema())  # pyright: ignore[reportGeneralTypeIssues]

@@ -3,7 +3,7 @@
     run.json        RunRecord                        recipe.toml     reproduces the run by itself
     photos.jsonl    every file that was offered      photos/00.png   the copies that are trained on
     journal.jsonl   one line a step                  checkpoints/000800/  resume/000800/  (resume: the newest two)
-    previews/       pictures/{index.jsonl, *.png}    scores.json  report.html  output/
+    previews/       pictures/{index.jsonl, *.png}    attention/*.{png, json}  scores.json  report.html  output/
     drift/{index.jsonl, *.png}       what training should have left alone, drawn before and after
     run.pid         while a process works on it
 
@@ -211,6 +211,17 @@ class RunFolder:
         lines = read_lines(folder / "index.jsonl")
         saved = [SavedPicture(folder / Path(line["file"]).name, Settings(**line["settings"]), line["labels"]) for line in lines]
         return [picture for picture in saved if picture.path.is_file()]
+
+    # attention/
+
+    def write_attention(self, prompt: str, panels: Mapping[str, Image.Image], content: Mapping[str, Any]) -> list[Path]:
+        """Panels of where a prompt's words are looked for, by name, then what they show as numbers. Those of the same prompt are replaced."""
+        folder, name = self.path / "attention", safe_name(prompt)
+        paths = [folder / f"{name}-{part}.png" for part in panels]
+        for path, panel in zip(paths, panels.values()):
+            save_picture(panel, path)
+        write_json(folder / f"{name}.json", {**content, "panels": [path.name for path in paths]})
+        return [*paths, folder / f"{name}.json"]
 
     # scores.json, report.html, output/
 

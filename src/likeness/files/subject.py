@@ -125,7 +125,7 @@ def _read(path: Path, resolution: int) -> Photo:
     mended = decoded.mended
     if min(decoded.width, decoded.height) < resolution:
         mended = (*mended, f"enlarged from {decoded.width}x{decoded.height}")
-    return Photo(name, digest, decoded.width, decoded.height, mended, True, None, _square(decoded.image, resolution))
+    return Photo(name, digest, decoded.width, decoded.height, mended, True, None, squared(decoded.image, resolution))
 
 
 def _printable(name: str) -> str:
@@ -134,7 +134,7 @@ def _printable(name: str) -> str:
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
-def _square(image: Image.Image, resolution: int) -> Image.Image:
+def squared(image: Image.Image, resolution: int) -> Image.Image:
     """Short side to `resolution`, then the middle. A fresh picture: nothing of the file's metadata comes along."""
     size, left, top = _scaled(*image.size, resolution)
     resized = image.resize(size, Image.Resampling.LANCZOS)

@@ -68,6 +68,16 @@ def read_all(tokenizer: CLIPTokenizer, prompts: Sequence[str], words: Mapping[st
     return torch.tensor(rows)
 
 
+def places(tokenizer: CLIPTokenizer, prompt: str, words: Mapping[str, Sequence[int]]) -> list[tuple[str, list[int]]]:
+    """The prompt's words and where each stands in its row of `read_all`, as far as it is read; a word of several pieces at several places."""
+    found, at = [], 1  # behind the beginning
+    for word in prompt.split():
+        length = len(read(tokenizer, word, words))
+        found.append((word, [place for place in range(at, at + length) if place < tokenizer.model_max_length - 1]))
+        at += length
+    return [(word, where) for word, where in found if where]
+
+
 def check_word(word: str) -> None:
     """Refuse a word that could be part of ordinary words; raises UserError."""
     if not re.fullmatch(r"<[^<>\s]+>", word):

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from likeness.evaluation.statistics import Estimate
 from likeness.files.atomic import write_bytes
+from likeness.report.blended import blended_section
 from likeness.report.embedding import data_uris
 from likeness.report.facts import commands_of, facts_of, hashes_of
 from likeness.report.plots import loss_curve, score_plot
@@ -105,6 +106,7 @@ def _page(run: Run) -> str:
             metric_names=METRICS,
             plots=score_plots(list(scores.rows.items())),
             uris=uris,
+            blended=blended_section(environment(), run.folder),
             choice=choice,
             steps=steps,
             step_rows=over_steps,

@@ -159,8 +159,8 @@ def _drawn(folder: Path) -> list[Drawn]:
         if file in ("", "..") or Path(file).name != file or "\0" in file:
             continue  # only what lies in pictures/: an index from elsewhere must not pull other files into the page
         settings, labels = _dict(line.get("settings")), _dict(line.get("labels"))
-        if labels.get("model") == "blended":
-            continue  # the page's grids show one checkpoint beside the base
+        if labels.get("model") in ("blended", "edited"):
+            continue  # the page's grids show one checkpoint beside the base; those are blended.py's
         prompt = str(settings.get("prompt", ""))
         drawn.append(
             Drawn(

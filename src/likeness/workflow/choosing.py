@@ -39,6 +39,20 @@ def choose(
     return choice
 
 
+def to_blend(run: RunFolder, edit: int | None = None) -> tuple[int, int]:
+    """The checkpoints to blend, (guidance, edit), by what `choose` has scored: the least learned guides the most learned, or the one that is given."""
+    choice = choose_checkpoint((run.scores() or {}).get("each", []))
+    if choice is None:
+        raise UserError(f"--guide choose: {run.path} has no scores of several checkpoints yet. Score them first: likeness choose {run.path}")
+    edit = choice.overfit if edit is None else edit
+    if choice.underfit >= edit:
+        raise UserError(
+            f"--guide choose: the checkpoint that follows prompts best, {choice.underfit}, is no earlier than the one to guide, {edit}, so there is nothing that it "
+            f"has lost. Draw {choice.step} unguided, or give a step: --guide {min(point.step for point in choice.points)} --checkpoint {max(point.step for point in choice.points)}"
+        )
+    return choice.underfit, edit
+
+
 def table(choice: Choice) -> str:
     """Each checkpoint's scores, what lies on the front, and the choice with its reason."""
     lines = [f"{'step':>6}  {'likeness (DINO)':24} {'obedience (CLIP-T)':24} {'F1':24}"]

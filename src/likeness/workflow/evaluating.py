@@ -83,7 +83,8 @@ def evaluate(
 ) -> dict[str, Any]:  # fmt: skip
     """Score the pictures of a run, or some of them, and write scores.json."""
     recipe = run.recipe(stage_types())
-    saved = [p for p in run.pictures() if " + " not in (p.settings.checkpoint or "") and only(p)]  # those with other runs' LoRAs show something else
+    # those with other runs' LoRAs show something else, edited photos a scene that nobody asked for
+    saved = [p for p in run.pictures() if " + " not in (p.settings.checkpoint or "") and p.labels.get("model") != "edited" and only(p)]
     if not any(p.labels.get("model") == "personalized" for p in saved):
         raise UserError(f"{run.path}: has no pictures to score. Draw some first: likeness generate {run.path}")
     if not any(p.image for p in run.photos()):

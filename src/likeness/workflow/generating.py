@@ -20,6 +20,7 @@ from ..model.trajectory import BATCH
 from ..sampling.dreamblend import blend
 from ..sampling.options import Blend
 from ..sampling.plain import sample
+from ..sampling.steering import watch_of
 from .progress import Progress
 from .stack import check_beside, check_same_base, device_for, method_class, put_beside, put_on, read_card, sampling_of
 from .stopping import Stopped, stop_request
@@ -85,13 +86,16 @@ def generate(
     drift        instead of templates: prompts of other things and the class alone, by the base and by the run, on a shelf of their own
     """
     checkpoint = checkpoint_of(run, step)
-    guiding = _guide_of(run, checkpoint, guide, others)
+    guiding = guide_of(run, checkpoint, guide, others)
     added = [(checkpoint_of(other), strength, other.name) for other, strength in others]
     card = read_card(checkpoint)
     asked_for = {k: v for k, v in (("steps", steps), ("guidance_scale", guidance_scale)) if v is not None}
     wanted = {"sampler": "DDIM", **card["sampling"]} | asked_for
-    _check(wanted, seeds, guide)
+    check_sampling(wanted, seeds, guide)
     base = Base.open(base_name or card["base"]["name"], device_for())
+    blended = how or Blend()
+    if guide is not None:
+        watch_of(base, blended)  # its maps exist
     plain = wanted if wanted["sampler"] == "DDIM" else sampling_of(base, [])  # the base was not distilled with what lies on it
     check_same_base(card, base, checkpoint)
     for other, strength, _ in added:
@@ -119,7 +123,6 @@ def generate(
     if guide is None:
         asked = [(settings(job.prompt, job.seed, mark), job, "personalized", checkpoint.step) for job in jobs]
         return written + _draw(run, model.base, asked, progress, "pictures")
-    blended = how or Blend()
     asked = []
     for job in jobs:
         used = settings(job.prompt, job.seed, mark).model_copy(update={"options": {"guide": guide, **blended.model_dump()}})
@@ -151,7 +154,7 @@ def steps_to_draw(run: RunFolder, asked: str | None) -> list[int | None]:
         raise UserError(f"--checkpoint {asked!r}: must be a step, steps such as 100,200, or all. This run has {', '.join(map(str, kept)) or 'none'}.") from None
 
 
-def _guide_of(run: RunFolder, checkpoint: Checkpoint, guide: int | None, others: Sequence[Any]) -> Checkpoint | None:
+def guide_of(run: RunFolder, checkpoint: Checkpoint, guide: int | None, others: Sequence[Any]) -> Checkpoint | None:
     """The checkpoint that guides another of the same run; None for the base itself, or where nothing guides."""
     if guide is None:
         return None
@@ -174,7 +177,7 @@ def checkpoint_of(run: RunFolder, step: int | None = None) -> Checkpoint:
     return checkpoint
 
 
-def _check(sampling: Mapping[str, Any], seeds: Sequence[int], guide: int | None) -> None:
+def check_sampling(sampling: Mapping[str, Any], seeds: Sequence[int], guide: int | None) -> None:
     if sampling["sampler"] == "LCM":
         if sampling["steps"] > MOST_FEW_STEPS:
             raise UserError(f"--steps {sampling['steps']}: must be from 1 to {MOST_FEW_STEPS}; this run was distilled to draw in few.")
