@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from likeness.files.recipe import recipe_from_dict
-from likeness.model.base import Base, Conditioning
+from likeness.model.base import Base
+from likeness.model.denoiser import Conditioning
 from likeness.workflow.fitting import fit
 from likeness.workflow.generating import generate
 from likeness.workflow.progress import Silent

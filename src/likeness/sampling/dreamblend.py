@@ -17,7 +17,8 @@ from PIL import Image
 from torch import Tensor
 
 from ..model.attention import watched
-from ..model.base import Base, Conditioning
+from ..model.base import Base
+from ..model.denoiser import Conditioning
 from ..model.trajectory import BATCH, guided, initial_latents
 from .options import Blend
 

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, UNet2DConditionModel
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import (
     CLIPTextConfig,
@@ -133,6 +133,23 @@ def build_unet(text_width: int) -> UNet2DConditionModel:
         sample_size=SIZE // LATENT_PATCH, in_channels=LATENT_CHANNELS, out_channels=LATENT_CHANNELS, layers_per_block=2, **levels,
         attention_head_dim=6, cross_attention_dim=text_width, norm_num_groups=16, use_linear_projection=True,
     )  # fmt: skip
+
+
+def build_upscaler() -> UNet2DConditionModel:
+    """Pixels, as DeepFloyd IF's second stage has them: the large picture, noisy, beside the enlarged one. No attention, no words."""
+    levels: dict[str, Any] = {  # annotated in diffusers as tuples of four
+        "down_block_types": ("DownBlock2D",) * 4, "up_block_types": ("UpBlock2D",) * 4, "block_out_channels": (16, 32, 64, 96),
+        "mid_block_type": "UNetMidBlock2D",
+    }  # fmt: skip
+    return UNet2DConditionModel(
+        sample_size=2 * SIZE, in_channels=6, out_channels=3, layers_per_block=1, **levels, norm_num_groups=1, class_embed_type="timestep",
+        resnet_time_scale_shift="scale_shift",
+    )  # fmt: skip
+
+
+def build_pixel_scheduler(prediction_type: str) -> DDPMScheduler:
+    """DeepFloyd IF's cosine schedule (Nichol & Dhariwal 2021, arXiv 2102.09672), on pixels, which lie between -1 and 1; few steps begin at its end."""
+    return DDPMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type=prediction_type, variance_type="fixed_small", clip_sample=True, timestep_spacing="trailing")
 
 
 def build_scheduler() -> DDIMScheduler:

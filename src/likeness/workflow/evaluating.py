@@ -89,7 +89,8 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
     photos = [(p.name, p.image) for p in run.photos() if p.image and p.subject == 0]
     references = References.of([image for _, image in photos], judges)
     subject = toybox_subject(recipe.subject.photos)
-    world = WorldScores(subject, candidates_for(subject, judges, references.dino), judges.clip) if subject else None
+    size = photos[0][1].width  # whoever stands beside the photos and pictures is drawn as large
+    world = WorldScores(subject, candidates_for(subject, judges, references.dino, size), judges.clip) if subject else None
     last = max(p.labels.get("checkpoint", 0) for p in saved)
     together = _together(run, recipe, saved)
     alone = [p for p in saved if p not in together] or saved
@@ -104,7 +105,7 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
             if kind == "personalized":
                 each, copies = _each(chosen, seen, judges, references), copied(seen.rows(of_last), photos)
         go_on(1 if kind == "personalized" else 2)
-    rows += _bounds(world, alone, judges, references)
+    rows += _bounds(world, alone, judges, references, size)
     if together:
         rows += _pairs(run, recipe, [p for p in together if p.labels.get("checkpoint", 0) in (0, last)], judges)
     go_on(4)
@@ -155,15 +156,15 @@ def pair_candidates(subjects: tuple[NamedSubject, NamedSubject], judges: Judges,
     return [[*candidates_for(subject, judges, mine), other] for subject, mine, other in zip(subjects, photos, reversed(photos))]
 
 
-def candidates_for(subject: NamedSubject, judges: Judges, references: np.ndarray) -> list[np.ndarray]:
+def candidates_for(subject: NamedSubject, judges: Judges, references: np.ndarray, size: int = 64) -> list[np.ndarray]:
     """The subject's photos first, then those of ten others of its class of whom the same words are true."""
     others = distractors(subject, DISTRACTORS, same_words=True)
     seed = seed_of(f"candidates/{subject.name}")
-    return [references, *(judges.dino.pictures(_photographed(other, seed + n)) for n, other in enumerate(others))]
+    return [references, *(judges.dino.pictures(_photographed(other, seed + n, size)) for n, other in enumerate(others))]
 
 
-def _photographed(appearance: Appearance, seed: int) -> list[Image.Image]:
-    return [draw(scene, 64) for scene in photo_scenes(appearance, 5, seed)]
+def _photographed(appearance: Appearance, seed: int, size: int) -> list[Image.Image]:
+    return [draw(scene, size) for scene in photo_scenes(appearance, 5, seed)]
 
 
 def _seen(saved: list[SavedPicture], judges: Judges) -> Seen:
@@ -181,7 +182,7 @@ def _each(saved: list[SavedPicture], seen: Seen, judges: Judges, references: Ref
     ]
 
 
-def _bounds(world: WorldScores | None, saved: list[SavedPicture], judges: Judges, references: References) -> list[dict[str, Any]]:
+def _bounds(world: WorldScores | None, saved: list[SavedPicture], judges: Judges, references: References, size: int) -> list[dict[str, Any]]:
     """Floor and ceiling rows, as far as they can be had."""
     if world is None:
         return photos_against_photos(references)
@@ -191,14 +192,14 @@ def _bounds(world: WorldScores | None, saved: list[SavedPicture], judges: Judges
         "ceiling: the true subject in the asked scenes": subject.appearance,
     }
     for name, appearance in bounds.items():
-        images, prompts = true_pictures(subject.class_noun, appearance, sorted({p.labels["class_prompt"] for p in saved}))
+        images, prompts = true_pictures(subject.class_noun, appearance, sorted({p.labels["class_prompt"] for p in saved}), size=size)
         scores = scores_of(Seen.of([""] * len(images), images, prompts, prompts, judges), judges, references, world)
         del scores["clip_t"]  # nobody typed these prompts
         rows.append({"name": name, "scores": scores})
     return rows
 
 
-def true_pictures(class_noun: str, appearance: Appearance, class_prompts: list[str], each: int = 4) -> tuple[list[Image.Image], list[str]]:
+def true_pictures(class_noun: str, appearance: Appearance, class_prompts: list[str], each: int = 4, size: int = 64) -> tuple[list[Image.Image], list[str]]:
     """What an individual looks like in the scenes of the prompts that the world knows; elsewhere in its photos' scenes."""
     known = {said(p.template, class_noun): p for p in prompts_for(class_noun)}
     images, prompts = [], []
@@ -206,6 +207,6 @@ def true_pictures(class_noun: str, appearance: Appearance, class_prompts: list[s
         for n in range(each):
             seed = seed_of(f"truth/{prompt}/{n}")
             scene = known[prompt].scene(appearance, seed) if prompt in known else photo_scenes(appearance, 1, seed)[0]
-            images.append(draw(scene, 64))
+            images.append(draw(scene, size))
             prompts.append(prompt)
     return images, prompts

@@ -14,11 +14,14 @@ from ..files.errors import UserError
 from ..files.picture import Settings
 from ..files.prompts import said
 from ..files.run_folder import RunFolder
+from ..methods.super_resolution import Spec as Upscaling
 from ..model.base import Base
+from ..model.cascade import attached_upscaler
 from ..model.trajectory import BATCH
 from ..sampling.dreamblend import blend
 from ..sampling.options import Blend
 from ..sampling.plain import sample
+from .drawing import enlarged, picture_size
 from .fitting import device_for
 from .progress import Progress
 from .stack import check_beside, check_same_base, method_class, put_beside, put_on, read_card, sampling_of
@@ -63,7 +66,8 @@ def _filled(template: str, names: Sequence[str]) -> str:
 def generate(
     run: RunFolder, templates: Sequence[str], seeds: Sequence[int], progress: Progress, *, step: int | None = None, steps: int | None = None,
     guidance_scale: float | None = None, negative: str = "", beside_base: bool = True, base_name: str | None = None,
-    others: Sequence[tuple[RunFolder, float]] = (), guide: int | None = None, how: Blend | None = None,
+    others: Sequence[tuple[RunFolder, float]] = (), guide: int | None = None, how: Blend | None = None, upscaler: str | None = None,
+    noise_level: int | None = None,
 ) -> list[Path]:  # fmt: skip
     """Pictures of every prompt and seed, saved in the run. What is there already, drawn with the same settings, is not drawn again.
 
@@ -72,6 +76,8 @@ def generate(
     beside_base  also draw the base's picture of the same prompt with the class noun, from the same noise
     others       runs whose LoRA is added, and how strongly
     guide        DreamBlend: the step of the earlier checkpoint whose attention guides this one, 0 for the base itself; and how
+    upscaler     a super-resolution stage that was not trained, for a run that trained none; it is told the class noun alone
+    noise_level  of the small pictures that the stage is shown
     """
     checkpoint = checkpoint_of(run, step)
     guiding = _guide_of(run, checkpoint, guide, others)
@@ -82,23 +88,26 @@ def generate(
     _check(wanted, seeds, guide)
     base = Base.open(base_name or card["base"]["name"], device_for())
     plain = wanted if wanted["sampler"] == "DDIM" else sampling_of(base, [])  # the base was not distilled with what lies on it
+    second = _second_stage(base, wanted, upscaler, noise_level)
+    wanted, plain = wanted | second, plain | second
     check_same_base(card, base, checkpoint)
     for other, strength, _ in added:
         check_beside(base, other, strength)
     cards = [card, *(read_card(other) for other, _, _ in added)]
+    size = picture_size(base, wanted)
     jobs = jobs_for(templates, [subject for each in cards for subject in (each["subject"], *each.get("others", []))], seeds)
 
     def settings(prompt: str, seed: int, mark: str | None) -> Settings:
         how_drawn: dict[str, Any] = {key: (wanted if mark else plain)[key] for key in ("sampler", "steps", "guidance_scale")}
         return Settings(
-            prompt=prompt, negative_prompt=negative, **how_drawn, seed=seed,
-            width=base.resolution, height=base.resolution, model=base.name, model_hash=base.hash, checkpoint=mark,
+            prompt=prompt, negative_prompt=negative, **how_drawn, seed=seed, width=size, height=size, model=base.name, model_hash=base.hash,
+            checkpoint=mark, options=second,
         )  # fmt: skip
 
     written = []
     if beside_base:
         asked = [(settings(job.class_prompt, job.seed, None), job, "base", 0) for job in jobs]
-        written += _draw(run, base, asked, progress, "base pictures")
+        written += _draw(run, base, asked, progress, "base pictures", second)
     model = put_on(base, checkpoint)
     mark = f"{run.name}/{checkpoint.step}"
     for other, strength, name in added:
@@ -108,16 +117,34 @@ def generate(
     _warn(base, jobs, [] if captioned else [model.called, *(each["subject"]["called"] for each in cards[1:]), *(s["called"] for s in card.get("others", []))], progress)
     if guide is None:
         asked = [(settings(job.prompt, job.seed, mark), job, "personalized", checkpoint.step) for job in jobs]
-        return written + _draw(run, model.base, asked, progress, "pictures")
+        return written + _draw(run, model.base, asked, progress, "pictures", second)
     blended = how or Blend()
     asked = []
     for job in jobs:
-        used = settings(job.prompt, job.seed, mark).model_copy(update={"options": {"guide": guide, **blended.model_dump()}})
+        used = settings(job.prompt, job.seed, mark).model_copy(update={"options": {"guide": guide, **blended.model_dump(), **second}})
         asked.append((used, job, "blended", checkpoint.step))
     earlier = Base.open(base_name or card["base"]["name"], device_for())
     if guiding:
         put_on(earlier, guiding)
-    return written + _draw(run, base, asked, progress, "blended pictures", (earlier, blended))
+    return written + _draw(run, base, asked, progress, "blended pictures", second, (earlier, blended))
+
+
+def _second_stage(base: Base, wanted: Mapping[str, Any], upscaler: str | None, noise_level: int | None) -> dict[str, Any]:
+    """How a super-resolution stage draws, as {"upscaler": …}: the card's, or one that was not trained; {} where none is wanted."""
+    how = wanted.get("upscaler")
+    if how and upscaler not in (None, how["name"]):
+        raise UserError(f"--upscaler {upscaler}: this run has trained {how['name']}. Leave --upscaler out.")
+    if upscaler and not how:
+        advised = Upscaling.model_validate({**base.advice.get("super_resolution", {}), "upscaler": upscaler})
+        how = {**advised.drawing(), "hash": attached_upscaler(base, upscaler).hash}
+    if noise_level is not None:
+        if not how:
+            raise UserError("--noise-level: this run has no super-resolution stage. Name one with --upscaler, or train the recipe cascade.")
+        most = attached_upscaler(base, how["name"]).levels - 1
+        if not 0 <= noise_level <= most:
+            raise UserError(f"--noise-level {noise_level}: must be from 0 to {most}.")
+        how = how | {"noise_level": noise_level}
+    return {"upscaler": how} if how else {}
 
 
 def steps_to_draw(run: RunFolder, asked: str | None) -> list[int | None]:
@@ -178,14 +205,16 @@ def _warn(base: Base, jobs: Sequence[Job], called: Sequence[str], progress: Prog
             progress.say(f"warning: {prompt!r} is longer than the text encoder reads; this is cut off: {lost!r}")
 
 
-def _draw(run: RunFolder, base: Base, asked: list, progress: Progress, title: str, guided: tuple[Base, Blend] | None = None) -> list[Path]:
+def _draw(run: RunFolder, base: Base, asked: list, progress: Progress, title: str, second: Mapping[str, Any], guided: tuple[Base, Blend] | None = None) -> list[Path]:
     known = {(p.settings.model_dump_json(), p.labels.get("model")) for p in run.pictures()}
     asked = [a for a in asked if (a[0].model_dump_json(), a[2]) not in known]
     if not asked:
         return []
     first: Settings = asked[0][0]
     wanted = [a[0].prompt for a in asked], [a[0].seed for a in asked], first.steps, first.guidance_scale
-    drawn = blend(guided[0], base, *wanted, guided[1], first.negative_prompt) if guided else sample(base, *wanted, first.negative_prompt, sampler=first.sampler)
+    small = blend(guided[0], base, *wanted, guided[1], first.negative_prompt) if guided else sample(base, *wanted, first.negative_prompt, sampler=first.sampler)
+    heard = [job.class_prompt if second and not second["upscaler"].get("trained") else settings.prompt for settings, job, *_ in asked]  # what it never learned it is not told
+    drawn = enlarged(base, small, heard, wanted[1], second, first.negative_prompt)
     paths, began = [], time.monotonic()
     with stop_request() as stop, progress.task(title, len(asked)) as task:
         for picture, (settings, job, kind, step) in zip(drawn, asked):
