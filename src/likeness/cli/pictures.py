@@ -38,7 +38,7 @@ def generate(
     run: Path, *prompts: str, seeds: str = "0-3", checkpoint: str | None = None, steps: int | None = None, guidance_scale: float | None = None,
     negative_prompt: str = "", base: str | None = None, beside_base: bool = True,
     with_: Annotated[tuple[str, ...], Parameter(name="--with", negative=())] = (), guide: int | None = None,
-    blend: Annotated[Blend, Parameter(name="blend")] = Blend(),
+    blend: Annotated[Blend, Parameter(name="blend")] = Blend(), upscaler: str | None = None, noise_level: int | None = None,
 ) -> None:  # fmt: skip
     """Draw a run's subject: likeness generate RUN "a {} on the beach" --seeds 0-3
 
@@ -66,6 +66,10 @@ def generate(
         Another run whose LoRA is added, and how strongly: --with RUN:0.8. May be given several times.
     guide
         DreamBlend: the step of an earlier checkpoint, whose layout the picture takes; 0 is the base itself. The run needs --checkpoints.
+    upscaler
+        A super-resolution stage that enlarges the pictures of a run which trained none: toybox, a folder or a hub id. It is told the class noun alone.
+    noise_level
+        How much a picture is noised before it is enlarged; more leaves more to be made up. Default: what the run was given.
     """
     from ..workflow.demo import NEW_SCENES
     from ..workflow.generating import generate as draw
@@ -76,7 +80,7 @@ def generate(
         written += len(draw(
             opened, prompts or NEW_SCENES, parse_seeds(seeds), progress(), step=step, steps=steps, guidance_scale=guidance_scale,
             negative=negative_prompt, beside_base=beside_base, base_name=base, others=[_weighted(each) for each in with_],
-            guide=guide, how=blend,
+            guide=guide, how=blend, upscaler=upscaler, noise_level=noise_level,
         ))  # fmt: skip
     print(f"{written} new pictures in {run / 'pictures'}")
     print(f"next: likeness {'choose' if len(chosen) > 1 else 'evaluate'} {run}")

@@ -33,7 +33,9 @@ class Spec(CaptionedStage):
     method: ClassVar[str] = "super_resolution"
     decides: ClassVar[tuple[str, ...]] = ("upscaler",)
 
-    upscaler: str = Field(default="toybox", min_length=1, description="The pretrained super-resolution stage: toybox, a local folder or a hub id, built as DeepFloyd IF's second stage.")
+    upscaler: str | None = Field(
+        default=None, min_length=1, description="The pretrained super-resolution stage: a local folder or a hub id, built as DeepFloyd IF's second stage. Default: the base's own, if its folder names one; toybox does."
+    )  # fmt: skip
     learning_rate: float = Field(default=5e-6, gt=0, le=1, description="Step size of AdamW after the warm-up. Default from diffusers' DeepFloyd IF example, for batches of 12 and more.")
     noise_least: int = Field(default=0, ge=0, le=999, description="Least noise level of the small picture in training, of the schedule's 1000.")
     noise_most: int = Field(

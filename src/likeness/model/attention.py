@@ -14,6 +14,7 @@ import torch
 from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 
+from ..files.errors import UserError
 
 class Enough(Exception):
     """The last layer that was asked for has been seen."""
@@ -58,6 +59,8 @@ def watched(unet: nn.Module, largest: int, rows: slice = slice(None), until: str
     """
     maps = Maps(rows, until)
     layers = {name: module for name, module in unet.named_modules() if name.endswith("attn2") and isinstance(module, Attention)}
+    if not layers:
+        raise UserError("attention maps: this base mixes words and picture in one attention, so it has none of words alone. DreamBlend (--guide) needs another base.")
     usual = {name: layer.processor for name, layer in layers.items()}
     for name, layer in layers.items():
         layer.processor = _Openly(name, usual[name], largest, maps)  # type: ignore[assignment]  # not set_processor: it would log

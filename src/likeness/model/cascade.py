@@ -67,11 +67,11 @@ def enlarged(pictures: Tensor, size: int) -> Tensor:
     return F.interpolate(pictures, (size, size), mode="bilinear", align_corners=True)
 
 
-def attached_upscaler(base: Base, name: str) -> Upscaler:
+def attached_upscaler(base: Base, name: str | None) -> Upscaler:
     """The super-resolution stage of a base, opened once: whoever trains it and whoever draws with it meet the same one. Raises UserError."""
     folder = find_upscaler(name)
     if base.upscaler is None:
-        opened = Upscaler(folder, name, base.device, base)
+        opened = Upscaler(folder, str(name), base.device, base)
         with torch.no_grad():
             said = base.condition([""]).states.shape[-1]
         if opened.hears not in (None, said):

@@ -40,8 +40,10 @@ def find_base(name: str) -> Path:
     return vetted(_found(name, TOYBOX, "--base"))
 
 
-def find_upscaler(name: str) -> Path:
-    """The local folder of a super-resolution stage, named as a base is."""
+def find_upscaler(name: str | None) -> Path:
+    """The local folder of a super-resolution stage, named as a base is. Raises UserError also where none is named."""
+    if name is None:
+        raise UserError("super_resolution: no stage is named that enlarges this base's pictures. Give it with --upscaler: a folder or hub id such as DeepFloyd/IF-II-L-v1.0.")
     return vetted_upscaler(_found(name, TOYBOX_UPSCALER, "--upscaler"))
 
 

@@ -54,8 +54,9 @@ def pretrain(plan: Plan, sheet: Sheet, stages: Iterable[str] = STAGES) -> None:
 
 
 def install(plan: Plan) -> None:
-    """Put base and judges in place of the embedded ones; the base's advice stays."""
+    """Put base, super-resolution stage and judges, as far as they were trained, in place of the embedded ones."""
     here = Path(__file__).parent
-    for name in ("base", "judges"):
-        shutil.copytree(plan.folder / name, here / name, dirs_exist_ok=True)
-        follow_umask([path for path in (here / name).rglob("*") if path.is_file()], here)  # safetensors leaves 0600
+    for name in ("base", "upscaler", "judges"):
+        if (plan.folder / name).exists():
+            shutil.copytree(plan.folder / name, here / name, dirs_exist_ok=True)
+            follow_umask([path for path in (here / name).rglob("*") if path.is_file()], here)  # safetensors leaves 0600

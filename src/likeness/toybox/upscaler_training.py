@@ -1,7 +1,8 @@
 """The toybox's super-resolution stage from nothing: 64 pixels to 128, as the second stage of DeepFloyd IF works.
 
-A pair is a render of 128 pixels and its half, enlarged again and noised at a level that the network is told. Half of the halves
-have passed the base's autoencoder, since that is where the pictures come from that it will be given.
+A pair is a render of 128 pixels and its half, enlarged again and noised at a level that the network is told. Every other half
+has passed the base's autoencoder, since that is where the pictures come from that it will be given. The network predicts the picture and not its noise: most of the
+picture it is shown, and the noise it would have to carry through its few channels.
 """
 
 from __future__ import annotations
@@ -38,30 +39,29 @@ def train_upscaler(plan: Plan, sheet: Sheet) -> None:
     network, average = (on_device(plan, models.build_upscaler()) for _ in range(2))
     average.load_state_dict(network.state_dict())
     average.requires_grad_(False)
-    scheduler, noising = models.build_pixel_scheduler("v_prediction"), models.build_pixel_scheduler("epsilon")
+    scheduler, noising = models.build_pixel_scheduler("sample"), models.build_pixel_scheduler("epsilon")
 
     def shares_at(step: int) -> list[Share]:
         rng, _ = seeded(plan.seed, "upscaler", step)
         x = to_tensor(plan, pictures.take(rng.integers(len(pictures), size=BATCH)))
         small = F.avg_pool2d(x, 2)
-        small[::2] = reconstructed(plan, vae, small[::2])
-        levels = torch.randint(LEVELS, (BATCH,))
+        small = torch.where((torch.rand(BATCH) < 0.5)[:, None, None, None].to(x.device), reconstructed(plan, vae, small), small)
+        levels = (torch.rand(BATCH).square() * LEVELS).long()  # half of them below a quarter: what pictures are drawn at
         told = noising.add_noise(enlarged(small, x.shape[-1]), torch.randn(x.shape), levels)  # type: ignore[arg-type]
         timesteps = ((torch.arange(BATCH) + torch.rand(BATCH)) * (1000 / BATCH)).long()
-        noise = torch.randn(x.shape)
-        noisy, target = scheduler.add_noise(x, noise, timesteps), scheduler.get_velocity(x, noise, timesteps)  # type: ignore[arg-type]
-        return [partial(loss_of, torch.cat([noisy, told], 1), timesteps, levels, target)]
+        noisy = scheduler.add_noise(x, torch.randn(x.shape), timesteps)  # type: ignore[arg-type]  # annotated as int32, takes int64
+        return [partial(loss_of, torch.cat([noisy, told], 1), timesteps, levels, x)]
 
-    def loss_of(seen: Tensor, timesteps: Tensor, levels: Tensor, target: Tensor) -> Losses:
+    def loss_of(seen: Tensor, timesteps: Tensor, levels: Tensor, x: Tensor) -> Losses:
         with half(plan):
             predicted = network(seen, timesteps, None, class_labels=levels).sample
-        return {"denoising": (predicted.float() - target).square().mean()}
+        return {"picture": (predicted.float() - x).square().mean()}
 
     def sample(path: Path) -> None:
         export_upscaler(average, plan.folder / "upscaler")
         save_enlarged(plan, plan.folder / "upscaler", sheet, path)
 
-    fit(plan, "upscaler", network, plan.upscaler_steps, shares_at, 3e-3, average, sample, muon=True)
+    fit(plan, "upscaler", network, plan.upscaler_steps, shares_at, 1e-3, average, sample, muon=True)
 
 
 @torch.no_grad()
@@ -75,7 +75,7 @@ def export_upscaler(network: UNet2DConditionModel, folder: Path) -> None:
     """An ordinary pipeline folder in half precision; it has no text encoder, since it reads no words."""
     nothing: dict[str, Any] = dict.fromkeys(("tokenizer", "text_encoder", "safety_checker", "feature_extractor", "watermarker"))
     pipeline = IFSuperResolutionPipeline(
-        **nothing, unet=network, scheduler=models.build_pixel_scheduler("v_prediction"),
+        **nothing, unet=network, scheduler=models.build_pixel_scheduler("sample"),
         image_noising_scheduler=models.build_pixel_scheduler("epsilon"), requires_safety_checker=False,
     )  # fmt: skip
     half_precision_folder(pipeline, folder)

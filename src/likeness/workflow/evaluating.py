@@ -89,7 +89,7 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
     photos = [(p.name, p.image) for p in run.photos() if p.image and p.subject == 0]
     references = References.of([image for _, image in photos], judges)
     subject = toybox_subject(recipe.subject.photos)
-    size = photos[0][1].width  # whoever stands beside the photos and pictures is drawn as large
+    size = max(p.settings.width for p in saved)  # whoever is compared with them is drawn as large
     world = WorldScores(subject, candidates_for(subject, judges, references.dino, size), judges.clip) if subject else None
     last = max(p.labels.get("checkpoint", 0) for p in saved)
     together = _together(run, recipe, saved)
