@@ -170,9 +170,9 @@ def tiny_folders(tmp_path_factory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def tiny_upscalers(tmp_path_factory) -> dict[str, Path]:
-    """A super-resolution stage for each base of `tiny_folders`."""
+    """A super-resolution stage for each base of `tiny_folders`, and "another" for the first three."""
     folder = tmp_path_factory.mktemp("upscalers")
-    return {kind: build_tiny_upscaler(folder / kind, width) for kind, width in WIDTHS.items()}
+    return {kind: build_tiny_upscaler(folder / kind, width) for kind, width in WIDTHS.items()} | {"another": build_tiny_upscaler(folder / "another", 16, seed=4)}
 
 
 @pytest.fixture(scope="session")

@@ -90,7 +90,7 @@ CASES = {
     "super_resolution": Case(
         quick={"steps": 3, "learning_rate": 1e-3, "draw_steps": 2},
         changed={
-            **CAPTIONED, "upscaler": "toybox", "noise_least": 15, "noise_most": 500, "noise_level": 300, "draw_steps": 1, "draw_guidance_scale": 2.0,
+            **CAPTIONED, "upscaler": "another", "noise_least": 15, "noise_most": 500, "noise_level": 300, "draw_steps": 1, "draw_guidance_scale": 2.0,
         },
         silent=("gradient_checkpointing",),
         learns={"learning_rate": 3e-3, "batch_size": 2},
@@ -139,10 +139,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("method", list(METHODS))
 
 
-def quick(method: str, upscalers: dict[str, Path], prediction: str) -> dict[str, Any]:
-    """The options that make a method quick on a tiny base, with the super-resolution stage that belongs to it where there must be one."""
-    belongs = {"upscaler": str(upscalers[prediction])} if "upscaler" in method_class(method).Spec.model_fields and prediction in upscalers else {}
-    return {**CASES[method].quick, **belongs}
+def filled(method: str, options: dict[str, Any], upscalers: dict[str, Path], prediction: str) -> dict[str, Any]:
+    """What makes a method quick on a tiny base, and options; a super-resolution stage is the base's own, or another that belongs to it too."""
+    whole = {**CASES[method].quick, **options}
+    if "upscaler" in method_class(method).Spec.model_fields and prediction in upscalers:
+        whole["upscaler"] = str(upscalers[whole.get("upscaler", prediction)])
+    return whole
 
 
 @pytest.fixture
@@ -207,7 +209,7 @@ class Attached:
 def attach(open_base: Callable[..., Base], subject: Subject, tiny_upscalers: dict[str, Path]) -> Callable[..., Attached]:
     def attached(method: str, prediction: str = "epsilon", subject: Subject = subject, **options: Any) -> Attached:
         kind, base = method_class(method), open_base(prediction)
-        stage = kind.Spec(**{**quick(method, tiny_upscalers, prediction), **options})
+        stage = kind.Spec(**filled(method, options, tiny_upscalers, prediction))
         size = (stage.photo_size(base.resolution),) * 2
         photos = [photo if photo.size == size else photo.resize(size) for photo in subject.photos]
         return Attached(attached_to(stage, base, 0, 0), base, stage, replace(subject, photos=photos))
@@ -218,7 +220,7 @@ def attach(open_base: Callable[..., Base], subject: Subject, tiny_upscalers: dic
 @pytest.fixture
 def recipe_of(tiny_folders: dict[str, Path], tiny_upscalers: dict[str, Path], photo_folder: Path) -> Callable[..., Recipe]:
     def recipe(*methods: str, prediction: str = "epsilon", seed: int = 0, **options: Any) -> Recipe:
-        stages = [{"method": m, **quick(m, tiny_upscalers, prediction), **options} for m in methods]
+        stages = [{"method": m, **filled(m, options, tiny_upscalers, prediction)} for m in methods]
         subject = {"photos": photo_folder, "class_noun": "dog"}
         return recipe_from_dict({"base": str(tiny_folders[prediction]), "seed": seed, "subject": subject, "stages": stages}, stage_types())
 

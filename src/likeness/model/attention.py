@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..files.errors import UserError
 
+
 class Enough(Exception):
     """The last layer that was asked for has been seen."""
 

@@ -21,7 +21,6 @@ from .generating import checkpoint_of
 from .progress import Progress
 from .stack import check_same_base, open_layer, put_beneath, read_card
 
-
 UNTOLD = "it has no text encoder of its own, so hand it the `prompt_embeds` of the first stage"
 
 
