@@ -221,7 +221,7 @@ def compare(*recipes: str, subjects: str = "all", seeds: str = "0", runs: Runs =
     Parameters
     ----------
     recipes
-        Methods, packaged recipes, or TOML files with stages. Default: every method and packaged recipe.
+        Methods, packaged recipes, or TOML files with stages. Default: every method and packaged recipe but those that enlarge pictures, whose size is another.
     subjects
         Such as toybox:biscuit,toybox:mimi or photos/dog=dog,photos/cup=cup. Default: the toybox's twenty open subjects.
     seeds
@@ -238,7 +238,8 @@ def compare(*recipes: str, subjects: str = "all", seeds: str = "0", runs: Runs =
     from ..world.subjects import OPEN_SUBJECTS
 
     chosen = [f"toybox:{s.name}" for s in OPEN_SUBJECTS] if subjects == "all" else subjects.split(",")
-    found = run_grid(recipes or (*METHODS, *packaged_recipes()), chosen, parse_seeds(seeds), runs, progress(), base, clip, dino)
+    alike = [name for name in (*METHODS, *packaged_recipes()) if name not in ("super_resolution", "cascade")]
+    found = run_grid(recipes or alike, chosen, parse_seeds(seeds), runs, progress(), base, clip, dino)
     print(table(found))
     print(f"figures of every cell: {runs / 'compare.json'}")
 

@@ -39,22 +39,18 @@ DREAMBOOTH = {
     "steps": 400, "learning_rate": 2e-4, "learning_rate_schedule": "plateau", "batch_size": 4, "prior_weight": 0.0, "class_pictures": 48, "class_steps": 25,
     "class_guidance_scale": 4.0,
 }  # fmt: skip
-UPSCALING = {
-    "upscaler": "toybox", "steps": 200, "learning_rate": 1e-3, "learning_rate_schedule": "plateau", "batch_size": 2, "gradient_accumulation": 1, "draw_steps": 4,
-    "draw_guidance_scale": 1.0,
-}  # fmt: skip
 ADVICE = {  # what suits this base, written beside it as likeness.json
     "sampling": {"steps": 25, "guidance_scale": 4.0},
     "dreambooth": DREAMBOOTH,
     "lora": {"steps": 300, "learning_rate": 4e-3, "learning_rate_schedule": "plateau", "batch_size": 4, "rank": 8},
     "textual_inversion": {"steps": 200, "learning_rate": 5e-2, "batch_size": 4, "gradient_accumulation": 1, "vectors": 4},
-    "super_resolution": UPSCALING,
+    "super_resolution": {"upscaler": "toybox"},
     "custom_diffusion": {"steps": 300, "learning_rate": 2e-3, "learning_rate_schedule": "plateau", "batch_size": 4, "prior_weight": 0.0, "augmentation": False},
     "two_stage": [
         {"steps": 50, "learning_rate": 5e-2, "batch_size": 4, "gradient_accumulation": 1},
         {"steps": 250, "learning_rate": 2e-4, "batch_size": 4, "checkpoints": [100]},
     ],
-    "cascade": [DREAMBOOTH, UPSCALING],
+    "cascade": [DREAMBOOTH, {"upscaler": "toybox"}],
     # The three regimes in their proportions: sums of the learning rates of .100, .040 and .008, where Stable Diffusion's are .0020, .0008 and .00015.
     "overfit": [{"steps": 200, "learning_rate": 5e-4, "batch_size": 2, "prior_weight": 0.0}],
     "balanced": [{
