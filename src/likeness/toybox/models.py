@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, UNet2DConditionModel
@@ -175,7 +175,7 @@ def _begin_as_the_enlargement(unet: Any, large: float = 3.0) -> None:
             out.weight[k, channel, 1, 1] = sign * scale
 
 
-def build_pixel_scheduler(prediction_type: str) -> DDPMScheduler:
+def build_pixel_scheduler(prediction_type: Literal["epsilon", "sample"]) -> DDPMScheduler:
     """DeepFloyd IF's cosine schedule (Nichol & Dhariwal 2021, arXiv 2102.09672), on pixels, which lie between -1 and 1; few steps begin at its end."""
     return DDPMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type=prediction_type, variance_type="fixed_small", clip_sample=True, timestep_spacing="trailing")
 
