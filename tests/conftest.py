@@ -112,11 +112,67 @@ def build_tiny_pipeline(folder: Path, prediction_type: str = "epsilon", seed: in
     return folder
 
 
+IF_WAYS = {  # of DeepFloyd IF's U-Nets, as scripts/convert_if.py of diffusers writes them
+    "mid_block_type": "UNetMidBlock2DSimpleCrossAttn", "addition_embed_type": "text", "addition_embed_type_num_heads": 2, "cross_attention_norm": "group_norm",
+    "resnet_time_scale_shift": "scale_shift", "act_fn": "gelu", "attention_head_dim": 8, "layers_per_block": 1, "block_out_channels": (16, 32), "norm_num_groups": 8,
+    "down_block_types": ("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"), "up_block_types": ("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+}  # fmt: skip
+IF_SCHEDULE = {"beta_schedule": "squaredcos_cap_v2", "variance_type": "learned_range", "thresholding": True, "dynamic_thresholding_ratio": 0.95}
+WIDTHS = {"epsilon": 16, "v_prediction": 16, "sample": 16, "sdxl": 40, "deepfloyd": 24}  # of the states that a text encoder gives
+
+
+def build_tiny_deepfloyd(folder: Path) -> Path:
+    """DeepFloyd IF's first stage: pixels, T5, six channels out, a learned range of variances; 16 x 16 pixels."""
+    import torch
+    from diffusers import DDPMScheduler, IFPipeline, UNet2DConditionModel
+    from transformers import T5Config, T5EncoderModel, T5Tokenizer
+
+    torch.manual_seed(2)
+    words = "a photo of dog cat the on beach in snow jungle sks with red car mountain background".split()
+    special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    letters = [(letter, -9.0) for letter in "▁abcdefghijklmnopqrstuvwxyz"]
+    tokenizer = T5Tokenizer(vocab=[*special, *letters, *((f"▁{word}", -2.0) for word in words)], extra_ids=0)
+    text = T5Config(
+        vocab_size=len(tokenizer), d_model=WIDTHS["deepfloyd"], d_kv=8, d_ff=32, num_layers=2, num_heads=2, feed_forward_proj="gated-gelu", is_encoder_decoder=False
+    )  # fmt: skip
+    unet = UNet2DConditionModel(sample_size=16, in_channels=3, out_channels=6, cross_attention_dim=32, encoder_hid_dim=24, **IF_WAYS)  # type: ignore[arg-type]
+    IFPipeline(
+        tokenizer=tokenizer, text_encoder=T5EncoderModel(text), unet=unet, scheduler=DDPMScheduler(**IF_SCHEDULE, sample_max_value=1.5),  # type: ignore[arg-type]
+        safety_checker=None, feature_extractor=None, watermarker=None, requires_safety_checker=False,
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+def build_tiny_upscaler(folder: Path, width: int, seed: int = 3) -> Path:
+    """DeepFloyd IF's second stage, to 32 x 32 pixels, for a base whose text encoder says `width` numbers a word. Its own text encoder is left out, as may be."""
+    import torch
+    from diffusers import DDPMScheduler, IFSuperResolutionPipeline, UNet2DConditionModel
+
+    torch.manual_seed(seed)
+    unet = UNet2DConditionModel(
+        sample_size=32, in_channels=6, out_channels=6, cross_attention_dim=32, encoder_hid_dim=width, class_embed_type="timestep", **IF_WAYS,  # type: ignore[arg-type]
+    )  # fmt: skip
+    IFSuperResolutionPipeline(
+        tokenizer=None, text_encoder=None, unet=unet, scheduler=DDPMScheduler(**IF_SCHEDULE, sample_max_value=1.0),  # type: ignore[arg-type]
+        image_noising_scheduler=DDPMScheduler(beta_schedule="squaredcos_cap_v2"), safety_checker=None, feature_extractor=None, watermarker=None,
+        requires_safety_checker=False,
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny_folders(tmp_path_factory) -> dict[str, Path]:
-    """One pipeline folder for each prediction type, and one of SDXL."""
+    """One pipeline folder for each prediction type, one of SDXL and one of DeepFloyd IF's first stage."""
     folder = tmp_path_factory.mktemp("tiny")
-    return {kind: build_tiny_pipeline(folder / kind, kind) for kind in PREDICTIONS} | {"sdxl": build_tiny_sdxl(folder / "sdxl")}
+    others = {"sdxl": build_tiny_sdxl(folder / "sdxl"), "deepfloyd": build_tiny_deepfloyd(folder / "deepfloyd")}
+    return {kind: build_tiny_pipeline(folder / kind, kind) for kind in PREDICTIONS} | others
+
+
+@pytest.fixture(scope="session")
+def tiny_upscalers(tmp_path_factory) -> dict[str, Path]:
+    """A super-resolution stage for each base of `tiny_folders`, and "another" for the first three."""
+    folder = tmp_path_factory.mktemp("upscalers")
+    return {kind: build_tiny_upscaler(folder / kind, width) for kind, width in WIDTHS.items()} | {"another": build_tiny_upscaler(folder / "another", 16, seed=4)}
 
 
 @pytest.fixture(scope="session")

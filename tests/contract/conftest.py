@@ -6,7 +6,7 @@ import hashlib
 import importlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from likeness.learning.training import Trained, make_optimizer, train
 from likeness.methods import METHODS
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
+from likeness.workflow.drawing import enlarged
 from likeness.workflow.fitting import fit
 from likeness.workflow.progress import Silent
 from likeness.workflow.stack import attach as attached_to
@@ -48,7 +49,10 @@ EVERY_STAGE: dict[str, Any] = {
 PHOTOS: dict[str, Any] = {
     "prompt": "{}", "use_captions": True, "min_snr_gamma": 5.0, "gradient_checkpointing": True, "cache_latents": False,
 }  # fmt: skip
+CAPTIONED = {option: value for option, value in PHOTOS.items() if option != "cache_latents"}
 PRIOR: dict[str, Any] = {**PHOTOS, "prior_weight": 0.5, "class_pictures": 1, "class_steps": 3, "class_guidance_scale": 3.0}
+FAMILIES = ["epsilon", "v_prediction", "sdxl"]  # sdxl: another family, which predicts epsilon
+ON_PIXELS = ("dreambooth", "lora", "super_resolution")  # tried on DeepFloyd IF's first stage too
 SILENT = ("gradient_checkpointing", "cache_latents")
 CLASS = {"class_pictures": 4, "class_steps": 2}
 CASES = {
@@ -82,6 +86,14 @@ CASES = {
             **PRIOR, "trained": "all", "words": ("<other>",), "initializers": ("dog",), "augmentation": True, "legacy_weight": True,
         },
         silent=SILENT,
+    ),
+    "super_resolution": Case(
+        quick={"steps": 3, "learning_rate": 1e-3, "draw_steps": 2},
+        changed={
+            **CAPTIONED, "upscaler": "another", "noise_least": 15, "noise_most": 500, "noise_level": 300, "draw_steps": 1, "draw_guidance_scale": 2.0,
+        },
+        silent=("gradient_checkpointing",),
+        learns={"learning_rate": 3e-3, "batch_size": 2},
     ),
     "lcm": Case(
         quick={"steps": 3, "learning_rate": 1e-2, "rank": 4, "batch_size": 1, "pictures": 4, "picture_steps": 2},
@@ -120,10 +132,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "option" in metafunc.fixturenames:
         pairs = [(m, o) for m in METHODS for o in options_of(m) if o not in CASES[m].silent]
         metafunc.parametrize(("method", "option"), pairs)
+    elif "method" in metafunc.fixturenames and "prediction" in metafunc.fixturenames:
+        pairs = [(m, p) for m in METHODS for p in (*FAMILIES, *(["deepfloyd"] if m in ON_PIXELS else []))]
+        metafunc.parametrize(("method", "prediction"), pairs)
     elif "method" in metafunc.fixturenames:
         metafunc.parametrize("method", list(METHODS))
-    if "prediction" in metafunc.fixturenames:
-        metafunc.parametrize("prediction", ["epsilon", "v_prediction", "sdxl"])  # sdxl: another family, which predicts epsilon
+
+
+def filled(method: str, options: dict[str, Any], upscalers: dict[str, Path], prediction: str) -> dict[str, Any]:
+    """What makes a method quick on a tiny base, and options; a super-resolution stage is the base's own, or another that belongs to it too."""
+    whole = {**CASES[method].quick, **options}
+    if "upscaler" in method_class(method).Spec.model_fields and prediction in upscalers:
+        whole["upscaler"] = str(upscalers[whole.get("upscaler", prediction)])
+    return whole
 
 
 @pytest.fixture
@@ -175,28 +196,31 @@ class Attached:
         return sum(sum(self.method.loss(batch).values()).item() for step in batches for batch in step)  # type: ignore[union-attr]
 
     def pictures(self, *prompts: str) -> list[Image.Image]:
-        return list(sample(self.base, prompts, range(len(prompts)), steps=3, guidance_scale=5.0))
+        """As the method's own are drawn: where it trains a super-resolution stage, enlarged by the base's."""
+        seeds = range(len(prompts))
+        return list(enlarged(self.base, sample(self.base, prompts, seeds, steps=3, guidance_scale=5.0), prompts, seeds, self.method.sampling()))
 
     def everything(self) -> dict[str, torch.Tensor]:
         """Every parameter and buffer of the base."""
-        networks = dict(zip(("unet", "vae", "text_encoder", "text_encoder_2"), self.base.networks))
-        return {f"{name}.{key}": value.detach().clone() for name, network in networks.items() for key, value in network.state_dict().items()}
+        return {f"{name}.{key}": value.detach().clone() for name, network in self.base.parts.items() for key, value in network.state_dict().items()}
 
 
 @pytest.fixture
-def attach(open_base: Callable[..., Base], subject: Subject) -> Callable[..., Attached]:
+def attach(open_base: Callable[..., Base], subject: Subject, tiny_upscalers: dict[str, Path]) -> Callable[..., Attached]:
     def attached(method: str, prediction: str = "epsilon", subject: Subject = subject, **options: Any) -> Attached:
         kind, base = method_class(method), open_base(prediction)
-        stage = kind.Spec(**{**CASES[method].quick, **options})
-        return Attached(attached_to(stage, base, 0, 0), base, stage, subject)
+        stage = kind.Spec(**filled(method, options, tiny_upscalers, prediction))
+        size = (stage.photo_size(base.resolution),) * 2
+        photos = [photo if photo.size == size else photo.resize(size) for photo in subject.photos]
+        return Attached(attached_to(stage, base, 0, 0), base, stage, replace(subject, photos=photos))
 
     return attached
 
 
 @pytest.fixture
-def recipe_of(tiny_folders: dict[str, Path], photo_folder: Path) -> Callable[..., Recipe]:
+def recipe_of(tiny_folders: dict[str, Path], tiny_upscalers: dict[str, Path], photo_folder: Path) -> Callable[..., Recipe]:
     def recipe(*methods: str, prediction: str = "epsilon", seed: int = 0, **options: Any) -> Recipe:
-        stages = [{"method": m, **CASES[m].quick, **options} for m in methods]
+        stages = [{"method": m, **filled(m, options, tiny_upscalers, prediction)} for m in methods]
         subject = {"photos": photo_folder, "class_noun": "dog"}
         return recipe_from_dict({"base": str(tiny_folders[prediction]), "seed": seed, "subject": subject, "stages": stages}, stage_types())
 

@@ -27,8 +27,7 @@ def test_only_declared_parameters_move(method, prediction, attach):
     """Law 2. Bit-identical, buffers and embedding rows too."""
     attached = attach(method, prediction)
     declared = {id(p) for group in attached.method.parameter_groups() for p in group["params"]}
-    names = dict(zip(("unet", "vae", "text_encoder", "text_encoder_2"), attached.base.networks))
-    moving = {f"{part}.{name}" for part, network in names.items() for name, p in network.named_parameters() if id(p) in declared}
+    moving = {f"{part}.{name}" for part, network in attached.base.parts.items() for name, p in network.named_parameters() if id(p) in declared}
     before = attached.everything()
     attached.trained()
     moved = {name for name, value in attached.everything().items() if not torch.equal(value, before[name])}

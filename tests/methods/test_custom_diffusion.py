@@ -12,7 +12,8 @@ from likeness.files.recipe import recipe_from_dict
 from likeness.learning.denoising import Batch, Examples, noised, target
 from likeness.learning.method import Subject
 from likeness.methods.custom_diffusion import CustomDiffusion, Spec, _augmented
-from likeness.model.base import Base, Conditioning
+from likeness.model.base import Base
+from likeness.model.denoiser import Conditioning
 from likeness.workflow.fitting import fit
 from likeness.workflow.generating import generate
 from likeness.workflow.progress import Silent

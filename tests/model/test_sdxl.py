@@ -11,7 +11,8 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 
 from likeness.files.recipe import recipe_from_dict
-from likeness.model.base import Base, Conditioning
+from likeness.model.base import Base
+from likeness.model.denoiser import Conditioning
 from likeness.workflow.fitting import fit
 from likeness.workflow.generating import generate
 from likeness.workflow.progress import Silent

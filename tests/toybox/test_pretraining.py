@@ -11,19 +11,20 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from diffusers import StableDiffusionPipeline
+from diffusers import IFSuperResolutionPipeline, StableDiffusionPipeline
 from PIL import Image
 from safetensors.torch import load_file
 from transformers import CLIPImageProcessorPil, CLIPTokenizer, ResNetModel, VisionTextDualEncoderModel, ViTImageProcessorPil
 
 from likeness.evaluation.encoders import load_clip, load_dino
 from likeness.model.base import Base
-from likeness.toybox import base_training, data, judge_training, latents, loop, models, pretraining
+from likeness.model.cascade import attached_upscaler
+from likeness.toybox import base_training, data, judge_training, latents, loop, models, pretraining, upscaler_training
 from likeness.toybox.plan import Plan
 from likeness.toybox.pretraining import pretrain
 from likeness.world.drawing import draw
 
-BASE, JUDGES, EXAMINER = 100, 200, 100  # judges: at least the twelve families of a batch, sixteen pictures each
+BASE, JUDGES, EXAMINER, LARGE = 100, 200, 100, 100  # judges: at least the twelve families of a batch, sixteen pictures each
 
 
 def blank_sheet(rows: list[list[Image.Image]]) -> Image.Image:
@@ -36,6 +37,7 @@ def small() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "SHARD", 100)
         patch.setattr(data.os, "nice", lambda step: 0)
+        patch.setattr(upscaler_training, "HELD_OUT", 16)
         patch.setattr(base_training, "SAMPLE_PROMPTS", ("a red dog on the beach",))
         yield
 
@@ -43,12 +45,12 @@ def small() -> Any:
 @pytest.fixture(scope="module")
 def drawn(small, tmp_path_factory) -> Plan:
     """Pictures and tokenizer."""
-    few = {f"{stage}_steps": 3 for stage in ("vae", "text", "unet")} | {f"{stage}_steps": 2 for stage in ("clip", "dino", "examiner")}
-    plan = Plan(tmp_path_factory.mktemp("toybox"), base_pictures=BASE, judge_pictures=JUDGES, examiner_pictures=EXAMINER, **few)
+    few = {f"{stage}_steps": 3 for stage in ("vae", "text", "unet", "upscaler")} | {f"{stage}_steps": 2 for stage in ("clip", "dino", "examiner")}
+    plan = Plan(tmp_path_factory.mktemp("toybox"), base_pictures=BASE, judge_pictures=JUDGES, examiner_pictures=EXAMINER, large_pictures=LARGE, **few)
     plan.rendered.mkdir()
-    for kind, count in (("base", BASE), ("judges", JUDGES), ("examiner", EXAMINER)):
+    for kind, count in (("base", BASE), ("judges", JUDGES), ("examiner", EXAMINER), ("large", LARGE)):
         for shard in range(count // data.SHARD):
-            data._render_shard((plan.rendered, kind, shard, models.SIZE, plan.seed))
+            data._render_shard((plan.rendered, kind, shard, models.SIZE * (2 if kind == "large" else 1), plan.seed))
     pretrain(plan, blank_sheet, ["pictures"])
     return plan
 
@@ -75,6 +77,23 @@ def test_the_base_opens_in_diffusers_and_draws(pretrained):
     drawn: Any = pipeline("a red dog on the beach", num_inference_steps=2)
     assert drawn.images[0].size == (models.SIZE, models.SIZE)
     assert np.asarray(drawn.images[0]).std() > 0
+
+
+def test_the_super_resolution_stage_opens_in_diffusers_and_here(pretrained):
+    folder = pretrained.folder / "upscaler"
+    pipeline = IFSuperResolutionPipeline.from_pretrained(folder, local_files_only=True, torch_dtype=torch.float32, watermarker=None)
+    assert pipeline.unet.config.in_channels == 6
+    upscaler = attached_upscaler(Base.open(str(pretrained.folder / "base")), str(folder))
+    assert (upscaler.hears, upscaler.resolution, upscaler.prediction_type) == (None, 2 * models.SIZE, "sample")
+
+
+@torch.no_grad()
+def test_the_super_resolution_stage_begins_as_the_enlargement():
+    """Whatever noise it is shown beside, at whatever timestep and level: its first weights give the enlarged picture back."""
+    torch.manual_seed(0)
+    unet, picture = models.build_upscaler().eval(), torch.rand(2, 3, 64, 64) * 2 - 1
+    given = unet(torch.cat([torch.randn_like(picture), picture], 1), torch.tensor([0, 999]), None, class_labels=torch.tensor([0, 250])).sample
+    assert (given - picture).square().mean() < 0.001 * picture.square().mean()
 
 
 def test_the_base_opens_here(pretrained):

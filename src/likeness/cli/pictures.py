@@ -42,6 +42,7 @@ def generate(
     negative_prompt: str = "", base: str | None = None, beside_base: bool = True,
     with_: Annotated[tuple[str, ...], Parameter(name="--with", negative=())] = (), guide: str | None = None,
     blend: Annotated[Blend, Parameter(name="blend")] = Blend(), drift: Annotated[bool, Parameter(negative=())] = False,
+    upscaler: str | None = None, noise_level: int | None = None,
 ) -> None:  # fmt: skip
     """Draw a run's subject: likeness generate RUN "a {} on the beach" --seeds 0-3
 
@@ -72,6 +73,10 @@ def generate(
         Or choose: the least learned guides the most learned (or --checkpoint), as `likeness choose` scored them.
     drift
         Draw what training should have left alone instead: other things with each seed and the class alone, by the run and by the base. `evaluate` then says how far they moved.
+    upscaler
+        A super-resolution stage that enlarges the pictures of a run which trained none: toybox, a folder or a hub id. It is told the class noun alone.
+    noise_level
+        How much a picture is noised before it is enlarged; more leaves more to be made up. Default: what the run was given.
     """
     from ..workflow.choosing import to_blend
     from ..workflow.demo import NEW_SCENES
@@ -89,7 +94,7 @@ def generate(
         written += len(draw(
             opened, prompts or NEW_SCENES, parse_seeds(seeds), progress(), step=step, steps=steps, guidance_scale=guidance_scale,
             negative=negative_prompt, beside_base=beside_base, base_name=base, others=[_weighted(each) for each in with_],
-            guide=guiding, how=blend, drift=drift,
+            guide=guiding, how=blend, drift=drift, upscaler=upscaler, noise_level=noise_level,
         ))  # fmt: skip
     print(f"{written} new pictures in {run / ('drift' if drift else 'pictures')}")
     print(f"next: likeness {'choose' if len(chosen) > 1 else 'evaluate'} {run}")
@@ -238,7 +243,7 @@ def compare(
     Parameters
     ----------
     recipes
-        Methods, with options if wanted (lora:rank=2), packaged recipes and sweeps (likeness recipes), or TOML files of either. Default: every method and packaged recipe; with --folder: none.
+        Methods, with options if wanted (lora:rank=2), packaged recipes and sweeps (likeness recipes), or TOML files of either. Default: every method and packaged recipe but those that enlarge pictures, whose size is another; with --folder: none.
     subjects
         Such as toybox:biscuit,toybox:mimi or photos/dog=dog,photos/cup=cup; names alone for the toybox and for --data. Default: the toybox's twenty open subjects, or all of --data.
     seeds
@@ -266,10 +271,11 @@ def compare(
 
     if workers < 1 or pictures is not None and pictures < 1:
         raise UserError("compare: --workers and --pictures must be at least 1.")
+    usual = [name for name in (*METHODS, *packaged_recipes()) if name not in ("super_resolution", "cascade")]
     folders = [_named_folder(text) for text in folder]
     drawing = Drawing(benchmark, tuple(parse_seeds(prompts, "--prompts")) if prompts else None, pictures)
     asked = Asked(
-        recipes or (() if folders else (*METHODS, *packaged_recipes())), subjects_of(benchmark, subjects, data, held_out), parse_seeds(seeds), base, drawing, encoders, folders
+        recipes or (() if folders else usual), subjects_of(benchmark, subjects, data, held_out), parse_seeds(seeds), base, drawing, encoders, folders
     )  # fmt: skip
     found = run_grid(asked, runs, progress(), workers)
     print(table(found))

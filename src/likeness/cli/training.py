@@ -22,7 +22,7 @@ ABOUT_TRAINING = """
     identifier
         The word that will name the subject in prompts: a rare one, or the name of a new one.
     base
-        toybox, a local folder in diffusers format, or a hub id, of any Stable Diffusion 1.x, 2.x or XL pipeline.
+        toybox, a local folder in diffusers format, or a hub id, of any Stable Diffusion 1.x, 2.x or XL pipeline, or DeepFloyd IF's first stage.
     seed
         Same recipe, seed, machine and thread count: same bytes.
     resolution

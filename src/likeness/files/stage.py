@@ -92,6 +92,10 @@ class Stage(Options):
         """About how many numbers it trains, of those that U-Net and text encoders have; 0: few beside them."""
         return 0
 
+    def photo_size(self, of_base: int) -> int:
+        """Width and height in pixels of the photos that it learns from, where the base's stages learn from those of `of_base`."""
+        return of_base
+
     @property
     def checkpoint_steps(self) -> tuple[int, ...]:
         """`checkpoints` and the last step."""

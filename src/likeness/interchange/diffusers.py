@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from diffusers import IFPipeline, IFSuperResolutionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
 from torch import Tensor, nn
 
 from ..files.atomic import follow_umask
 from ..model.adapters import LowRank
 from ..model.base import Base
+from ..model.cascade import Upscaler
 from .writing import write_tensors
 
 LORA = "pytorch_lora_weights.safetensors"
@@ -62,17 +63,32 @@ def custom_diffusion_file(attention: dict[str, Tensor], folder: Path) -> Path:
 
 def pipeline_folder(base: Base, folder: Path, precision: torch.dtype = torch.float32) -> Path:
     """The base with all that was learned in its weights, and the new words in tokenizer and text encoders."""
-    parts = {"unet": base.unet, "vae": base.vae, "scheduler": base.scheduler, **base.text_encoders}
+    parts: dict[str, Any] = {**{part: getattr(base, part) for part in base.PICTURES}, "scheduler": base.scheduler, **base.text_encoders}
     for n, (part, network) in enumerate(base.text_encoders.items()):
         tokenizer = base.tokenizers[n]
         if base.words:
             _write_words(base, network, tokenizer)
         parts[part.replace("text_encoder", "tokenizer")] = tokenizer
+    rest: Any = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
     if len(base.text_encoders) == 2:
         pipeline: Any = StableDiffusionXLPipeline(**parts, add_watermarker=False)  # type: ignore[arg-type]
-    else:
-        rest: Any = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    elif "vae" in parts:
         pipeline = StableDiffusionPipeline(**parts, **rest)  # type: ignore[arg-type]
+    else:
+        pipeline = IFPipeline(**parts, **rest, watermarker=None)  # type: ignore[arg-type]
+    return _written(pipeline, folder, precision)
+
+
+def upscaler_folder(upscaler: Upscaler, folder: Path, precision: torch.dtype = torch.float32) -> Path:
+    """A super-resolution stage. It comes without the text encoder, which is the base's: hand its pipeline the states of the prompts (`prompt_embeds`)."""
+    nothing: Any = dict.fromkeys(("tokenizer", "text_encoder", "safety_checker", "feature_extractor", "watermarker"))
+    pipeline = IFSuperResolutionPipeline(
+        **nothing, unet=upscaler.unet, scheduler=upscaler.scheduler, image_noising_scheduler=upscaler.noising, requires_safety_checker=False
+    )  # fmt: skip
+    return _written(pipeline, folder, precision)
+
+
+def _written(pipeline: Any, folder: Path, precision: torch.dtype) -> Path:
     pipeline.to(precision).save_pretrained(folder, safe_serialization=True)
     follow_umask([path for path in folder.rglob("*") if path.is_file()], folder)
     return folder

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..files.errors import UserError
-from ..model.base import Base, Conditioning
+from ..model.denoiser import Conditioning, Denoiser
 
 
 class UnknownPrediction(UserError):
@@ -42,7 +42,7 @@ class Examples:
         return Examples(self.latents[rows], self.noise[rows], self.timesteps[rows], self.prompts[rows], mask, frames)
 
     @staticmethod
-    def with_noise(base: Base, latents: Tensor, prompts: tuple[str, ...], generator: torch.Generator, mask: Tensor | None = None) -> Examples:
+    def with_noise(base: Denoiser, latents: Tensor, prompts: tuple[str, ...], generator: torch.Generator, mask: Tensor | None = None) -> Examples:
         """Noise and timesteps from a CPU generator: the same on every device."""
         noise = torch.randn(latents.shape, generator=generator).to(latents)
         timesteps = torch.randint(base.scheduler.config.num_train_timesteps, (len(latents),), generator=generator)
@@ -73,13 +73,13 @@ class Batch:
         )
 
 
-def noised(base: Base, examples: Examples) -> Tensor:
+def noised(base: Denoiser, examples: Examples) -> Tensor:
     """z_t = sqrt(ᾱ_t) z_0 + sqrt(1 - ᾱ_t) ε, in float32."""
     alpha, sigma = _alpha_sigma(base, examples)
     return alpha * examples.latents + sigma * examples.noise
 
 
-def target(base: Base, examples: Examples) -> Tensor:
+def target(base: Denoiser, examples: Examples) -> Tensor:
     """What the base's prediction type asks for: ε, v = sqrt(ᾱ) ε - sqrt(1 - ᾱ) z_0 (Salimans & Ho 2022), or z_0."""
     match base.prediction_type:
         case "epsilon":
@@ -93,12 +93,12 @@ def target(base: Base, examples: Examples) -> Tensor:
             raise UnknownPrediction(f"the scheduler of {base.name} predicts {other!r}; likeness knows epsilon, v_prediction and sample. Choose another --base.")
 
 
-def _alpha_sigma(base: Base, examples: Examples) -> tuple[Tensor, Tensor]:
+def _alpha_sigma(base: Denoiser, examples: Examples) -> tuple[Tensor, Tensor]:
     square = base.alphas_cumprod.to(examples.latents.device)[examples.timesteps][:, None, None, None]
     return square.sqrt(), (1 - square).sqrt()
 
 
-def snr_weights(base: Base, timesteps: Tensor, gamma: float) -> Tensor:
+def snr_weights(base: Denoiser, timesteps: Tensor, gamma: float) -> Tensor:
     """Min-SNR-γ (Hang et al. 2023, arXiv 2303.09556) for the base's prediction type, [b].
 
     SNR = ᾱ / (1 - ᾱ). Where it is 0 (zero terminal SNR) the ε weight's limit 1 is taken.
@@ -116,7 +116,7 @@ def snr_weights(base: Base, timesteps: Tensor, gamma: float) -> Tensor:
 
 
 def denoising_losses(
-    base: Base, batch: Batch, conditioning: Conditioning, prior_weight: float = 1.0, min_snr_gamma: float | None = None, photo_weight: float = 1.0
+    base: Denoiser, batch: Batch, conditioning: Conditioning, prior_weight: float = 1.0, min_snr_gamma: float | None = None, photo_weight: float = 1.0
 ) -> dict[str, Tensor]:  # fmt: skip
     """Noise-prediction error on the photos, and on the class pictures if the batch has any.
 
@@ -141,7 +141,7 @@ def denoising_losses(
     return losses
 
 
-def _frames(base: Base, parts: Sequence[Examples]) -> Tensor | None:
+def _frames(base: Denoiser, parts: Sequence[Examples]) -> Tensor | None:
     """What was cut of all pictures, in order; None where all are whole."""
     if all(part.frames is None for part in parts):
         return None

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..model.base import Base
+from ..model.denoiser import Denoiser
 from .method import chance
 
 
@@ -32,7 +32,7 @@ class LatentPictures:
     """Pictures as latents. The VAE's moments are exact for square pictures, so they are computed once; a fresh latent
     is drawn from them at every use (mean + std·ε), which is the distribution of encoding anew."""
 
-    def __init__(self, base: Base, pictures: Sequence[Image.Image], cached: bool = True):
+    def __init__(self, base: Denoiser, pictures: Sequence[Image.Image], cached: bool = True):
         self.base, self.pictures = base, list(pictures)
         self.moments = base.moments(self.pictures) if cached else None
 

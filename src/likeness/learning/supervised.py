@@ -18,21 +18,21 @@ from ..files.errors import UserError
 from ..files.prompts import said
 from ..files.recipe import Stage
 from ..model.adapters import Adapter
-from ..model.base import Base, Conditioning
+from ..model.base import Base
+from ..model.denoiser import Conditioning, Denoiser
 from .denoising import Batch, Examples, denoising_losses
 from .method import Method, Subject, chance
 from .photos import LatentPictures, order
 from .prior import class_pictures
 
 
-class PhotoStage(Stage):
-    """Options of a stage that learns from photos."""
+class CaptionedStage(Stage):
+    """Options of a stage that learns from captioned photos, in whatever way it sees them."""
 
     prompt: str = Field(default="a photo of a {}", description="What the photos are captioned; {} becomes what the subject is called, or the class noun alone.")
     use_captions: bool = Field(default=False, description="Caption each photo by the text that lies beside it (photo.txt, metadata.jsonl) instead of the prompt; {} in it works too.")
     min_snr_gamma: float | None = Field(default=None, gt=0, le=1000, description="Min-SNR weighting of the losses (5 is usual, arXiv 2303.09556); none = every timestep alike.")
     gradient_checkpointing: bool = Field(default=False, description="Compute activations twice instead of keeping them: less memory, slower.")
-    cache_latents: bool = Field(default=True, description="Encode photos and constant prompts once; false = at every step (the same losses, slower).")
 
     @field_validator("prompt")
     @classmethod
@@ -40,6 +40,12 @@ class PhotoStage(Stage):
         if "{}" not in prompt:
             raise ValueError("must have {} where the subject belongs")
         return prompt
+
+
+class PhotoStage(CaptionedStage):
+    """Options of a stage that learns photos as latents."""
+
+    cache_latents: bool = Field(default=True, description="Encode photos and constant prompts once; false = at every step (the same losses, slower).")
 
 
 class PriorStage(PhotoStage):
@@ -72,9 +78,13 @@ class Lesson:
     texts: Sequence[Sequence[str]]
     frames: Tensor | None = None
 
-    def examples(self, base: Base, micro: int, size: int, generator: torch.Generator, *what: object) -> Examples:
+    def rows(self, micro: int, size: int, *what: object) -> list[int]:
+        """Which pictures micro-batch number `micro` has."""
+        return order(len(self.pictures), micro * size, size, *what)
+
+    def examples(self, base: Denoiser, micro: int, size: int, generator: torch.Generator, *what: object) -> Examples:
         """The pictures of micro-batch number `micro`, each with one of its texts, noise and timestep."""
-        rows = order(len(self.pictures), micro * size, size, *what)
+        rows = self.rows(micro, size, *what)
         latents = self.pictures.draw(rows, generator)
         examples = Examples.with_noise(base, latents, tuple(_one_of(self.texts[row], generator) for row in rows), generator)
         return examples if self.frames is None else replace(examples, frames=self.frames[rows])
@@ -87,7 +97,7 @@ def _one_of(texts: Sequence[str], generator: torch.Generator) -> str:
 class Supervised(Method):
     """A method that learns photos by the noise-prediction loss, with prior preservation if its options have a λ."""
 
-    spec: PhotoStage
+    spec: CaptionedStage
     base: Base
     adapters: Sequence[Adapter]  # what is trained; the U-Net's first, if there is one
 
@@ -121,9 +131,16 @@ class Supervised(Method):
         """Whether training changes how this prompt is encoded; where it does not, it is encoded once."""
         return self.reaches_text()
 
+    def spare_memory(self) -> None:
+        self.base.spare_memory(self.reaches_text())
+
+    def caches(self) -> bool:
+        """Whether photos and constant prompts are encoded once."""
+        return not isinstance(self.spec, PhotoStage) or self.spec.cache_latents
+
     def batches(self, subjects: Sequence[Subject], start: int, seed: int) -> Iterator[list[Batch]]:
         if self.spec.gradient_checkpointing:
-            self.base.spare_memory(self.reaches_text())
+            self.spare_memory()
         self._encoded: dict[str, Conditioning] = {}
         photos = self._photos(
             [p for s in subjects for p in s.photos], [texts for s in subjects for texts in self._captions(s)], [f for s in subjects for f in s.frames]
@@ -138,7 +155,7 @@ class Supervised(Method):
         return 1.0
 
     def _lesson(self, pictures: list[Image.Image], texts: Sequence[Sequence[str]], frames: Sequence[tuple[int, int, int, int]]) -> Lesson:
-        return Lesson(LatentPictures(self.base, pictures, self.spec.cache_latents), texts, torch.tensor(frames) if frames else None)
+        return Lesson(LatentPictures(self.base, pictures, self.caches()), texts, torch.tensor(frames) if frames else None)
 
     def _captions(self, subject: Subject) -> list[Sequence[str]]:
         """The texts of each photo of a subject."""
@@ -193,18 +210,21 @@ class Supervised(Method):
         weight = self.spec.prior_weight if isinstance(self.spec, PriorStage) else 0.0
         return denoising_losses(self.base, batch, self.condition(prompts), weight, self.spec.min_snr_gamma, self.photo_weight(batch.photos))
 
+    def encode(self, prompts: Sequence[str]) -> Conditioning:
+        return self.base.condition(prompts)
+
     def condition(self, prompts: Sequence[str]) -> Conditioning:
         """Each prompt is encoded once a batch; once for ever where training does not change it.
 
         The constant ones are encoded one by one: their last bits may not depend on which others a batch held first.
         """
-        known = self._encoded if self.spec.cache_latents else {}
+        known = self._encoded if self.caches() else {}
         for prompt in dict.fromkeys(prompts):
             if prompt not in known and not self.changes(prompt):
                 with torch.no_grad():
-                    known[prompt] = self.base.condition([prompt])
+                    known[prompt] = self.encode([prompt])
         changing = list(dict.fromkeys(p for p in prompts if self.changes(p)))
-        encoded = self.base.condition(changing) if changing else None
+        encoded = self.encode(changing) if changing else None
         found = known | ({p: encoded[n : n + 1] for n, p in enumerate(changing)} if encoded else {})
         return Conditioning.cat([found[p] for p in prompts])
 

@@ -11,6 +11,7 @@ METHODS = {
     "lora": "likeness.methods.lora:LoRA",
     "textual_inversion": "likeness.methods.textual_inversion:TextualInversion",
     "custom_diffusion": "likeness.methods.custom_diffusion:CustomDiffusion",
+    "super_resolution": "likeness.methods.super_resolution:SuperResolution",
     "lcm": "likeness.methods.lcm:LCM",
     "ddpo": "likeness.methods.ddpo:DDPO",
 }
@@ -19,6 +20,7 @@ SENTENCES = {
     "lora": "Train low-rank additions to the network's layers: a subject or a style in a small file (arXiv 2106.09685).",
     "textual_inversion": "Train one new word and nothing else (arXiv 2208.01618).",
     "custom_diffusion": "Train the cross-attention's keys and values and a word for each subject (arXiv 2212.04488).",
+    "super_resolution": "Train the stage that enlarges what lies beneath draws, so that it keeps the subject's detail (arXiv 2208.12242).",
     "lcm": "Teach what lies beneath to draw in one to eight steps (arXiv 2310.04378).",
     "ddpo": "Raise a reward of the model's own pictures, such as likeness to the subject (arXiv 2305.13301).",
 }

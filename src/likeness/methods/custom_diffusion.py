@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..files.errors import UserError
 from ..learning.denoising import Examples
-from ..learning.photos import LatentPictures, order
+from ..learning.photos import LatentPictures
 from ..learning.supervised import Lesson, PriorStage, Supervised
 from ..model.adapters import NewWord, Weights
 from ..model.base import Base
@@ -109,7 +109,7 @@ class Augmented(Lesson):
 
     def examples(self, base: Base, micro: int, size: int, generator: torch.Generator, *what: object) -> Examples:
         shown, masks, prompts = [], [], []
-        for row in order(len(self.pictures), micro * size, size, *what):
+        for row in self.rows(micro, size, *what):
             picture, mask, says = _augmented(self.pictures.pictures[row], base.pixels_per_latent, generator)
             shown.append(picture)
             masks.append(mask)

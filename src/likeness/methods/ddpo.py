@@ -26,7 +26,8 @@ from ..learning.method import Subject, chance
 from ..learning.policy import PromptStatistics, clipped_objective, log_probability, next_step
 from ..learning.rewards import Rewarding, parse, reward_of
 from ..model.adapters import Adapter, LowRank, Weights
-from ..model.base import Base, Conditioning
+from ..model.base import Base
+from ..model.denoiser import Conditioning
 from ..model.trajectory import BATCH, initial_latents
 
 COLUMNS = ("latents", "chosen", "timesteps", "earlier", "log_probabilities", "advantages")  # of Decisions, those that are tensors

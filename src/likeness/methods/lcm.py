@@ -27,7 +27,8 @@ from ..learning.drawn import drawn_latents
 from ..learning.method import Subject, chance
 from ..learning.photos import LatentPictures, order
 from ..model.adapters import Adapter, LowRank, Weights
-from ..model.base import Base, Conditioning
+from ..model.base import Base
+from ..model.denoiser import Conditioning
 
 EMBEDDED = 256  # numbers that tell a full student its guidance scale
 # Attention, feed-forward layers and convolutions, as LCM-LoRA was trained (diffusers' script).

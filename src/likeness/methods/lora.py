@@ -10,12 +10,13 @@ from typing import Any, ClassVar, Literal
 
 from peft import LoraConfig
 from pydantic import Field, model_validator
+from torch import nn
 
 from ..learning.supervised import Supervised, TextEncoderStage, named
 from ..model.adapters import LowRank
 from ..model.base import Base
 
-ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
+ATTENTION = ["to_q", "to_k", "to_v", "to_out.0", "add_k_proj", "add_v_proj"]  # the last two: of words, in DeepFloyd IF
 TARGETS = {
     "attention": ATTENTION,
     "attention+feedforward": [*ATTENTION, "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2"],
@@ -24,8 +25,8 @@ TARGETS = {
         "upsamplers.0.conv", "time_emb_proj",
     ],
 }  # fmt: skip
-IN_TEXT = ["q_proj", "k_proj", "v_proj", "out_proj"]
-TEXT_TARGETS = {"attention": IN_TEXT, "attention+feedforward": [*IN_TEXT, "fc1", "fc2"]}
+IN_TEXT = ["q_proj", "k_proj", "v_proj", "out_proj", "SelfAttention.q", "SelfAttention.k", "SelfAttention.v", "SelfAttention.o"]  # CLIP's, then T5's
+TEXT_TARGETS = {"attention": IN_TEXT, "attention+feedforward": [*IN_TEXT, "fc1", "fc2", "wi_0", "wi_1", "wo"]}
 
 
 class Spec(TextEncoderStage):
@@ -62,9 +63,14 @@ class LoRA(Supervised):
 
     def __init__(self, spec: Spec, base: Base):
         self.spec, self.base = spec, base
-        self.adapters = [LowRank(base.unet, "unet", self._config(TARGETS[spec.targets]))]
+        self.adapters = [self._added(base.unet, "unet", TARGETS[spec.targets])]
         if spec.train_text_encoder:
-            self.adapters += [LowRank(network, name, self._config(TEXT_TARGETS[spec.text_targets])) for name, network in base.text_encoders.items()]
+            self.adapters += [self._added(network, name, TEXT_TARGETS[spec.text_targets]) for name, network in base.text_encoders.items()]
+
+    def _added(self, network: nn.Module, prefix: str, targets: list[str]) -> LowRank:
+        names = [name for name, _ in network.named_modules()]
+        there = [target for target in targets if any(name.endswith(f".{target}") for name in names)]
+        return LowRank(network, prefix, self._config(there))
 
     def _config(self, targets: list[str]) -> LoraConfig:
         spec = self.spec

@@ -15,6 +15,8 @@ import torch
 from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 
+from ..files.errors import UserError
+
 
 @dataclass(frozen=True)
 class Watch:
@@ -55,6 +57,8 @@ def watched(unet: nn.Module, watch: Watch | None, rows: slice = slice(None), unt
     until  a layer after whose maps the pass ends (by an exception, caught here): what comes after them is not computed
     """
     seen: dict[str, Tensor] = {}
+    if watch and not any(_attends(name, module) for name, module in unet.named_modules()):
+        raise UserError("attention maps: this base mixes words and picture in one attention, so it has none of words alone. DreamBlend (--guide) and attention need another base.")
     layers = {name: module for name, module in unet.named_modules() if watch and _asked(name, module, watch)}
     usual = {name: layer.processor for name, layer in layers.items()}
     for name, layer in layers.items():
@@ -68,8 +72,13 @@ def watched(unet: nn.Module, watch: Watch | None, rows: slice = slice(None), unt
             layer.processor = usual[name]
 
 
+def _attends(name: str, module: nn.Module) -> bool:
+    """Whether it is a layer that looks at words alone."""
+    return name.endswith("attn2") and isinstance(module, Attention)
+
+
 def _asked(name: str, module: nn.Module, watch: Watch) -> bool:
-    return name.endswith("attn2") and name.startswith(watch.beginnings) and isinstance(module, Attention)
+    return _attends(name, module) and name.startswith(watch.beginnings)
 
 
 def coarsest(unet: Any, side: int) -> int:

@@ -1,83 +1,55 @@
 """The pretrained model: prompts to conditioning, pictures to latents, latents to predictions and back to pictures.
 
-Methods meet every family at these verbs. `Base` is Stable Diffusion 1.x and 2.x; `sdxl.py` says what SDXL does otherwise.
+Methods meet every family at these verbs. `Base` is Stable Diffusion 1.x and 2.x; `sdxl.py` and `deepfloyd.py` say what those do otherwise.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import diffusers
-import numpy as np
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, LCMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from PIL import Image
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
 from ..files.errors import UserError
 from . import tokens
+from .denoiser import Conditioning, Denoiser, guidance_embedding, picture_of, pixels_of
 from .folder import advice, classes_of, find_base, fingerprint
 
 transformers_logging.disable_progress_bar()  # "Loading weights" would run over our own lines
 
 
-@dataclass(frozen=True)
-class Conditioning:
-    """What the denoiser is told of its prompts; opaque to methods.
-
-    states  [b, tokens, width]
-    pooled  [b, width] where the family has it: one vector for a whole prompt
-    frames  [b, 4]: height and width of the picture's file, and the top and left of what is seen of it; None: whole pictures
-    guidance  [b]: the guidance scale that a distilled network is to draw as; None: it is not told
-    """
-
-    states: Tensor
-    pooled: Tensor | None = None
-    frames: Tensor | None = None
-    guidance: Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.states)
-
-    def __getitem__(self, rows: Any) -> Conditioning:
-        columns = (getattr(self, field.name) for field in fields(Conditioning))
-        return Conditioning(*(None if column is None else column[rows] for column in columns))  # type: ignore[arg-type]
-
-    @staticmethod
-    def cat(parts: Sequence[Conditioning]) -> Conditioning:
-        columns = [[getattr(part, field.name) for part in parts] for field in fields(Conditioning)]
-        return Conditioning(*(None if column[0] is None else torch.cat(column) for column in columns))  # type: ignore[arg-type]
-
-
-class Base:
+class Base(Denoiser):
     """A Stable Diffusion 1.x or 2.x pipeline. Its networks are frozen until a method says which parameters it trains."""
 
-    TEXT: dict[str, Any] = {"text_encoder": CLIPTextModel}  # part: class; its tokenizer lies in "tokenizer…"
+    PICTURES: dict[str, Any] = {"unet": UNet2DConditionModel, "vae": AutoencoderKL}  # part: class
+    TEXT: dict[str, Any] = {"text_encoder": CLIPTextModel}  # likewise; its tokenizer lies in "tokenizer…"
+    TOKENIZER: Any = CLIPTokenizer
+
+    vae: Any
+    upscaler: Any = None  # model.cascade.Upscaler, where one was asked for
 
     def __init__(self, folder: Path, name: str, device: str = "cpu"):
         self.folder, self.name, self.device = folder, name, torch.device(device)
         self.hash = fingerprint(folder)
         self.beneath = ""  # what finished stages have made part of it, as a digest: a base with a LoRA draws other class pictures
         self.words: dict[str, tuple[int, ...]] = {}  # new words and the ids of their rows, the same in every text encoder
-        try:
-            self.unet = _load(UNet2DConditionModel, folder / "unet")
-            self.vae = _load(AutoencoderKL, folder / "vae")
-            self.text_encoders = {part: _load(kind, folder / part) for part, kind in self.TEXT.items()}
+        with readable(folder):
+            for part, kind in self.PICTURES.items():
+                setattr(self, part, load_network(kind, folder / part))
+            self.text_encoders = {part: self._text_encoder(kind, folder / part) for part, kind in self.TEXT.items()}
             self.tokenizers = [
-                CLIPTokenizer.from_pretrained(folder / part.replace("text_encoder", "tokenizer"), local_files_only=True) for part in self.TEXT
+                self.TOKENIZER.from_pretrained(folder / part.replace("text_encoder", "tokenizer"), local_files_only=True) for part in self.TEXT
             ]
-            scheduler_class = getattr(diffusers, classes_of(folder)["scheduler"][1])  # one of folder.SCHEDULERS
-            self.scheduler = scheduler_class.from_pretrained(folder / "scheduler", local_files_only=True)
-        except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as problem:
-            line = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
-            raise UserError(f"{folder}: its files cannot be read ({line}). They may be incomplete; copy or download the folder again.") from None
+            self.scheduler = load_scheduler(folder)
         for network in self.networks:
             network.to(self.device).eval().requires_grad_(False)
 
@@ -85,18 +57,32 @@ class Base:
     def open(cls, name: str, device: str = "cpu") -> Base:
         """A base by name: "toybox", a local folder, or a hub id. Raises UserError before anything is loaded."""
         folder = find_base(name)
-        if "text_encoder_2" in classes_of(folder):
+        classes = classes_of(folder)
+        if "text_encoder_2" in classes:
             from .sdxl import SDXL
 
             return SDXL(folder, name, device)
+        if "vae" not in classes:
+            from .deepfloyd import DeepFloyd
+
+            return DeepFloyd(folder, name, device)
         return Base(folder, name, device)
 
-    @property
-    def networks(self) -> tuple[torch.nn.Module, ...]:
-        return self.unet, self.vae, *self.text_encoders.values()
+    def _text_encoder(self, kind: Any, folder: Path) -> Any:
+        return load_network(kind, folder)
 
     @property
-    def tokenizer(self) -> CLIPTokenizer:
+    def parts(self) -> dict[str, nn.Module]:
+        """Every network, by the name of its folder."""
+        of_pictures = {part: getattr(self, part) for part in self.PICTURES}
+        return {**of_pictures, **self.text_encoders, **({"upscaler": self.upscaler.unet} if self.upscaler else {})}
+
+    @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        return tuple(self.parts.values())
+
+    @property
+    def tokenizer(self) -> Any:
         return self.tokenizers[0]
 
     def spare_memory(self, text_encoders: bool) -> None:
@@ -115,31 +101,6 @@ class Base:
     @property
     def pixels_per_latent(self) -> int:
         return 2 ** (len(self.vae.config.block_out_channels) - 1)
-
-    @property
-    def resolution(self) -> int:
-        """Width and height in pixels that the base was trained at."""
-        return self.unet.config.sample_size * self.pixels_per_latent
-
-    @property
-    def prediction_type(self) -> str:
-        """epsilon | v_prediction | sample: read from the base's own scheduler, never assumed."""
-        return self.scheduler.config.prediction_type
-
-    @property
-    def alphas_cumprod(self) -> Tensor:
-        """ᾱ_t, float32 [timesteps]; float32 always: bf16 rounds the first steps' noise to zero."""
-        return self.scheduler.alphas_cumprod.float()
-
-    def few_step_sampler(self) -> LCMScheduler:
-        """A scheduler of latent consistency models over the base's own noise schedule, for networks distilled to draw in few steps."""
-        return LCMScheduler.from_config(self.scheduler.config, clip_sample=False)  # type: ignore[return-value]
-
-    def sampler(self) -> DDIMScheduler:
-        """A DDIM scheduler over the base's own noise schedule."""
-        if isinstance(self.scheduler, DDIMScheduler):
-            return DDIMScheduler.from_config(self.scheduler.config)  # type: ignore[return-value]
-        return DDIMScheduler.from_config(self.scheduler.config, clip_sample=False)  # type: ignore[return-value]
 
     def add_word(self, word: str, initializer: str, vectors: int) -> dict[str, torch.nn.Parameter]:
         """Rows of a new word, [vectors, width] for each text encoder. They begin as those of the initializer, or, where a stage beneath
@@ -178,7 +139,7 @@ class Base:
     @torch.no_grad()
     def moments(self, pictures: Sequence[Image.Image]) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of the pictures' latents, each [n, c, h, w], scaled by the VAE factor."""
-        posteriors = [self.vae.encode(self._pixels(p)).latent_dist for p in pictures]  # type: ignore[union-attr]
+        posteriors = [self.vae.encode(pixels_of(p).to(self.device)).latent_dist for p in pictures]  # type: ignore[union-attr]
         factor = self.vae.config.scaling_factor
         return torch.cat([p.mean for p in posteriors]) * factor, torch.cat([p.std for p in posteriors]) * factor
 
@@ -196,24 +157,25 @@ class Base:
         """Pictures of latents; one at a time, so that a picture does not depend on its neighbours in the batch."""
         return [self._picture(z[None]) for z in latents]
 
-    def _pixels(self, picture: Image.Image) -> Tensor:
-        values = torch.from_numpy(np.array(picture.convert("RGB"))).to(self.device)
-        return values.permute(2, 0, 1)[None].float() / 127.5 - 1
-
     def _picture(self, latent: Tensor) -> Image.Image:
-        decoded = self.vae.decode(latent / self.vae.config.scaling_factor).sample  # type: ignore[union-attr]
-        values = ((decoded[0].float().clamp(-1, 1) + 1) * 127.5).round().nan_to_num(0).byte()
-        return Image.fromarray(values.permute(1, 2, 0).cpu().numpy())
+        return picture_of(self.vae.decode(latent / self.vae.config.scaling_factor).sample[0])
 
 
-def guidance_embedding(scales: Tensor, width: int) -> Tensor:
-    """w = scale - 1 as sines and cosines of 1000 w, [b, width], float32: what a distilled network is told of guidance (Meng et al. 2023, arXiv 2210.03142)."""
-    half = width // 2
-    frequencies = torch.exp(torch.arange(half, dtype=torch.float32, device=scales.device) * -(math.log(10000.0) / (half - 1)))
-    angles = 1000.0 * (scales.float() - 1)[:, None] * frequencies
-    return torch.cat([angles.sin(), angles.cos()], dim=1)
+@contextmanager
+def readable(folder: Path) -> Iterator[None]:
+    """What a library says of a file that it cannot read, as one line that a person can mend."""
+    try:
+        yield
+    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as problem:
+        line = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
+        raise UserError(f"{folder}: its files cannot be read ({line}). They may be incomplete; copy or download the folder again.") from None
 
 
-def _load(network: Any, folder: Path) -> Any:
+def load_network(network: Any, folder: Path, **options: Any) -> Any:
     """A network from safetensors, in float32."""
-    return network.from_pretrained(folder, use_safetensors=True, local_files_only=True, torch_dtype=torch.float32)
+    return network.from_pretrained(folder, use_safetensors=True, local_files_only=True, torch_dtype=torch.float32, **options)
+
+
+def load_scheduler(folder: Path, part: str = "scheduler") -> Any:
+    """Of the class that the folder names: one of folder.SCHEDULERS, or the folder would have been refused."""
+    return getattr(diffusers, classes_of(folder)[part][1]).from_pretrained(folder / part, local_files_only=True)

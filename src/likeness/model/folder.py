@@ -13,6 +13,7 @@ from pathlib import Path
 from ..files.errors import UserError
 
 TOYBOX = Path(__file__).parent.parent / "toybox" / "base"
+TOYBOX_UPSCALER = TOYBOX.parent / "upscaler"
 TOKENIZERS = {"CLIPTokenizer", "CLIPTokenizerFast"}
 STABLE_DIFFUSION = {
     "unet": {"UNet2DConditionModel"},
@@ -20,35 +21,50 @@ STABLE_DIFFUSION = {
     "text_encoder": {"CLIPTextModel"},
     "tokenizer": TOKENIZERS,
 }
+DEEPFLOYD = {"unet": {"UNet2DConditionModel"}, "text_encoder": {"T5EncoderModel"}, "tokenizer": {"T5Tokenizer", "T5TokenizerFast"}}
 SDXL = {**STABLE_DIFFUSION, "text_encoder_2": {"CLIPTextModelWithProjection"}, "tokenizer_2": TOKENIZERS}
 SCHEDULERS = {
     "DDIMScheduler", "DDPMScheduler", "PNDMScheduler", "LMSDiscreteScheduler", "EulerDiscreteScheduler",
     "EulerAncestralDiscreteScheduler", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler", "LCMScheduler",
 }  # fmt: skip
-IGNORED = {"safety_checker", "feature_extractor", "image_encoder"}  # what may stand in a folder and is not loaded
-FAMILIES = "Stable Diffusion 1.x, 2.x and XL pipelines in diffusers format"
+UPSCALER = {"unet": {"UNet2DConditionModel"}, "image_noising_scheduler": SCHEDULERS}
+IGNORED = {"safety_checker", "feature_extractor", "image_encoder", "watermarker"}  # what may stand in a folder and is not loaded
+OF_THE_BASE = {"text_encoder", "tokenizer"}  # what may stand in a super-resolution stage's folder and is not loaded: it is the base's that it is told by
+FAMILIES = "Stable Diffusion 1.x, 2.x and XL pipelines and DeepFloyd IF's first stage, in diffusers format"
+UPSCALERS = "DeepFloyd IF's second stage, or one that is built like it, in diffusers format"
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 
 
 def find_base(name: str) -> Path:
     """The local folder of a base: "toybox", a folder, or a hub id (fetched if the network and the hub's settings allow)."""
+    return vetted(_found(name, TOYBOX, "--base"))
+
+
+def find_upscaler(name: str | None) -> Path:
+    """The local folder of a super-resolution stage, named as a base is. Raises UserError also where none is named."""
+    if name is None:
+        raise UserError("super_resolution: no stage is named that enlarges this base's pictures. Give it with --upscaler: a folder or hub id such as DeepFloyd/IF-II-L-v1.0.")
+    return vetted_upscaler(_found(name, TOYBOX_UPSCALER, "--upscaler"))
+
+
+def _found(name: str, embedded: Path, option: str) -> Path:
     if name == "toybox":
-        if not (TOYBOX / "model_index.json").exists():
-            raise UserError(f"toybox: the embedded base is not in this installation ({TOYBOX.name}/ is empty). Reinstall likeness, or train one with `likeness pretrain`.")
-        return vetted(TOYBOX)
+        if not (embedded / "model_index.json").exists():
+            raise UserError(f"toybox: the embedded {embedded.name} is not in this installation ({embedded.name}/ is empty). Reinstall likeness, or train it: likeness pretrain --install")
+        return embedded
     if Path(name).is_dir():
-        return vetted(Path(name))
+        return Path(name)
     if Path(name).suffix in (*PICKLES, ".safetensors") or Path(name).is_absolute() or name.count("/") != 1:
-        raise UserError(f"{name}: no such folder. --base takes `toybox`, a folder in diffusers format, or a hub id such as owner/model.")
-    return vetted(_fetched(name))
+        raise UserError(f"{name}: no such folder. {option} takes `toybox`, a folder in diffusers format, or a hub id such as owner/model.")
+    return _fetched(name)
 
 
 def _fetched(hub_id: str) -> Path:
     from huggingface_hub import snapshot_download
 
-    wanted = ["model_index.json", "*/*.json", "*/*.txt", "*/*.safetensors"]
+    wanted = ["model_index.json", "*/*.json", "*/*.txt", "*/*.safetensors", "*/spiece.model"]
     try:
-        return Path(snapshot_download(hub_id, allow_patterns=wanted, ignore_patterns=["*.fp16.*", "*non_ema*", "safety_checker/*"]))
+        return Path(snapshot_download(hub_id, allow_patterns=wanted, ignore_patterns=["*.fp16.*", "*non_ema*", "safety_checker/*", "watermarker/*"]))
     except Exception as problem:
         raise UserError(
             f"{hub_id}: neither a folder here nor reachable on the hub ({type(problem).__name__}). "
@@ -59,15 +75,29 @@ def _fetched(hub_id: str) -> Path:
 def vetted(folder: Path) -> Path:
     """The folder, if it is a pipeline of a known family, made of known classes and safetensors; UserError otherwise."""
     index = classes_of(folder)
+    if "image_noising_scheduler" in index:
+        raise UserError(f"{folder}: is a super-resolution stage, which enlarges pictures and draws none. Give it to a stage super_resolution as --upscaler, and as --base the stage that it enlarges for.")
+    return _checked(folder, index, FAMILIES, "--base")
+
+
+def vetted_upscaler(folder: Path) -> Path:
+    """The same of a super-resolution stage."""
+    index = classes_of(folder)
+    if "image_noising_scheduler" not in index:
+        raise UserError(f"{folder}: is no super-resolution stage, for it has no image_noising_scheduler. --upscaler takes {UPSCALERS}.")
+    return _checked(folder, {part: entry for part, entry in index.items() if part not in OF_THE_BASE}, UPSCALERS, "--upscaler")
+
+
+def _checked(folder: Path, index: dict[str, list[str]], families: str, option: str) -> Path:
     family = _family(index)
     code = sorted(p.name for p in folder.rglob("*.py"))
     if code:
         raise UserError(f"{folder}: refused, because it carries code ({code[0]}). likeness never runs code from a model folder; remove it if you trust the weights.")
     if unknown := sorted(set(index) - {*family, "scheduler"}):
-        raise UserError(f"{folder}: has a {unknown[0]}, which likeness does not open. --base takes {FAMILIES}.")
+        raise UserError(f"{folder}: has a {unknown[0]}, which likeness does not open. {option} takes {families}.")
     for part, allowed in {**family, "scheduler": SCHEDULERS}.items():
         if part not in index:
-            raise UserError(f"{folder}: has no {part}. --base takes {FAMILIES}.")
+            raise UserError(f"{folder}: has no {part}. {option} takes {families}.")
         if index[part][1] not in allowed or index[part][0] not in ("diffusers", "transformers"):
             raise UserError(f"{folder}: its {part} is a {'.'.join(index[part])}, which likeness does not open. It opens {', '.join(sorted(allowed))}.")
     for part in networks(index):
@@ -79,12 +109,16 @@ def vetted(folder: Path) -> Path:
 
 
 def _family(index: dict[str, list[str]]) -> dict[str, set[str]]:
+    if "image_noising_scheduler" in index:
+        return UPSCALER
+    if index.get("text_encoder", ["", ""])[1] == "T5EncoderModel" and "vae" not in index:
+        return DEEPFLOYD
     return SDXL if "text_encoder_2" in index else STABLE_DIFFUSION
 
 
 def networks(index: dict[str, list[str]]) -> list[str]:
     """The parts that have weights."""
-    return [part for part, allowed in _family(index).items() if allowed is not TOKENIZERS]
+    return [part for part in _family(index) if "tokenizer" not in part and "scheduler" not in part]
 
 
 def classes_of(folder: Path) -> dict[str, list[str]]:
@@ -120,8 +154,10 @@ def fingerprint(folder: Path) -> str:
 
 
 def trained_resolution(folder: Path) -> int:
-    """Width and height in pixels that a base was trained at, from its configuration files."""
+    """Width and height in pixels that a base or a super-resolution stage was trained at, from its configuration files."""
     unet = json.loads((folder / "unet" / "config.json").read_text("utf-8"))
+    if not (folder / "vae").exists():
+        return unet["sample_size"]
     vae = json.loads((folder / "vae" / "config.json").read_text("utf-8"))
     return unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1)
 

@@ -46,7 +46,7 @@ def meanings(base: Base, words: Sequence[str], noun: str = "dog", noises: int = 
     last = base.scheduler.config.num_train_timesteps
     timesteps = torch.tensor([last // 4, last // 2, 3 * last // 4]).repeat(noises).to(base.device)
     side = base.resolution // base.pixels_per_latent
-    latents = torch.randn(len(timesteps), base.unet.config.in_channels, side, side, generator=generator).to(base.device)
+    latents = torch.randn(len(timesteps), base.channels, side, side, generator=generator).to(base.device)
 
     def predicted(prompt: str) -> Tensor:
         told = base.condition([prompt])  # one by one: it may be asked where memory is short

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from .base import Base, Conditioning
+from .base import Base
+from .denoiser import Conditioning
 
 
 class SDXL(Base):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from .base import Base, Conditioning
+from .base import Base
+from .cascade import Upscaler
+from .denoiser import Conditioning, Denoiser
 
 BATCH = 8  # pictures drawn together; fixed, because a picture's last bits depend on it
+SECOND = 0x5EC04D  # changes a seed for the second stage, whose noise is no repetition of the first's; torch's CPU generator reads 32 bits of it
 
 
 @dataclass(frozen=True)
@@ -21,19 +25,19 @@ class Step:
     latents: Tensor  # after the step, [b, c, h, w]
 
 
-def initial_latents(base: Base, seeds: Sequence[int], size: int | None = None) -> Tensor:
+def initial_latents(base: Denoiser, seeds: Sequence[int], size: int | None = None) -> Tensor:
     """Noise of a picture from its own seed, drawn on the CPU: the same on every device and in every batch."""
     return _noise(base, [torch.Generator().manual_seed(seed) for seed in seeds], size)
 
 
-def _noise(base: Base, generators: Sequence[torch.Generator], size: int | None = None) -> Tensor:
+def _noise(base: Denoiser, generators: Sequence[torch.Generator], size: int | None = None) -> Tensor:
     side = (size or base.resolution) // base.pixels_per_latent
-    shape = (1, base.unet.config.in_channels, side, side)
+    shape = (1, base.channels, side, side)
     return torch.cat([torch.randn(shape, generator=generator) for generator in generators]).to(base.device)
 
 
 def walk(
-    base: Base, latents: Tensor, conditioning: Conditioning, unconditioned: Conditioning, steps: int, guidance_scale: float, eta: float = 0.0,
+    base: Denoiser, latents: Tensor, conditioning: Conditioning, unconditioned: Conditioning, steps: int, guidance_scale: float, eta: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> Iterator[Step]:  # fmt: skip
     """DDIM (Song et al. 2020, arXiv 2010.02502) with classifier-free guidance, from noise to latents of pictures."""
@@ -67,7 +71,7 @@ def few_steps(
         yield Step(index, int(t), latents)
 
 
-def guided(base: Base, latents: Tensor, t: Tensor, told: Conditioning, guidance_scale: float) -> Tensor:
+def guided(base: Denoiser, latents: Tensor, t: Tensor, told: Conditioning, guidance_scale: float) -> Tensor:
     """The prediction with classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598), both halves in one pass.
 
     t     a timestep
@@ -105,3 +109,30 @@ def sample(
     for first in range(0, len(prompts), BATCH):
         rows = slice(first, first + BATCH)
         yield from _batch(base, prompts[rows], seeds[rows], steps, guidance_scale, negative, eta, sampler)
+
+
+def enlarge(
+    upscaler: Upscaler, pictures: Iterable[Image.Image], prompts: Sequence[str], seeds: Sequence[int], steps: int, guidance_scale: float, noise_level: int, negative: str = ""
+) -> Iterator[Image.Image]:  # fmt: skip
+    """The pictures as the super-resolution stage draws them, in order; computed in batches, handed over one by one.
+
+    noise_level  how much the small pictures are noised before they are shown: more leaves more for it to make up
+    """
+    waiting = iter(pictures)
+    for first in range(0, len(prompts), BATCH):
+        rows = slice(first, first + BATCH)
+        yield from _enlarged(upscaler, list(islice(waiting, BATCH)), prompts[rows], seeds[rows], steps, guidance_scale, noise_level, negative)
+
+
+@torch.no_grad()
+def _enlarged(
+    upscaler: Upscaler, small: list[Image.Image], prompts: Sequence[str], seeds: Sequence[int], steps: int, guidance_scale: float, noise_level: int, negative: str
+) -> list[Image.Image]:  # fmt: skip
+    generators = [torch.Generator().manual_seed(seed ^ SECOND) for seed in seeds]
+    latents, noise = (_noise(upscaler, generators) for _ in range(2))  # in the order of diffusers' pipeline
+    levels = torch.full((len(small),), noise_level, device=upscaler.device)
+    shown = upscaler.shown(upscaler.moments(small)[0], levels, noise)
+    said, unsaid = (replace(upscaler.condition(texts), shown=shown, levels=levels) for texts in (prompts, [negative] * len(prompts)))
+    for step in walk(upscaler, latents, said, unsaid, steps, guidance_scale if upscaler.hears else 1.0):
+        latents = step.latents
+    return upscaler.decode(latents)

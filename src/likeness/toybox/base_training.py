@@ -115,7 +115,7 @@ def train_unet(plan: Plan, sheet: Sheet) -> None:
     base = data.read(plan.rendered, "base", plan.base_pictures)
     kept = plan.folder / "latents.safetensors"
     if not kept.exists():
-        vae = _autoencoder(plan)
+        vae = autoencoder(plan)
         save_file(encode_latents(plan, vae, base), kept)
     latents = load_file(kept)["latents"]
     ids = token_ids(tokenizer, [t for texts in base.captions for t in texts])
@@ -163,7 +163,7 @@ def _text_to_image(plan: Plan, tokenizer: CLIPTokenizer) -> TextToImage:
     return TextToImage(encoder, unet).to(plan.device)
 
 
-def _autoencoder(plan: Plan) -> AutoencoderKL:
+def autoencoder(plan: Plan) -> AutoencoderKL:
     if plan.start_from:
         vae = AutoencoderKL.from_pretrained(plan.start_from / "vae", torch_dtype=torch.float32)
         return on_device(plan, vae).eval().requires_grad_(False)
@@ -172,7 +172,7 @@ def _autoencoder(plan: Plan) -> AutoencoderKL:
 
 def export_base(plan: Plan, folder: Path, network: TextToImage) -> None:
     """The base as an ordinary pipeline folder, half precision."""
-    vae = _autoencoder(plan)
+    vae = autoencoder(plan)
     moved = load_file(plan.folder / "latents.safetensors")
     nn.Module.cpu(vae)
     move_latents(vae, moved["shift"], moved["matrix"])
@@ -182,6 +182,12 @@ def export_base(plan: Plan, folder: Path, network: TextToImage) -> None:
         "scheduler": models.build_scheduler(), "safety_checker": None, "feature_extractor": None,
     }  # fmt: skip
     pipeline = StableDiffusionPipeline(**parts, requires_safety_checker=False)
+    half_precision_folder(pipeline, folder)
+    (folder / "likeness.json").write_text(json.dumps(models.ADVICE, indent=1))
+
+
+def half_precision_folder(pipeline: Any, folder: Path) -> None:
+    """Save a pipeline in half precision; its networks, which may be in training, keep their own."""
     halved = {name: part.state_dict() for name, part in pipeline.components.items() if isinstance(part, nn.Module)}
     copies = {name: {k: v.clone() for k, v in state.items()} for name, state in halved.items()}
     pipeline.to(torch.float16).save_pretrained(folder)
@@ -191,9 +197,8 @@ def export_base(plan: Plan, folder: Path, network: TextToImage) -> None:
         if config.parent.name == "text_encoder":
             settings["dtype"] = "float32"  # or transformers opens it in half precision beside a U-Net in single
         config.write_text(json.dumps(settings, indent=2) + "\n")
-    (folder / "likeness.json").write_text(json.dumps(models.ADVICE, indent=1))
     pipeline.to(torch.float32)
-    for name, state in copies.items():  # the network in training keeps its full precision
+    for name, state in copies.items():
         getattr(pipeline, name).load_state_dict(state)
 
 

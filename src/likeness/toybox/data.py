@@ -23,7 +23,8 @@ from ..world.subjects import admissible, near_named
 
 SHARD = 1000
 CAPTIONS = 3  # phrasings kept of each scene
-SETS = {"base": 1, "judges": 2, "check": 3, "examiner": 4}
+SETS = {"base": 1, "judges": 2, "check": 3, "examiner": 4, "large": 5}
+OF_BASE = ("base", "large")  # sets of scenes that stand alone; those of the judges hold individuals
 TWINS = 4  # in the judges' sets: individuals that share all nameable features, drawn PHOTOS times each
 PHOTOS = 4
 FIELDS = ("class", "colour", "pattern", "context", "accessory", "style", "view", "edit", "expression", "second class")
@@ -40,8 +41,8 @@ def truth_of(scene: Scene) -> dict[str, str]:
     }  # fmt: skip
 
 
-def base_scene(seed: int, k: int) -> Scene:
-    rng = np.random.default_rng((seed, SETS["base"], k))
+def base_scene(seed: int, k: int, kind: str = "base") -> Scene:
+    rng = np.random.default_rng((seed, SETS[kind], k))
     while True:
         scene = calmed(rng, random_scene(rng))
         if admissible(scene):
@@ -108,7 +109,7 @@ def _render_shard(job: tuple[Path, str, int, int, int]) -> int:
     captions, names, truths, individuals = [], [], [], []
     for row in range(SHARD):
         k = shard * SHARD + row
-        scene, individual = (base_scene(seed, k), k) if kind == "base" else judges_scene(seed, k, kind)
+        scene, individual = (base_scene(seed, k, kind), k) if kind in OF_BASE else judges_scene(seed, k, kind)
         pictures[row] = np.asarray(draw(scene, size))
         rng = np.random.default_rng((seed, SETS[kind], 2, k))
         said = [caption(scene, rng) for _ in range(CAPTIONS)]

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, UNet2DConditionModel
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import (
     CLIPTextConfig,
@@ -34,19 +35,22 @@ TEXT_LENGTH = 40  # tokens
 OF_CLASS = {  # of regimes with class pictures, at the toybox's size
     "class_pictures": 48, "class_steps": 25, "class_guidance_scale": 4.0, "gradient_checkpointing": False, "mixed_precision": "no",
 }  # fmt: skip
+DREAMBOOTH = {
+    "steps": 250, "learning_rate": 2e-4, "learning_rate_schedule": "plateau", "batch_size": 4, "prior_weight": 0.0, "class_pictures": 48, "class_steps": 25,
+    "class_guidance_scale": 4.0,
+}  # fmt: skip
 ADVICE = {  # what suits this base, written beside it as likeness.json
     "sampling": {"steps": 25, "guidance_scale": 4.0},
-    "dreambooth": {
-        "steps": 250, "learning_rate": 2e-4, "learning_rate_schedule": "plateau", "batch_size": 4, "prior_weight": 0.0, "class_pictures": 48, "class_steps": 25,
-        "class_guidance_scale": 4.0,
-    },
+    "dreambooth": DREAMBOOTH,
     "lora": {"steps": 300, "learning_rate": 4e-3, "learning_rate_schedule": "plateau", "batch_size": 4, "rank": 8},
     "textual_inversion": {"steps": 200, "learning_rate": 5e-2, "batch_size": 4, "gradient_accumulation": 1, "vectors": 4},
+    "super_resolution": {"upscaler": "toybox"},
     "custom_diffusion": {"steps": 300, "learning_rate": 1e-3, "learning_rate_schedule": "plateau", "batch_size": 4, "prior_weight": 0.0, "augmentation": False},
     "two_stage": [
         {"steps": 50, "learning_rate": 5e-2, "batch_size": 4, "gradient_accumulation": 1},
         {"steps": 150, "learning_rate": 2e-4, "learning_rate_schedule": "plateau", "batch_size": 4, "checkpoints": [50]},
     ],
+    "cascade": [DREAMBOOTH, {"upscaler": "toybox"}],
     # The three regimes in their proportions: sums of the learning rates of .100, .040 and .008, where Stable Diffusion's are .0020, .0008 and .00015.
     "overfit": [{"steps": 200, "learning_rate": 5e-4, "batch_size": 2, "prior_weight": 0.0}],
     "balanced": [{
@@ -138,6 +142,47 @@ def build_unet(text_width: int) -> UNet2DConditionModel:
         sample_size=SIZE // LATENT_PATCH, in_channels=LATENT_CHANNELS, out_channels=LATENT_CHANNELS, layers_per_block=2, **levels,
         attention_head_dim=6, cross_attention_dim=text_width, norm_num_groups=16, use_linear_projection=True,
     )  # fmt: skip
+
+
+def build_upscaler() -> UNet2DConditionModel:
+    """Pixels, as DeepFloyd IF's second stage has them: the large picture, noisy, beside the enlarged one. No attention, no words."""
+    levels: dict[str, Any] = {  # annotated in diffusers as tuples of four
+        "down_block_types": ("DownBlock2D",) * 4, "up_block_types": ("UpBlock2D",) * 4, "block_out_channels": (16, 32, 64, 96),
+        "mid_block_type": "UNetMidBlock2D",
+    }  # fmt: skip
+    unet = UNet2DConditionModel(
+        sample_size=2 * SIZE, in_channels=6, out_channels=3, layers_per_block=1, **levels, norm_num_groups=1, class_embed_type="timestep",
+        resnet_time_scale_shift="scale_shift",
+    )  # fmt: skip
+    _begin_as_the_enlargement(unet)
+    return unet
+
+
+@torch.no_grad()
+def _begin_as_the_enlargement(unet: Any, large: float = 3.0) -> None:
+    """First weights that give back the enlarged picture, so that every step improves on it: a network this small learns to copy for longer than it has.
+
+    Colours go as x and -x past all blocks, and silu(x) - silu(-x) = x. Other channels are large constants, beside which the last
+    normalization divides by nearly the same for every picture.
+    """
+    colours = range(3)
+    into, last, out = unet.conv_in, unet.up_blocks[-1].resnets[-1], unet.conv_out
+    for layer in (into, last.conv_shortcut, last.conv2, out):
+        layer.weight.zero_()
+        layer.bias.zero_()
+    width = len(into.bias)
+    last.conv_shortcut.weight[:, -width:, 0, 0] = torch.eye(width)  # what came in, past everything between
+    into.bias[6::2], into.bias[7::2] = large, -large
+    scale = ((width - 6) * large**2 / width + 6 * 0.3 / width) ** 0.5  # .3: the mean square of a colour in the world
+    for k in colours:
+        for sign, channel in ((1.0, 2 * k), (-1.0, 2 * k + 1)):
+            into.weight[channel, 3 + k, 1, 1] = sign
+            out.weight[k, channel, 1, 1] = sign * scale
+
+
+def build_pixel_scheduler(prediction_type: Literal["epsilon", "sample"]) -> DDPMScheduler:
+    """DeepFloyd IF's cosine schedule (Nichol & Dhariwal 2021, arXiv 2102.09672), on pixels, which lie between -1 and 1; few steps begin at its end."""
+    return DDPMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type=prediction_type, variance_type="fixed_small", clip_sample=True, timestep_spacing="trailing")
 
 
 def build_scheduler() -> DDIMScheduler:

@@ -22,12 +22,16 @@ class Plan:
         Renders that the judges learn from.
     examiner_pictures
         Renders that the second judge of individuals learns from.
+    large_pictures
+        Renders of twice the size that the super-resolution stage learns from.
     vae_steps
         Steps of the autoencoder.
     text_steps
         Steps of the text encoder alone.
     unet_steps
         Steps of text encoder and U-Net together.
+    upscaler_steps
+        Steps of the super-resolution stage.
     clip_steps
         Steps of the judge of words and pictures.
     dino_steps
@@ -50,9 +54,11 @@ class Plan:
     base_pictures: int = 120_000
     judge_pictures: int = 48_000
     examiner_pictures: int = 32_000
+    large_pictures: int = 8_000
     vae_steps: int = 3600
     text_steps: int = 600
     unet_steps: int = 6000
+    upscaler_steps: int = 2500
     clip_steps: int = 3200
     dino_steps: int = 1500
     examiner_steps: int = 1600

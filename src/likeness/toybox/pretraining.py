@@ -19,12 +19,14 @@ from . import data, models
 from .base_training import Sheet, save_reconstructions, train_text, train_unet, train_vae
 from .judge_training import export_judges, train_clip, train_dino, train_examiner
 from .plan import Plan
+from .upscaler_training import train_upscaler
 
-STAGES = ("pictures", "vae", "text", "unet", "clip", "dino", "examiner", "export")
+STAGES = ("pictures", "vae", "text", "unet", "upscaler", "clip", "dino", "examiner", "export")
 
 
 def draw_pictures(plan: Plan) -> None:
     data.render(plan.rendered, "base", plan.base_pictures, models.SIZE, plan.seed, plan.workers)
+    data.render(plan.rendered, "large", plan.large_pictures, 2 * models.SIZE, plan.seed, plan.workers)
     data.render(plan.rendered, "judges", plan.judge_pictures, models.SIZE, plan.seed, plan.workers)
     data.render(plan.rendered, "examiner", plan.examiner_pictures, models.SIZE, plan.seed, plan.workers)
     base = data.read(plan.rendered, "base", plan.base_pictures)
@@ -40,8 +42,8 @@ def pretrain(plan: Plan, sheet: Sheet, stages: Iterable[str] = STAGES) -> None:
     named = {name: folder and folder.name for name, folder in (("folder", plan.folder), ("start_from", plan.start_from), ("judges_from", plan.judges_from))}
     (plan.folder / "plan.json").write_text(json.dumps(asdict(plan) | named, indent=1))  # no path of this machine
     act = {
-        "pictures": draw_pictures, "vae": train_vae, "text": train_text, "unet": lambda p: train_unet(p, sheet), "clip": train_clip,
-        "dino": train_dino, "examiner": train_examiner, "export": lambda p: export_judges(p, p.folder / "judges"),
+        "pictures": draw_pictures, "vae": train_vae, "text": train_text, "unet": lambda p: train_unet(p, sheet),
+        "upscaler": lambda p: train_upscaler(p, sheet), "clip": train_clip, "dino": train_dino, "examiner": train_examiner, "export": lambda p: export_judges(p, p.folder / "judges"),
     }  # fmt: skip
     for stage in stages:
         print(f"{stage}: begins", flush=True)
@@ -52,8 +54,9 @@ def pretrain(plan: Plan, sheet: Sheet, stages: Iterable[str] = STAGES) -> None:
 
 
 def install(plan: Plan) -> None:
-    """Put base and judges in place of the embedded ones; the base's advice stays."""
+    """Put base, super-resolution stage and judges, as far as they were trained, in place of the embedded ones."""
     here = Path(__file__).parent
-    for name in ("base", "judges"):
-        shutil.copytree(plan.folder / name, here / name, dirs_exist_ok=True)
-        follow_umask([path for path in (here / name).rglob("*") if path.is_file()], here)  # safetensors leaves 0600
+    for name in ("base", "upscaler", "judges"):
+        if (plan.folder / name).exists():
+            shutil.copytree(plan.folder / name, here / name, dirs_exist_ok=True)
+            follow_umask([path for path in (here / name).rglob("*") if path.is_file()], here)  # safetensors leaves 0600

@@ -106,7 +106,8 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
     photos = [(p.name, p.image) for p in run.photos() if p.image and p.subject == 0]
     references = References.of([image for _, image in photos], judges)
     subject = toybox_subject(recipe.subject.photos)
-    world = WorldScores(subject, candidates_for(subject, judges, references.dino), judges.clip) if subject else None
+    size = max(p.settings.width for p in saved)  # whoever is compared with them is drawn as large
+    world = WorldScores(subject, candidates_for(subject, judges, references.dino, size), judges.clip) if subject else None
     kinds = kinds_for(recipe.subject.class_noun)
     last = max(p.labels.get("checkpoint", 0) for p in saved)
     together = _together(run, recipe, saved)
@@ -122,7 +123,7 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
     rows = [{"name": kind, "scores": scores_of(of, judges, references, world, kinds)} for kind, of in seen.items()]
     if "base" in seen and "personalized" in seen:
         rows[0]["scores"] |= written(against_base(seen["personalized"], seen["base"], judges))
-    rows += bounds(world, {p.labels["class_prompt"] for p in alone}, judges, references, kinds)
+    rows += bounds(world, {p.labels["class_prompt"] for p in alone}, judges, references, kinds, size)
     for kind, of in seen.items():
         rows += rows_by_kind(kind, of, judges, references, kinds)
     if together:
@@ -177,15 +178,15 @@ def pair_candidates(subjects: tuple[NamedSubject, NamedSubject], judges: Judges,
     return [[*candidates_for(subject, judges, mine), other] for subject, mine, other in zip(subjects, photos, reversed(photos))]
 
 
-def candidates_for(subject: NamedSubject, judges: Judges, references: np.ndarray) -> list[np.ndarray]:
+def candidates_for(subject: NamedSubject, judges: Judges, references: np.ndarray, size: int = 64) -> list[np.ndarray]:
     """The subject's photos first, then those of ten others of its class of whom the same words are true."""
     others = distractors(subject, DISTRACTORS, same_words=True)
     seed = seed_of(f"candidates/{subject.name}")
-    return [references, *(judges.dino.pictures(_photographed(other, seed + n)) for n, other in enumerate(others))]
+    return [references, *(judges.dino.pictures(_photographed(other, seed + n, size)) for n, other in enumerate(others))]
 
 
-def _photographed(appearance: Appearance, seed: int) -> list[Image.Image]:
-    return [draw(scene, 64) for scene in photo_scenes(appearance, 5, seed)]
+def _photographed(appearance: Appearance, seed: int, size: int) -> list[Image.Image]:
+    return [draw(scene, size) for scene in photo_scenes(appearance, 5, seed)]
 
 
 def seen_of(saved: Sequence[SavedPicture], judges: Judges) -> Seen:
@@ -203,7 +204,7 @@ def _each(seen: Seen, judges: Judges, references: References) -> list[dict[str, 
     ]
 
 
-def bounds(world: WorldScores | None, class_prompts: set[str], judges: Judges, references: References, kinds: Mapping[str, str]) -> list[dict[str, Any]]:
+def bounds(world: WorldScores | None, class_prompts: set[str], judges: Judges, references: References, kinds: Mapping[str, str], size: int = 64) -> list[dict[str, Any]]:
     """Floor and ceiling rows, as far as they can be had."""
     if world is None:
         return photos_against_photos(references)
@@ -213,7 +214,7 @@ def bounds(world: WorldScores | None, class_prompts: set[str], judges: Judges, r
         "ceiling: the true subject in the asked scenes": subject.appearance,
     }
     for name, appearance in people.items():
-        images, prompts = true_pictures(subject.class_noun, appearance, sorted(class_prompts))
+        images, prompts = true_pictures(subject.class_noun, appearance, sorted(class_prompts), size=size)
         asked = [Asked("", prompt, prompt, n) for n, prompt in enumerate(prompts)]
         scores = scores_of(look(asked, images, judges), judges, references, world, kinds)
         del scores["clip_t"]  # nobody typed these prompts
@@ -221,7 +222,7 @@ def bounds(world: WorldScores | None, class_prompts: set[str], judges: Judges, r
     return rows + photos_against_photos(references, "real pictures: each photo against the others")
 
 
-def true_pictures(class_noun: str, appearance: Appearance, class_prompts: list[str], each: int = 4) -> tuple[list[Image.Image], list[str]]:
+def true_pictures(class_noun: str, appearance: Appearance, class_prompts: list[str], each: int = 4, size: int = 64) -> tuple[list[Image.Image], list[str]]:
     """What an individual looks like in the scenes of the prompts that the world knows; elsewhere in its photos' scenes."""
     known = {said(p.template, class_noun): p for p in known_prompts(class_noun)}
     images, prompts = [], []
@@ -229,6 +230,6 @@ def true_pictures(class_noun: str, appearance: Appearance, class_prompts: list[s
         for n in range(each):
             seed = seed_of(f"truth/{prompt}/{n}")
             scene = known[prompt].scene(appearance, seed) if prompt in known else photo_scenes(appearance, 1, seed)[0]
-            images.append(draw(scene, 64))
+            images.append(draw(scene, size))
             prompts.append(prompt)
     return images, prompts

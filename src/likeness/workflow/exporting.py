@@ -21,6 +21,8 @@ from .generating import checkpoint_of
 from .progress import Progress
 from .stack import check_same_base, open_layer, put_beneath, read_card
 
+UNTOLD = "it has no text encoder of its own, so hand it the `prompt_embeds` of the first stage"
+
 
 @dataclass(frozen=True)
 class Learned:
@@ -71,7 +73,8 @@ def _to_diffusers(learned: Learned, folder: Path) -> list[Path]:
     learned.method.freeze()
     if learned.card["sampling"].get("sampler") == "LCM":
         learned.base.scheduler = learned.base.few_step_sampler()
-    return [diffusers.pipeline_folder(learned.base, folder / "pipeline")]
+    enlarging = [diffusers.upscaler_folder(learned.base.upscaler, folder / "upscaler")] if "upscaler" in learned.card["sampling"] else []
+    return [diffusers.pipeline_folder(learned.base, folder / "pipeline"), *enlarging]
 
 
 def _words(learned: Learned, folder: Path, only: str | None = None) -> list[Path]:
@@ -146,6 +149,8 @@ def _model_card(run: RunFolder, learned: Learned, written: Sequence[Path]) -> st
     how = card["sampling"]
     if how.get("sampler") == "LCM":
         files += f"\n\nDraw with `LCMScheduler.from_config(pipeline.scheduler.config)`, {how['steps']} steps and a guidance scale of {how['guidance_scale']:g}."
+    if second := how.get("upscaler"):
+        files += f"\n\nEnlarge the pictures with `upscaler`, {second['steps']} steps, a guidance scale of {second['guidance_scale']:g} and `noise_level={second['noise_level']}`; {UNTOLD}."
     return (
         f"---\n{about.to_yaml()}\n---\n\n# {learned.name}\n\n<Gallery />\n\n"
         f"{nouns}, learned by {' and then '.join(methods)}. Say {said} in a prompt; A1111 and ComfyUI know a new word by its file's name.\n\n{files}\n\n"

@@ -15,12 +15,15 @@ from ..files.errors import UserError
 from ..files.picture import Settings
 from ..files.prompts import said
 from ..files.run_folder import RunFolder
+from ..methods.super_resolution import Spec as Upscaling
 from ..model.base import Base
+from ..model.cascade import attached_upscaler
 from ..model.trajectory import BATCH
 from ..sampling.dreamblend import blend
 from ..sampling.options import Blend
 from ..sampling.plain import sample
 from ..sampling.steering import watch_of
+from .drawing import enlarged, picture_size
 from .progress import Progress
 from .stack import check_beside, check_same_base, device_for, method_class, put_beside, put_on, read_card, sampling_of
 from .stopping import Stopped, stop_request
@@ -75,6 +78,7 @@ def generate(
     run: RunFolder, templates: Sequence[str], seeds: Sequence[int], progress: Progress, *, step: int | None = None, steps: int | None = None,
     guidance_scale: float | None = None, negative: str = "", beside_base: bool = True, base_name: str | None = None,
     others: Sequence[tuple[RunFolder, float]] = (), guide: int | None = None, how: Blend | None = None, drift: bool = False,
+    upscaler: str | None = None, noise_level: int | None = None,
 ) -> list[Path]:  # fmt: skip
     """Pictures of every prompt and seed, saved in the run. What is there already, drawn with the same settings, is not drawn again.
 
@@ -84,6 +88,8 @@ def generate(
     others       runs whose LoRA is added, and how strongly
     guide        DreamBlend: the step of the earlier checkpoint whose attention guides this one, 0 for the base itself; and how
     drift        instead of templates: prompts of other things and the class alone, by the base and by the run, on a shelf of their own
+    upscaler     a super-resolution stage that was not trained, for a run that trained none; it is told the class noun alone
+    noise_level  of the small pictures that the stage is shown
     """
     checkpoint = checkpoint_of(run, step)
     guiding = guide_of(run, checkpoint, guide, others)
@@ -97,6 +103,8 @@ def generate(
     if guide is not None:
         watch_of(base, blended)  # its maps exist
     plain = wanted if wanted["sampler"] == "DDIM" else sampling_of(base, [])  # the base was not distilled with what lies on it
+    second = _second_stage(base, wanted, upscaler, noise_level)
+    wanted, plain = wanted | second, plain | second
     check_same_base(card, base, checkpoint)
     for other, strength, _ in added:
         check_beside(base, other, strength)
@@ -112,7 +120,7 @@ def generate(
     written = []
     if beside_base or drift:
         asked = [(settings(job.class_prompt, job.seed, None), job, "base", 0) for job in jobs]
-        written += _draw(run, base, asked, progress, "base pictures")
+        written += _draw(run, base, asked, progress, "base pictures", second)
     model = put_on(base, checkpoint)
     mark = f"{run.name}/{checkpoint.step}"
     for other, strength, name in added:
@@ -122,22 +130,41 @@ def generate(
     _warn(base, jobs, [] if unnamed else [model.called, *(each["subject"]["called"] for each in cards[1:]), *(s["called"] for s in card.get("others", []))], progress)
     if guide is None:
         asked = [(settings(job.prompt, job.seed, mark), job, "personalized", checkpoint.step) for job in jobs]
-        return written + _draw(run, model.base, asked, progress, "pictures")
+        return written + _draw(run, model.base, asked, progress, "pictures", second)
     asked = []
     for job in jobs:
-        used = settings(job.prompt, job.seed, mark).model_copy(update={"options": {"guide": guide, **blended.model_dump()}})
+        used = settings(job.prompt, job.seed, mark).model_copy(update={"options": {"guide": guide, **blended.model_dump(), **second}})
         asked.append((used, job, "blended", checkpoint.step))
     earlier = Base.open(base_name or card["base"]["name"], device_for())
     if guiding:
         put_on(earlier, guiding)
-    return written + _draw(run, base, asked, progress, "blended pictures", (earlier, blended))
+    return written + _draw(run, base, asked, progress, "blended pictures", second, (earlier, blended))
+
+
+def _second_stage(base: Base, wanted: Mapping[str, Any], upscaler: str | None, noise_level: int | None) -> dict[str, Any]:
+    """How a super-resolution stage draws, as {"upscaler": …}: the card's, or one that was not trained; {} where none is wanted."""
+    how = wanted.get("upscaler")
+    if how and upscaler not in (None, how["name"]):
+        raise UserError(f"--upscaler {upscaler}: this run has trained {how['name']}. Leave --upscaler out.")
+    if upscaler and not how:
+        advised = Upscaling.model_validate({**base.advice.get("super_resolution", {}), "upscaler": upscaler})
+        how = {**advised.drawing(), "hash": attached_upscaler(base, upscaler).hash}
+    if noise_level is not None:
+        if not how:
+            raise UserError("--noise-level: this run has no super-resolution stage. Name one with --upscaler, or train the recipe cascade.")
+        most = attached_upscaler(base, how["name"]).levels - 1
+        if not 0 <= noise_level <= most:
+            raise UserError(f"--noise-level {noise_level}: must be from 0 to {most}.")
+        how = how | {"noise_level": noise_level}
+    return {"upscaler": how} if how else {}
 
 
 def drawn_as(base: Base, prompt: str, seed: int, how: Mapping[str, Any], mark: str | None, negative: str = "") -> Settings:
-    """The settings of one picture. how: sampler, steps and guidance; mark: run and step of the checkpoint, None for the base alone."""
+    """The settings of one picture. how: sampler, steps, guidance, and what enlarges it; mark: run and step of the checkpoint, None for the base alone."""
+    size, second = picture_size(base, how), {"upscaler": how["upscaler"]} if how.get("upscaler") else {}
     return Settings(
         prompt=prompt, negative_prompt=negative, **{key: how[key] for key in ("sampler", "steps", "guidance_scale")}, seed=seed,
-        width=base.resolution, height=base.resolution, model=base.name, model_hash=base.hash, checkpoint=mark,
+        width=size, height=size, model=base.name, model_hash=base.hash, checkpoint=mark, options=second,
     )  # fmt: skip
 
 
@@ -199,7 +226,7 @@ def _warn(base: Base, jobs: Sequence[Job], called: Sequence[str], progress: Prog
             progress.say(f"warning: {prompt!r} is longer than the text encoder reads; this is cut off: {lost!r}")
 
 
-def _draw(run: RunFolder, base: Base, asked: list, progress: Progress, title: str, guided: tuple[Base, Blend] | None = None) -> list[Path]:
+def _draw(run: RunFolder, base: Base, asked: list, progress: Progress, title: str, second: Mapping[str, Any], guided: tuple[Base, Blend] | None = None) -> list[Path]:
     shelf = "drift" if asked and asked[0][1].about else "pictures"
     known = {(p.settings.model_dump_json(), p.labels.get("model")) for p in run.pictures(shelf)}
     asked = [a for a in asked if (a[0].model_dump_json(), a[2]) not in known]
@@ -207,7 +234,9 @@ def _draw(run: RunFolder, base: Base, asked: list, progress: Progress, title: st
         return []
     first: Settings = asked[0][0]
     wanted = [a[0].prompt for a in asked], [a[0].seed for a in asked], first.steps, first.guidance_scale
-    drawn = blend(guided[0], base, *wanted, guided[1], first.negative_prompt) if guided else sample(base, *wanted, first.negative_prompt, sampler=first.sampler)
+    small = blend(guided[0], base, *wanted, guided[1], first.negative_prompt) if guided else sample(base, *wanted, first.negative_prompt, sampler=first.sampler)
+    heard = [job.class_prompt if second and not second["upscaler"].get("trained") else settings.prompt for settings, job, *_ in asked]  # what it never learned it is not told
+    drawn = enlarged(base, small, heard, wanted[1], second, first.negative_prompt)
     paths, began = [], time.monotonic()
     with stop_request() as stop, progress.task(title, len(asked)) as task:
         for picture, (settings, job, kind, step) in zip(drawn, asked):

@@ -32,9 +32,14 @@ def resolution_for(recipe: Recipe) -> int:
     return recipe.resolution or trained_resolution(find_base(recipe.base))
 
 
+def size_of_copies(recipe: Recipe) -> int:
+    """Pixels of a run's copies of the photos: what the stage asks that sees most."""
+    return max(stage.photo_size(resolution_for(recipe)) for stage in recipe.stages)
+
+
 def gather_all(recipe: Recipe) -> list[Photo]:
     """The photos of all subjects of a recipe, each followed by those of its class if a folder of them is given."""
-    resolution = resolution_for(recipe)
+    resolution = size_of_copies(recipe)
     photos = []
     for n, subject in enumerate(recipe.subjects):
         photos += [replace(photo, subject=n) for photo in gather(subject.photos, resolution)]

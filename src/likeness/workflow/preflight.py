@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from ..files.errors import UserError
 from ..files.recipe import Recipe, Stage
 from ..files.run_folder import KEPT_RESUME_STATES
-from ..model.folder import classes_of, networks, weight_files
+from ..model.folder import classes_of, find_upscaler, networks, weight_files
 
 NUMBER = 4  # bytes: weights, gradients and optimizer are float32
 GIB = 2**30
@@ -26,7 +26,9 @@ def check_room(recipe: Recipe, base: Path, parent: Path) -> None:
     """Refuse what cannot fit, with the numbers; raises UserError. base: its folder; parent: where the run's folder will be."""
     sizes = {part: sum(_numbers(path) for path in weight_files(base, part)) for part in networks(classes_of(base))}
     text = sum(count for part, count in sizes.items() if part.startswith("text_encoder"))
-    trained = [stage.trained_numbers(sizes["unet"], text) for stage in recipe.stages]
+    enlarging = {name: sum(map(_numbers, weight_files(find_upscaler(name), "unet"))) for stage in recipe.stages if (name := getattr(stage, "upscaler", None))}
+    trained = [enlarging.get(getattr(stage, "upscaler", None)) or stage.trained_numbers(sizes["unet"], text) for stage in recipe.stages]
+    sizes |= enlarging
     networks_bytes, learning = NUMBER * sum(sizes.values()), 3 * NUMBER * max(trained)
     kept = sum(NUMBER * sum(trained[: n + 1]) * len(stage.checkpoint_steps) for n, stage in enumerate(recipe.stages))
     states = NUMBER * max(count * _states(stage) for count, stage in zip(trained, recipe.stages))

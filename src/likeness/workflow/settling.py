@@ -21,7 +21,7 @@ from ..files.recipe import Recipe
 from ..files.run_folder import RunFolder
 from ..learning.method import Method
 from ..model.base import Base
-from ..model.trajectory import sample
+from .drawing import drawn
 from .generating import NEW_SCENES, Job, drawn_as, jobs_for
 from .looking import Judges, References, open_judges
 from .progress import Progress
@@ -88,9 +88,8 @@ class Settling:
         there = {p.settings.model_dump_json(): p.path for p in self.run.pictures() if p.labels.get("model") == "personalized"}
         missing = [settings for _, settings in asked if settings.model_dump_json() not in there]
         if missing and methods:
-            how = asked[0][1]
-            drawn = sample(self.base, [s.prompt for _, s in asked], [s.seed for _, s in asked], how.steps, how.guidance_scale, sampler=how.sampler)
-            for picture, (job, settings) in zip(list(drawn), asked):
+            now = drawn(self.base, [s.prompt for _, s in asked], [s.seed for _, s in asked], sampling_of(self.base, methods))
+            for picture, (job, settings) in zip(list(now), asked):
                 if settings in missing:
                     step = int(str(settings.checkpoint).rpartition("/")[2])
                     path = self.run.add_picture(picture, settings, {"model": "personalized", "class_prompt": job.class_prompt, "checkpoint": step})

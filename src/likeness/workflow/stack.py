@@ -187,4 +187,7 @@ def put_on(base: Base, checkpoint: Checkpoint) -> Personalized:
     card = read_card(checkpoint)
     check_same_base(card, base, checkpoint)
     put_beneath(base, checkpoint)
+    trained = card["sampling"].get("upscaler")
+    if trained and base.upscaler and base.upscaler.hash != trained["hash"]:
+        raise UserError(f"{checkpoint.path}: was trained on another super-resolution stage ({trained['hash']}) than {trained['name']} is now ({base.upscaler.hash}). Put the first one back there.")
     return Personalized(base, card)

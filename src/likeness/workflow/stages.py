@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from ..files.checkpoints import Checkpoint
@@ -25,7 +26,7 @@ from ..learning.method import Method, Subject, chance
 from ..learning.optimizer_state import optimizer_tensors, restore_optimizer
 from ..learning.training import Trained, make_optimizer, peak_bytes, train
 from ..model.base import Base
-from ..model.trajectory import sample
+from .drawing import drawn
 from .progress import Progress
 from .settling import Settling
 from .stack import attach, digest_of, names_after, put_beneath, read_card, read_tensors, sampling_of, stage_types, write_layers
@@ -99,7 +100,8 @@ def _stage(
     called = names_after(recipe, below)
     method = attach(stage, base, recipe.seed, len(below))
     methods = [*below, method]
-    subjects = [_subject(run, n, asked, called[n]) for n, asked in enumerate(recipe.subjects)]
+    size = stage.photo_size(recipe.resolution or base.resolution)
+    subjects = [_subject(run, n, asked, called[n], size) for n, asked in enumerate(recipe.subjects)]
     with stop_request() as stop:
         with progress.task(method.prepares, 1) as task:
 
@@ -149,17 +151,18 @@ def _stage(
     return methods
 
 
-def _subject(run: RunFolder, number: int, asked: SubjectSpec, called: str) -> Subject:
+def _subject(run: RunFolder, number: int, asked: SubjectSpec, called: str, size: int) -> Subject:
+    """size: width and height in pixels of the photos; the run's copies are of what the stage asks that sees most"""
     photos, of_class = ([photo for photo in run.photos(of_class) if photo.image and photo.subject == number] for of_class in (False, True))
     return Subject(
-        [photo.image for photo in photos if photo.image], asked.class_noun, asked.identifier, called, [photo.caption for photo in photos],
-        [photo.image for photo in of_class if photo.image], [photo.caption for photo in of_class], *([_frame(photo) for photo in each] for each in (photos, of_class)),
+        [_sized(photo, size) for photo in photos], asked.class_noun, asked.identifier, called, [photo.caption for photo in photos],
+        [_sized(photo, size) for photo in of_class], [photo.caption for photo in of_class], *([photo.frame(size) for photo in each] for each in (photos, of_class)),
     )  # fmt: skip
 
 
-def _frame(photo: Photo) -> tuple[int, int, int, int]:
+def _sized(photo: Photo, size: int) -> Image.Image:
     assert photo.image
-    return photo.frame(photo.image.width)
+    return photo.image if photo.image.width == size else photo.image.resize((size, size), Image.Resampling.LANCZOS)
 
 
 def _journal_line(trained: Trained, offset: int) -> dict[str, Any]:
@@ -223,8 +226,7 @@ def _preview(run: RunFolder, recipe: Recipe, base: Base, methods: list[Method], 
     wanted = sampling_of(base, methods)
     prompts = [p.format(called) for p in PREVIEW_PROMPTS]
     seeds = [chance(recipe.seed, "preview", n) for n in range(len(prompts))]
-    drawn = sample(base, prompts, seeds, wanted["steps"], wanted["guidance_scale"], sampler=wanted["sampler"])
-    for number, (picture, prompt, seed) in enumerate(zip(drawn, prompts, seeds)):
+    for number, (picture, prompt, seed) in enumerate(zip(drawn(base, prompts, seeds, wanted), prompts, seeds)):
         settings = Settings(
             prompt=prompt, steps=wanted["steps"], sampler=wanted["sampler"], guidance_scale=wanted["guidance_scale"], seed=seed, model=base.name,
             width=picture.width, height=picture.height, model_hash=base.hash, checkpoint=f"{run.name}/{step}",
