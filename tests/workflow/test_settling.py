@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from likeness.evaluation.encoders import EMBEDDED
+from likeness.evaluation.options import Encoders
 from likeness.evaluation.statistics import f1
 from likeness.files.errors import UserError
 from likeness.files.recipe import Settle
@@ -59,7 +60,7 @@ def where_it_settles(lines: list[dict], after: int) -> int:
 
 def test_it_ends_where_the_f1_stops_rising_and_is_the_same_run_until_there(recipe, watched, tmp_path):
     whole, ended = fit(recipe, tmp_path / "whole", Silent()), fit(watched, tmp_path / "ended", Silent())
-    choose(whole, NEW_SCENES, settling.SEEDS, Silent(), **JUDGES)
+    choose(whole, NEW_SCENES, settling.SEEDS, Silent(), Encoders(clip=JUDGES["clip"], dino=JUDGES["dino"]))
     scores, reason = whole.scores(), ended.record().exit_reason
     assert scores and reason
     last = where_it_settles(scores["each"], after=2)
