@@ -128,7 +128,7 @@ def test_a_cell_that_another_process_is_at_is_left_to_it(recipes, tmp_path, monk
     monkeypatch.setattr(cells.time, "sleep", lambda seconds: holding.__exit__(None, None, None))
 
     def named(name: str):
-        cell = comparing._cell(recipes[0], "toybox:biscuit", 0, Asked(recipes[:1], ["toybox:biscuit"]))
+        cell = comparing._cell(recipes[0], "toybox:biscuit", 0, Asked(recipes[:1], ["toybox:biscuit"]), {})
         return replace(cell, name=name)
 
     work([named("first"), named("second")], tmp_path, Encoders(), lambda cell, run: order.append(cell.name))

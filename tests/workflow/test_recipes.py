@@ -6,11 +6,11 @@ import pytest
 
 from likeness.files.errors import UserError
 from likeness.files.recipe import continued_in, stages_in
-from likeness.methods import packaged_recipes, packaged_sweeps
-from likeness.workflow import comparing
-from likeness.workflow.comparing import _cell, compare
+from likeness.methods import packaged_recipes, packaged_sweeps, sentence_of
+from likeness.workflow.cells import Drawing
+from likeness.workflow.comparing import Asked, _cell, compare
 from likeness.workflow.progress import Silent
-from likeness.workflow.recipes import expanded, packaged_continuations, packaged_recipe, recipe_for, sentence_of
+from likeness.workflow.recipes import expanded, packaged_continuations, packaged_recipe, recipe_for
 from likeness.workflow.stack import stage_types
 
 BISCUIT = {"photos": "toybox:biscuit"}
@@ -31,7 +31,8 @@ def test_a_packaged_recipe_is_whole_for_the_toybox_and_for_any_base(name):
 @pytest.mark.parametrize("name", packaged_sweeps())
 def test_a_packaged_sweep_is_whole(name):
     asked = expanded([name])
-    cells = [_cell(recipe, "toybox:biscuit", 0, "toybox", settings) for recipe, settings in asked.items()]
+    grid = Asked([name], ["toybox:biscuit"])
+    cells = [_cell(recipe, "toybox:biscuit", 0, grid, settings) for recipe, settings in asked.items()]
     assert len({cell.asked.model_dump_json() for cell in cells}) == len(cells) > 1
 
 
@@ -65,10 +66,10 @@ def test_what_is_no_sweep_is_said(tmp_path):
         continued_in(tmp_path / "mine.toml")
 
 
-def test_a_grid_goes_on_where_a_recipe_does_and_only_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(comparing, "PROMPTS", 1)
+def test_a_grid_goes_on_where_a_recipe_does_and_only_once(tmp_path):
     (tmp_path / "small.toml").write_text(CONTINUED)
     (tmp_path / "mine.toml").write_text(f'recipes = ["{tmp_path}/small.toml"]')
-    first, second = (compare([str(tmp_path / "mine.toml")], ["toybox:biscuit"], [0], tmp_path / "grid", Silent()) for _ in range(2))
+    asked = Asked([str(tmp_path / "mine.toml")], ["toybox:biscuit"], drawing=Drawing(prompts=(0,)))
+    first, second = (compare(asked, tmp_path / "grid", Silent()) for _ in range(2))
     assert first == second and "continued" in first["cells"][0]["run"]
     assert len(list((tmp_path / "grid").glob("*/run.json"))) == 2 and len(list((tmp_path / "grid").glob("*/scores.json"))) == 1
