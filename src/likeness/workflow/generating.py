@@ -18,10 +18,9 @@ from ..files.run_folder import RunFolder
 from ..methods.super_resolution import Spec as Upscaling
 from ..model.base import Base
 from ..model.cascade import attached_upscaler
-from ..model.trajectory import BATCH
+from ..model.trajectory import BATCH, sample
 from ..sampling.dreamblend import blend
 from ..sampling.options import Blend
-from ..sampling.plain import sample
 from ..sampling.steering import watch_of
 from .drawing import enlarged, picture_size
 from .progress import Progress
