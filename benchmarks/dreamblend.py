@@ -40,8 +40,8 @@ from likeness.sampling.options import Blend, Edit
 from likeness.sampling.steering import Prompts
 from likeness.workflow.evaluating import candidates_for
 from likeness.workflow.generating import generate
+from likeness.workflow.looking import open_judges
 from likeness.workflow.progress import Progress, Silent
-from likeness.workflow.scoring import open_judges
 from likeness.world.drawing import draw
 from likeness.world.subjects import SUBJECTS, distractors, photo_scenes, prompts_for
 
