@@ -32,7 +32,7 @@ def trained(names: list[str], runs: Path, options: dict) -> RunFolder:
     label = "-and-".join(names)
     for path in sorted(runs.glob(f"{label}-*/run.json")):
         run = RunFolder.open(path.parent)
-        if run.record().status == "finished" and not (run.record().lineage or {}).get("merged"):
+        if run.record().status == "finished" and not (run.record().lineage or {}).get("merged") and len(run.recipe(stage_types()).subjects) == len(names):
             return run
     subjects = [{"photos": f"toybox:{name}", "class_noun": SUBJECTS[name].class_noun, "identifier": name} for name in names]
     stage = {"method": "custom_diffusion", **advice(find_base("toybox"))["custom_diffusion"], **options}
