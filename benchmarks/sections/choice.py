@@ -34,7 +34,7 @@ def choice(found: dict) -> Iterator[str]:
     yield table(["subject", "chosen on either half", "F1 less the last's"], [[name, *held_out(lines)] for name, lines in runs.items()])
     trained = {n: [step_reached(lines, n) for lines in runs.values()] for n in (1, 2, 3, 4)}
     spent = ", ".join(f"{n}: {sum(reached) / len(reached):.0f}" for n, reached in trained.items())
-    yield f"\nSteps until `--until-settled N` would have ended the run, judged on all prompts, mean over subjects: {spent}.\n"
+    yield f"\nSteps until `--until-settled N` would have ended the run, judged on all prompts, mean over subjects: {spent}."
 
 
 def over_subjects(values: list[float]) -> str:
