@@ -10,10 +10,12 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from sections.choice import choice
+from sections.cascade import cascade
+from sections.choice import choice, regimes
 from sections.defaults import defaults
 from sections.dreamblend import dreamblend
 from sections.grid import grid
+from sections.guidance import guidance
 from sections.lcm import lcm
 from sections.pairs import pairs
 from sections.steps import steps
@@ -25,13 +27,16 @@ FIGURES = HERE / "results"
 PAGE = HERE.parent / "docs" / "results.md"
 SECTIONS: dict[str, Callable[[dict], Iterator[str]]] = {  # by the name of their figures, in the page's order
     "world": world,
+    "guidance": guidance,
     "grid": grid,
     "steps": steps,
     "pairs": pairs,
     "style": style,
     "choice": choice,
+    "regimes": regimes,
     "dreamblend": dreamblend,
     "lcm": lcm,
+    "cascade": cascade,
 }
 BEGINNING = """# Results
 

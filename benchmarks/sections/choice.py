@@ -14,7 +14,7 @@ Half = dict[int, tuple[float, float]]  # by step: mean likeness, mean obedience
 
 def choice(found: dict) -> Iterator[str]:
     """Likeness and obedience of every checkpoint, by subject and prompt: chosen on one half of the prompts, compared with the last on the other, both ways."""
-    subjects = list(dict.fromkeys(line["subject"] for line in found["lines"]))
+    subjects = list(dict.fromkeys(line["subject"] for line in found["lines"]))  # of one recipe
     runs = {name: [line for line in found["lines"] if line["subject"] == name] for name in subjects}
     steps, prompts = (len({line[key] for line in runs[subjects[0]]}) for key in ("step", "prompt"))
     yield heading("Which checkpoint", found)
@@ -35,6 +35,28 @@ def choice(found: dict) -> Iterator[str]:
     trained = {n: [step_reached(lines, n) for lines in runs.values()] for n in (1, 2, 3, 4)}
     spent = ", ".join(f"{n}: {sum(reached) / len(reached):.0f}" for n, reached in trained.items())
     yield f"\nSteps until `--until-settled N` would have ended the run, judged on all prompts, mean over subjects: {spent}."
+
+
+def regimes(found: dict) -> Iterator[str]:
+    """Recipes over their steps: means over subjects of each checkpoint, the front of them all, and what `likeness choose` recommends of each run."""
+    subjects, recipes = (list(dict.fromkeys(line[key] for line in found["lines"])) for key in ("subject", "recipe"))
+    yield heading("Three regimes over their steps", found)
+    of: dict[tuple[str, int], list[tuple[float, float]]] = {}
+    taken: dict[str, list[int]] = {}
+    for recipe in recipes:
+        for name in subjects:
+            seen = means(mine := [line for line in found["lines"] if (line["recipe"], line["subject"]) == (recipe, name)], [line["prompt"] for line in mine])
+            taken.setdefault(recipe, []).append(chosen(seen, seen))
+            for step, values in seen.items():
+                of.setdefault((recipe, step), []).append(values)
+    middle = {key: tuple(sum(column) / len(column) for column in zip(*values)) for key, values in of.items()}
+    front = {key for key, (dino, clip) in middle.items() if not any(d >= dino and c >= clip and (d, c) != (dino, clip) for d, c in middle.values())}
+    rows = [
+        [recipe, step, *(short(bootstrap([one[n] for one in values], subjects)) for n in (0, 1)), short(bootstrap([f1(*one) for one in values], subjects)), "on it" if (recipe, step) in front else ""]
+        for (recipe, step), values in of.items()
+    ]  # fmt: skip
+    yield table(["recipe", "step", "DINO", "CLIP-T", "F1", "front of means"], rows)
+    yield f"\n{len(subjects)} subjects ({', '.join(subjects)}). Recommended steps, subject by subject: " + "; ".join(f"{recipe}: {', '.join(map(str, steps))}" for recipe, steps in taken.items()) + "."
 
 
 def over_subjects(values: list[float]) -> str:

@@ -54,11 +54,11 @@ class Plan:
     base_pictures: int = 120_000
     judge_pictures: int = 48_000
     examiner_pictures: int = 32_000
-    large_pictures: int = 8_000
+    large_pictures: int = 10_000
     vae_steps: int = 3600
     text_steps: int = 600
     unet_steps: int = 6000
-    upscaler_steps: int = 2500
+    upscaler_steps: int = 8000
     clip_steps: int = 3200
     dino_steps: int = 1500
     examiner_steps: int = 1600

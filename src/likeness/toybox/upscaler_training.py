@@ -29,8 +29,8 @@ from .loop import Losses, Share, fit, half, on_device, seeded, to_tensor
 from .plan import Plan
 
 LEVELS = 300  # noise levels that it learns, of 1000: more than any picture of the base needs
-BATCH = 2  # whole pictures: where the enlargement lies between the pixels depends on the place in the picture
-HELD_OUT, STEPS, LEVEL = 48, 4, 10  # pictures, and how they are drawn, of the sheets to look at
+BATCH = 4  # whole pictures: where the enlargement lies between the pixels depends on the place in the picture
+HELD_OUT, STEPS, LEVEL = 48, 2, 10  # pictures, and how they are drawn, of the sheets to look at
 
 
 def train_upscaler(plan: Plan, sheet: Sheet) -> None:

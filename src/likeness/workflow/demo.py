@@ -25,14 +25,14 @@ SIDE_BY_SIDE, METRIC_WIDTH, CELL_WIDTH = 4, 56, 30  # of the table of scores
 
 
 def demo(runs: Path, subject: str, seed: int, progress: Progress) -> Path:
-    """Train, generate in four new scenes, evaluate, write the page; its path."""
+    """Train, generate in four new scenes at twice the base's size, evaluate, write the page; its path."""
     began = time.monotonic()
     named = toybox_subject(TOYBOX + subject)
     assert named
     progress.say(f"The base knows {named.class_noun}s, but not {named.name}: {named.describable} is all that words can say. Now it learns from photos.")
     recipe = recipe_for("dreambooth", {"previews": (50, 100, 200)}, subject={"photos": TOYBOX + subject}, seed=seed)
     run = fit(recipe, runs, progress, name=f"demo-{subject}")
-    generate(run, NEW_SCENES, range(4), progress)
+    generate(run, NEW_SCENES, range(4), progress, upscaler="toybox")
     progress.say(table(evaluate(run, progress)))
     page = write_report(run.path)
     progress.say(f"done in {time.monotonic() - began:.0f} s")
