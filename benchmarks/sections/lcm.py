@@ -1,36 +1,53 @@
-"""A student of few steps beside its teacher."""
+"""Students of few steps beside their teacher."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from likeness.evaluation.statistics import bootstrap, paired_difference
 
-from .writing import SCORES, heading, short, table
+from .writing import heading, short, table
+
+SCORES = {"named": "named", "dino": "DINO", "clip_t": "CLIP-T"}
+LOSSES = {"huber": "pseudo-Huber", "l2": "L2"}
+TEACHER = ("teacher", 25)
+APART = 0.1  # floor and ceiling, for a share of the way between them to say something
 
 
 def lcm(found: dict) -> Iterator[str]:
-    """What benchmarks/lcm.py wrote."""
-    lines = found["lines"]
-    subjects = [line["subject"] for line in lines]
+    """What benchmarks/lcm.py wrote: a line for each subject, walker and number of steps, with every picture's scores."""
+    means: dict[tuple, dict[str, dict[str, float]]] = {}
+    for line in found["lines"]:
+        means.setdefault((line["by"], line["steps"]), {})[line["subject"]] = {name: sum(line[name]) / len(line[name]) for name in SCORES}
+    subjects = list(means[TEACHER])
     yield heading("Few steps", found)
-
-    def of(kind: str, score: str) -> list[float]:
-        return [line[kind][score] for line in lines]
-
-    def seconds(kind: str) -> str:
-        known = [line["picture_seconds"].get(kind) for line in lines]
-        return f"{sum(known) / len(known):.2f}" if all(known) else ""
-
-    yield table(["pictures", "s/picture", *SCORES.values()], [
-        [title, seconds(kind), *(short(bootstrap(of(kind, score), subjects)) for score in SCORES)]
-        for kind, title in (("floor", "*floor*"), ("ceiling", "*ceiling*"), ("teacher", "DreamBooth, 25 steps with guidance"), ("student", "its student, 4 steps without"))
+    yield table(["drawn by", "steps", "processor s/picture", *SCORES.values()], [
+        [title(by), steps or "", seconds(found, by, steps), *(short(bootstrap([of[s][name] for s in subjects], subjects)) for name in SCORES)]
+        for (by, steps), of in sorted(means.items(), key=lambda item: order(*item[0]))
     ])  # fmt: skip
-    yield f"\nStudent less teacher, paired on {len(subjects)} subjects ({', '.join(subjects)}):\n"
-    yield table(["score", "difference", "of the way from floor to ceiling"], [difference_of(score, of) for score in ("named", "dino", "clip_t_class")])
+    yield f"\nLess the teacher in its 25 guided steps, paired on {len(subjects)} subjects ({', '.join(subjects)}); in brackets behind it the share of the way from floor to ceiling, where those lie apart:\n"
+    compared = [key for key in sorted(means, key=lambda key: order(*key)) if key[0] in (*LOSSES, "teacher") and key != TEACHER]
+    yield table(["drawn by", "steps", *SCORES.values()], [[title(by), steps, *(less(means, (by, steps), TEACHER, name, subjects) for name in SCORES)] for by, steps in compared])
+    if ("l2", 4) in means:
+        yield "\nL2 less pseudo-Huber, paired on the same subjects:\n"
+        yield table(["steps", *SCORES.values()], [[steps, *(less(means, ("l2", steps), ("huber", steps), name, subjects) for name in SCORES)] for steps in (1, 2, 4, 8)])
 
 
-def difference_of(score: str, of: Callable[[str, str], list[float]]) -> list[str]:
-    """A score's paired difference, and as a share of the distance between the means of floor and ceiling, where that is one."""
-    difference = paired_difference(of("student", score), of("teacher", score)).difference
-    floor, ceiling = (sum(of(kind, score)) / len(of(kind, score)) for kind in ("floor", "ceiling"))
-    way = f"{difference.value / (ceiling - floor):+.0%}" if ceiling - floor > 0.1 else "floor and ceiling are alike"
-    return [SCORES[score], short(difference, signed=True), way]
+def title(by: str) -> str:
+    if by in LOSSES:
+        return f"student, {LOSSES[by]}, no guidance"
+    return f"*{by}*" if by in ("floor", "ceiling") else "DreamBooth, with guidance"
+
+
+def order(by: str, steps: int | None) -> tuple[int, int]:
+    return ["floor", "ceiling", "teacher", *LOSSES].index(by), -(steps or 0) if by == "teacher" else steps or 0
+
+
+def seconds(found: dict, by: str, steps: int | None) -> str:
+    taken = found["seconds"].get(f"{'teacher' if by == 'teacher' else 'student'} {steps}")
+    return "" if taken is None else f"{taken:.3f}"
+
+
+def less(means: dict, one: tuple, other: tuple, name: str, subjects: list[str]) -> str:
+    """The paired difference, and as a share of the distance between the means of floor and ceiling, where that is one."""
+    difference = paired_difference([means[one][s][name] for s in subjects], [means[other][s][name] for s in subjects]).difference
+    floor, ceiling = (sum(means[kind, None][s][name] for s in subjects) / len(subjects) for kind in ("floor", "ceiling"))
+    return short(difference, signed=True) + (f" ({difference.value / (ceiling - floor):+.0%})" if ceiling - floor > APART else "")
