@@ -38,7 +38,7 @@ def write_guide(out: Path, listed: Mapping[str, str], pages: Path = PAGES) -> Pa
 def guide_html(pages: list[Page], listed: Mapping[str, str]) -> str:
     figures, strips = read_data("figures.json"), read_data("strips.json")
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": number, "estimate": estimate, "stored": stored, "html": Markup}
+    environment.filters |= {"number": number, "estimate": estimate, "decibels": decibels, "stored": stored, "html": Markup}
     compared = figures["comparison"]
     names = {page.name for page in pages}
     return environment.get_template("guide.html").render(
@@ -93,6 +93,11 @@ def number(value: float, digits: int = 3) -> str:
 def estimate(of: Mapping[str, Any]) -> str:
     """.830 [.693, .938]"""
     return number(of["value"]) if of["low"] is None else f"{number(of['value'])} [{number(of['low'])}, {number(of['high'])}]"
+
+
+def decibels(of: Mapping[str, Any]) -> str:
+    """28.99 dB [27.51, 30.40]"""
+    return f"{of['value']:.2f} dB [{of['low']:.2f}, {of['high']:.2f}]"
 
 
 def stored(size: float) -> str:
