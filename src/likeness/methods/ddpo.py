@@ -159,7 +159,8 @@ class DDPO(Adapted):
         each = spec.batch_size * spec.gradient_accumulation
         while True:
             drawn = self._rollout(asked, rollout, spec.updates * each, seed)
-            steps = len(drawn[0].timesteps)
+            # The last step decides nothing: its deviation is next to 0, so its gradient, which goes with the inverse, would be noise louder than all others together.
+            steps = max(1, len(drawn[0].timesteps) - 1)
             for update in range(spec.updates):
                 parts = []
                 for part in range(spec.gradient_accumulation):
