@@ -98,7 +98,7 @@ def all_strips(runs: list[RunFolder], subjects: list[NamedSubject]) -> Iterator[
                 print(f"{page.name}, {shown.title}: no runs of {'+'.join(methods)} on {', '.join(found)} that show it")
                 continue
             strip = strip_of(rows, base, judged[name], before)
-            yield saved(f"{page.name}-{shown.option}-{'-'.join(methods)}", {**strip, "page": page.name, "shown": number, "about": about})
+            yield saved("-".join((page.name, shown.option, *methods, *shown.where.values())), {**strip, "page": page.name, "shown": number, "about": about})
 
 
 def of(run: RunFolder, subject: NamedSubject) -> bool:
@@ -107,8 +107,13 @@ def of(run: RunFolder, subject: NamedSubject) -> bool:
 
 
 def rows_for(shown: Shown, methods: tuple[str, ...], runs: list[RunFolder]) -> Found:
-    fitting = [run for run in runs if tuple(stage.method for stage in run.recipe(stage_types()).stages) == methods]
+    fitting = [run for run in runs if fits(run, methods, shown.where)]
     return {"option": by_option, "checkpoint": by_checkpoint, "sampling": by_sampling}[shown.vary](fitting, shown)
+
+
+def fits(run: RunFolder, methods: tuple[str, ...], where: dict[str, str]) -> bool:
+    stages = run.recipe(stage_types()).stages
+    return tuple(stage.method for stage in stages) == methods and all(as_text(getattr(stages[-1], name)) == value for name, value in where.items())
 
 
 def methods_of(page: Page) -> tuple[str, ...]:
@@ -146,8 +151,14 @@ def by_checkpoint(runs: list[RunFolder], shown: Shown) -> Found:
         pictures, first = drawn(run), beneath(run)
         steps = sorted({p.labels["checkpoint"] for p in pictures})
         if len(steps) > len(best[0]):
-            best = [Row(str(step - first), pictures_of(run, [p for p in pictures if p.labels["checkpoint"] == step])) for step in steps], about(run, shown.option), {}
+            best = [Row(str(step - first), pictures_of(run, [p for p in pictures if p.labels["checkpoint"] == step])) for step in steps], about(run, shown.option) | rewards_of(run), {}
     return best
+
+
+def rewards_of(run: RunFolder) -> dict[str, Any]:
+    """{"curve": …}, the mean reward of each rollout by the step before which it was drawn; {} of a run without rewards."""
+    lines = [(line["step"] - beneath(run) - 1, line["noted"]["reward"]) for line in run.journal() if "reward" in line.get("noted", {})]
+    return {"curve": [(step, round(reward, 4)) for step, reward in lines]} if lines else {}
 
 
 def by_sampling(runs: list[RunFolder], shown: Shown) -> Found:

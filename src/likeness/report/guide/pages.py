@@ -90,6 +90,7 @@ class Shown(Piece):
     option: str
     sign: str = ""  # how the option is written before its value; its name where empty
     vary: Literal["option", "checkpoint", "sampling", "enlarging"] = "option"
+    where: dict[str, str] = {}  # of runs whose last stage has these options alone
     stages: tuple[str, ...] = ()  # the methods of the runs that are shown; the page's own where empty
 
 

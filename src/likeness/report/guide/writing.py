@@ -20,7 +20,7 @@ from likeness.files.atomic import write_text
 from likeness.report.guide.flow import flow_drawing
 from likeness.report.guide.network import network_drawing
 from likeness.report.guide.pages import PAGES, Page, read_pages
-from likeness.report.plots import score_plot
+from likeness.report.plots import loss_curve, score_plot
 
 DATA = Path(__file__).parent / "data"
 TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -48,6 +48,7 @@ def guide_html(pages: list[Page], listed: Mapping[str, str]) -> str:
         strips={(strip["page"], strip["shown"]): strip for strip in strips if "page" in strip},
         named_strips={strip["name"]: strip for strip in strips if "page" not in strip},
         sprites={strip["name"]: sprite(DATA / strip["file"]) for strip in strips},
+        curves={strip["name"]: loss_curve({"reward": strip["about"]["curve"]}, "mean reward of a rollout", dots=False) for strip in strips if "curve" in strip.get("about", {})},
         options=figures["options"],
         recipes=figures["recipes"],
         compared=compared,
