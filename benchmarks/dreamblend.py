@@ -25,10 +25,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
+from judging import Judged
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from likeness.evaluation import metrics
 from likeness.files.prompts import said as filled
 from likeness.files.run_folder import RunFolder
 from likeness.model.attention import Watch, coarsest, watched
@@ -38,7 +38,6 @@ from likeness.sampling.dreamblend import blended_latents
 from likeness.sampling.editing import redrawn
 from likeness.sampling.options import Blend, Edit
 from likeness.sampling.steering import Prompts
-from likeness.workflow.evaluating import candidates_for
 from likeness.workflow.generating import generate
 from likeness.workflow.looking import open_judges
 from likeness.workflow.progress import Progress, Silent
@@ -202,9 +201,7 @@ def score(name: str, run: RunFolder, steps: list[int], blends: list[tuple[int, i
         generate(run, templates, seeds, Silent(), step=step, beside_base=False)
     for guide, edit, how in blends:
         generate(run, templates, seeds, Silent(), step=edit, guide=guide, how=how, beside_base=False)
-    judges = open_judges("toybox")
-    references = judges.dino.pictures([p.image for p in run.photos() if p.image])
-    candidates = candidates_for(subject, judges, references)
+    judged = Judged(subject, run, open_judges("toybox"))
     kinds = [({"checkpoint": step}, None) for step in steps] + [({"checkpoint": edit, "guide": guide}, how.model_dump()) for guide, edit, how in blends]
     lines, wanted = [], [filled(template, subject.class_noun) for template in templates]
     for about, how in kinds:
@@ -213,13 +210,9 @@ def score(name: str, run: RunFolder, steps: list[int], blends: list[tuple[int, i
         saved = [p for p in saved if p.settings.seed in seeds and p.labels["class_prompt"] in wanted]
         images, said = [Image.open(p.path).convert("RGB") for p in saved], [p.labels["class_prompt"] for p in saved]
         assert len(saved) == len(templates) * len(seeds), (about, len(saved))
-        seen, shown = judges.dino.pictures(images), judges.clip.pictures(images)
-        scores = {
-            "dino": metrics.subject_similarity_mean(seen, references), "clip_t": metrics.prompt_similarity(shown, judges.clip.texts(said)),
-            "named": (metrics.identify(seen, candidates) == 0).astype(float),
-        }  # fmt: skip
+        scores = judged.scores(images, said)
         changed = {} if how is None else {"how": {key: value for key, value in how.items() if key in ("alpha", "until", "layers")}}
-        lines.append({"subject": name, **about, **changed, "prompt": [wanted.index(text) for text in said], **{key: np.round(each, 4).tolist() for key, each in scores.items()}})
+        lines.append({"subject": name, **about, **changed, "prompt": [wanted.index(text) for text in said], **scores})
         print(name, about, changed, {key: round(float(np.mean(each)), 3) for key, each in scores.items()}, flush=True)
     return lines
 

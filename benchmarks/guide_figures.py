@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-import results
+from results import FIGURES
+from sections.claims import CLAIMS, tested
 
 from likeness.evaluation.statistics import bootstrap
 from likeness.files.recipe import Stage
@@ -27,7 +28,7 @@ JUDGES = {
 
 def figures() -> dict[str, Any]:
     """What the page says in numbers and in the specs' own words."""
-    found = {name: json.loads((results.FIGURES / f"{name}.json").read_text("utf-8")) for name in ("grid", "world")}
+    found = {name: json.loads((FIGURES / f"{name}.json").read_text("utf-8")) for name in ("grid", "world")}
     pages = read_pages()
     return {
         "options": {page.name: options_of(page) for page in pages},
@@ -70,7 +71,7 @@ def comparison(grid: dict[str, Any], pages: Sequence[Page]) -> dict[str, Any]:
         costs = {key: sum(cell[key] for cell in own) / len(own) for key in ("parameters", "bytes", "train_seconds", "picture_seconds")}
         rows.append({"recipe": recipe, "page": owners.get(recipe, ""), "subjects": len({cell["subject"] for cell in own}), **costs, "scores": estimates(own, "scores")})
     each = list({cell["subject"]: cell for cell in cells}.values())
-    claims = [dict(zip(("says", "difference", "verdict"), results.tested(claim, cells))) for claim in results.CLAIMS if {claim.more, claim.less} <= {row["recipe"] for row in rows}]
+    claims = [dict(zip(("says", "difference", "verdict"), tested(claim, cells))) for claim in CLAIMS if {claim.more, claim.less} <= {row["recipe"] for row in rows}]
     return {
         **{key: grid[key] for key in ("machine", "note", "prompts", "pictures")}, "subjects": [cell["subject"].removeprefix("toybox:") for cell in each],
         "floor": estimates(each, "floor"), "ceiling": estimates(each, "ceiling"), "rows": rows, "claims": claims,

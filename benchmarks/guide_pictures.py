@@ -223,7 +223,7 @@ class BasePictures:
         if missing := [key for key in columns if key not in self.known]:
             base = Base.open("toybox")
             wanted = base.advice["sampling"]
-            drawn = sample(base, [prompt for prompt, _ in missing], [seed for _, seed in missing], wanted["steps"], wanted["guidance_scale"])
+            drawn = sample(base, [prompt for prompt, _ in missing], [seed for _, seed in missing], **wanted)
             self.known |= dict(zip(missing, drawn))
         return [self.known[key] for key in columns]
 

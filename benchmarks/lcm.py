@@ -1,62 +1,117 @@
-"""A student of few steps beside its teacher, on runs that are there.
+"""Students of few steps beside their teacher, on runs that are there.
 
-    python benchmarks/lcm.py OUT.json RUN… [--set steps=50 …] [--runs runs/lcm]
+    python benchmarks/lcm.py OUT.json RUN… [--runs runs/lcm] [--losses huber,l2] [--set steps=50 …]
 
-Each run, of one subject of the toybox and scored already, is distilled (`likeness train lcm RUN`); the student draws the same prompts with the same seeds in
-four steps and is scored by the same judges. A child that is there under --runs is not trained again.
+Each run, of one subject of the toybox, is distilled (`likeness train lcm RUN`) once for each distance of guesses. The students draw the teacher's prompts from its noise in 1, 2, 4 and 8
+steps; beside them the teacher in its own 25 guided steps and in 4. OUT.json has a line for each subject, student and number of steps, with every picture's scores. Processor
+seconds for a picture are taken last, in turn in one process. A child that is there under --runs is not trained again.
 """
 
 import argparse
 import json
+import statistics
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
+from judging import Judged
+from PIL import Image
+
 from likeness.files.run_folder import RunFolder
+from likeness.model.base import Base
+from likeness.model.trajectory import sample
 from likeness.workflow.branching import stand
-from likeness.workflow.evaluating import evaluate
-from likeness.workflow.generating import generate
+from likeness.workflow.evaluating import true_pictures
+from likeness.workflow.generating import checkpoint_of, generate
+from likeness.workflow.looking import Judges, open_judges
 from likeness.workflow.progress import Progress, Silent
-from likeness.workflow.stack import stage_types
+from likeness.workflow.stack import put_on, read_card, stage_types
+from likeness.world.subjects import SUBJECTS, NamedSubject, distractors
 
-SCORES = ("named", "dino", "placed", "clip_t_class", "diversity")
-
-
-def scores_of(run: RunFolder) -> dict[str, dict[str, float]]:
-    """By kind of row, its means."""
-    rows = {row["name"].partition(":")[0]: row["scores"] for row in (run.scores() or {})["rows"]}
-    return {kind: {name: rows[kind][name]["value"] for name in SCORES if name in rows[kind]} for kind in ("personalized", "floor", "ceiling")}
+STEPS = (1, 2, 4, 8)
+OF_TEACHER = (25, 4)
+ROUNDS, AT_ONCE = 5, 8
 
 
-def student_of(teacher: RunFolder, options: dict[str, Any], runs: Path) -> RunFolder:
-    known = [path for path in sorted(runs.glob(f"{teacher.name.rsplit('-', 2)[0]}-lcm-*")) if RunFolder.open(path).record().status == "finished"]
-    return RunFolder.open(known[-1]) if known else stand(teacher, "lcm", options, Silent(), runs)
+def student_of(teacher: RunFolder, loss: str, options: dict[str, Any], runs: Path) -> RunFolder:
+    at = runs / loss
+    known = [path for path in sorted(at.glob(f"{teacher.name.rsplit('-', 2)[0]}-lcm-*")) if RunFolder.open(path).record().status == "finished"]
+    return RunFolder.open(known[-1]) if known else stand(teacher, "lcm", {"loss": loss, **options}, Silent(), at)
+
+
+def drawn(run: RunFolder, templates: list[str], seeds: list[int], steps: int) -> tuple[list[Image.Image], list[str]]:
+    """The run's pictures in so many steps, and their prompts with the class noun."""
+    generate(run, templates, seeds, Silent(), steps=steps, beside_base=False)
+    saved = [p for p in run.pictures() if p.labels["model"] == "personalized" and p.settings.steps == steps and p.settings.seed in seeds and not p.settings.options]
+    return [Image.open(p.path).convert("RGB") for p in saved], [p.labels["class_prompt"] for p in saved]
+
+
+def lines_of(teacher: RunFolder, students: dict[str, RunFolder], judges: Judges) -> list[dict[str, Any]]:
+    subject = SUBJECTS[str(teacher.recipe(stage_types()).subject.photos).removeprefix("toybox:")]
+    judged = Judged(subject, teacher, judges)
+    asked = read_card(checkpoint_of(teacher))["subject"]
+    before = [p for p in teacher.pictures() if p.labels["model"] == "personalized"]
+    templates = list(dict.fromkeys(p.settings.prompt.replace(asked["called"], "{}") for p in before))
+    seeds = sorted({p.settings.seed for p in before})
+    lines = bounds(subject, judged, [template.format(subject.class_noun) for template in templates], len(seeds))
+    for name, run, counts in (("teacher", teacher, OF_TEACHER), *((loss, student, STEPS) for loss, student in students.items())):
+        for steps in counts:
+            pictures, said = drawn(run, templates, seeds, steps)
+            assert len(pictures) == len(templates) * len(seeds), (name, steps, len(pictures))
+            lines.append({"subject": subject.name, "by": name, "steps": steps, "prompt": said, **judged.scores(pictures, said)})
+            print(subject.name, name, steps, {key: round(statistics.mean(lines[-1][key]), 3) for key in ("named", "dino", "clip_t")}, flush=True)
+    return lines
+
+
+def bounds(subject: NamedSubject, judged: Judged, prompts: list[str], each: int) -> list[dict[str, Any]]:
+    lines = []
+    for kind, appearance in (("floor", distractors(subject, 1, same_words=True)[0]), ("ceiling", subject.appearance)):
+        pictures, said = true_pictures(subject.class_noun, appearance, prompts, each=each)
+        lines.append({"subject": subject.name, "by": kind, "steps": None, "prompt": said, **judged.scores(pictures, said)})
+    return lines
+
+
+def seconds(teacher: RunFolder, student: RunFolder) -> dict[str, float]:
+    """Processor seconds for a picture, on one thread: medians of rounds in which all ways run in turn."""
+    torch.set_num_threads(1)
+    ways: dict[str, Callable[[], object]] = {}
+    for name, run, counts in (("teacher", teacher, OF_TEACHER), ("student", student, STEPS)):
+        model = put_on(Base.open("toybox"), checkpoint_of(run))
+        wanted, prompt = read_card(checkpoint_of(run))["sampling"], f"a photo of {model.called}"
+        for steps in counts:
+            ways[f"{name} {steps}"] = lambda b=model.base, s=steps, w=wanted, p=prompt: list(
+                sample(b, [p] * AT_ONCE, list(range(AT_ONCE)), s, w["guidance_scale"], eta=w["eta"], sampler=w["sampler"])
+            )
+    taken: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(ROUNDS):
+        for way, draw in ways.items():
+            began = time.process_time()
+            draw()
+            taken[way].append((time.process_time() - began) / AT_ONCE)
+    return {way: round(statistics.median(each), 4) for way, each in taken.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
     parser.add_argument("teachers", type=Path, nargs="+")
+    parser.add_argument("--losses", default="huber,l2")
     parser.add_argument("--set", nargs="*", default=[], dest="options")
     parser.add_argument("--runs", type=Path, default=Path("runs/lcm"))
     asked = parser.parse_args()
     options = {key: json.loads(value) for key, _, value in (option.partition("=") for option in asked.options)}
-    lines = []
+    judges, found = open_judges("toybox"), {"lines": []}
     with Progress().task("students", len(asked.teachers)) as task:
         for path in asked.teachers:
             teacher = RunFolder.open(path)
-            student = student_of(teacher, options, asked.runs)
-            called = (teacher.recipe(stage_types()).subject.identifier, teacher.recipe(stage_types()).subject.class_noun)
-            templates = list(dict.fromkeys(p.settings.prompt.replace(" ".join(called), "{}") for p in teacher.pictures()))
-            generate(student, templates, sorted({p.settings.seed for p in teacher.pictures()}), Silent(), beside_base=False)
-            evaluate(student, Silent())
-            seconds = {kind: (run.record().model_extra or {}).get("picture_seconds") for kind, run in (("teacher", teacher), ("student", student))}
-            found = scores_of(student)
-            lines.append({
-                "subject": str(teacher.recipe(stage_types()).subject.photos).removeprefix("toybox:"), "teacher": scores_of(teacher)["personalized"], "student": found["personalized"],
-                "floor": found["floor"], "ceiling": found["ceiling"], "picture_seconds": seconds,
-            })  # fmt: skip
-            task.advance(note=lines[-1]["subject"])
-    asked.out.write_text("[\n" + ",\n".join(json.dumps(line) for line in lines) + "\n]\n", encoding="utf-8")
+            students = {loss: student_of(teacher, loss, options, asked.runs) for loss in asked.losses.split(",")}
+            found["lines"] += lines_of(teacher, students, judges)
+            asked.out.write_text(json.dumps(found) + "\n", encoding="utf-8")
+            task.advance(note=path.name)
+    found["seconds"] = seconds(teacher, next(iter(students.values())))
+    asked.out.write_text(json.dumps(found) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -69,13 +69,13 @@ def main() -> None:
     shown = scenes(ASKED, 2)
     prompts, seeds = [caption for _, caption in shown], list(range(ASKED))
     base = Base.open("toybox")
-    wanted = base.advice["sampling"].values()
+    wanted = base.advice["sampling"]
     images = {
-        "base, plain prompts": list(sample(base, prompts, seeds, *wanted)),
-        "base, told the style in words": list(sample(base, [WORDS[asked.style].format(prompt) for prompt in prompts], seeds, *wanted)),
+        "base, plain prompts": list(sample(base, prompts, seeds, **wanted)),
+        "base, told the style in words": list(sample(base, [WORDS[asked.style].format(prompt) for prompt in prompts], seeds, **wanted)),
     }
     put_on(base, run.latest())  # type: ignore[arg-type]
-    images[f"LoRA of {asked.pictures} pictures, plain prompts"] = list(sample(base, prompts, seeds, *wanted))
+    images[f"LoRA of {asked.pictures} pictures, plain prompts"] = list(sample(base, prompts, seeds, **wanted))
     images["true renders in the style"] = [draw(replace(scene, style=asked.style), 64) for scene, _ in shown]
     clip, lines = open_judges("toybox").clip, []
     for kind, pictures in images.items():

@@ -55,10 +55,10 @@ def prepare(subject: NamedSubject, method: str, options: dict, runs: Path, label
     base = Base.open("toybox")
     wanted = base.advice["sampling"]
     asked = [(said(p.template, subject.describable), said(p.template, subject.class_noun), seed) for p in prompts for seed in SEEDS]
-    drawn = sample(base, [a for a, _, _ in asked], [s for _, _, s in asked], wanted["steps"], wanted["guidance_scale"])
+    drawn = sample(base, [a for a, _, _ in asked], [s for _, _, s in asked], **wanted)
     for picture, (prompt, class_prompt, seed) in zip(drawn, asked):
         settings = Settings(
-            prompt=prompt, steps=wanted["steps"], sampler="DDIM", guidance_scale=wanted["guidance_scale"], seed=seed, model=base.name,
+            prompt=prompt, sampler="DDIM", **wanted, seed=seed, model=base.name,
             width=picture.width, height=picture.height, model_hash=base.hash,
         )  # fmt: skip
         run.add_picture(picture, settings, {"model": "base", "class_prompt": class_prompt, "checkpoint": 0})

@@ -26,7 +26,7 @@ def row(name: str, run: RunFolder, base: Base) -> list[Image.Image | None]:
     prompts = [p for p in prompts_for(subject.class_noun) if p.context in SCENES and p.kind == "recontextualization"]
     wanted = base.advice["sampling"]
     asked = [said(p.template, subject.describable) for p in prompts]
-    told = list(sample(base, asked, [0] * len(asked), wanted["steps"], wanted["guidance_scale"]))
+    told = list(sample(base, asked, [0] * len(asked), **wanted))
     drawn = {(p.labels["class_prompt"], p.settings.seed): p.path for p in run.pictures() if p.labels["model"] == "personalized"}
     learned = [Image.open(drawn[said(p.template, subject.class_noun), 0]).convert("RGB") for p in prompts]
     truth = [draw(prompts[0].scene(subject.appearance, seed_of(f"draw/{prompts[0].template}/0")), 128)]

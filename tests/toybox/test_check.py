@@ -50,7 +50,7 @@ def test_of_a_pair_the_order_does_not_matter():
     first, second = (o.appearance.class_noun for o in scene.objects)
     image = Image.new("RGB", (8, 8))
     image.info["text"] = QUESTIONS["pair"].texts[tuple(sorted((first, second)))]  # type: ignore[index]
-    assert check.answered(clip, [image], "pair", check._facts([scene], "pair")).value == 1.0
+    assert check.answered(clip, [image], "pair", check.facts([scene], "pair")).value == 1.0
     assert first in prompt and second in prompt
 
 

@@ -122,7 +122,7 @@ class LCM(Adapted):
 
     def sampling(self) -> dict[str, Any]:
         scale = (self.spec.guidance_min + self.spec.guidance_max) / 2
-        return {"sampler": "LCM", "steps": self.spec.draws_in, "guidance_scale": 1.0 if self.spec.student == "lora" else scale}
+        return {"sampler": "LCM", "steps": self.spec.draws_in, "guidance_scale": 1.0 if self.spec.student == "lora" else scale, "eta": 0.0}
 
     def batches(self, subjects: Sequence[Subject], start: int, seed: int) -> Iterator[list[Points]]:
         if self.spec.gradient_checkpointing:

@@ -16,6 +16,7 @@ from .denoiser import Conditioning, Denoiser
 
 BATCH = 8  # pictures drawn together; fixed, because a picture's last bits depend on it
 SECOND = 0x5EC04D  # changes a seed for the second stage, whose noise is no repetition of the first's; torch's CPU generator reads 32 bits of it
+ANEW = 0xA2E3  # changes it for the noise that a walk adds on its way
 
 
 @dataclass(frozen=True)
@@ -36,17 +37,36 @@ def _noise(base: Denoiser, generators: Sequence[torch.Generator], size: int | No
     return torch.cat([torch.randn(shape, generator=generator) for generator in generators]).to(base.device)
 
 
+class Sampler:
+    """DDIM's steps (Song et al. 2020, arXiv 2010.02502).
+
+    eta    share of DDPM's noise that every step adds: 0 is a way that the first noise decides alone, 1 DDPM's own (eq. 12 and 16)
+    seeds  of the pictures, whose noise each comes from; needed where eta is not 0
+    """
+
+    def __init__(self, base: Denoiser, steps: int, eta: float = 0.0, seeds: Sequence[int] = ()):
+        self.scheduler, self.eta = base.sampler(), eta
+        self.scheduler.set_timesteps(steps)
+        self.generators = [torch.Generator().manual_seed(seed ^ ANEW) for seed in seeds] if eta else None
+
+    @property
+    def timesteps(self) -> Tensor:
+        return self.scheduler.timesteps
+
+    def step(self, output: Tensor, t: Tensor, latents: Tensor) -> Tensor:
+        """The latents after the step at t."""
+        return self.scheduler.step(output.float(), t, latents, eta=self.eta, generator=self.generators).prev_sample  # type: ignore[union-attr,arg-type]
+
+
 def walk(
     base: Denoiser, latents: Tensor, conditioning: Conditioning, unconditioned: Conditioning, steps: int, guidance_scale: float, eta: float = 0.0,
-    generator: torch.Generator | None = None,
+    seeds: Sequence[int] = (),
 ) -> Iterator[Step]:  # fmt: skip
-    """DDIM (Song et al. 2020, arXiv 2010.02502) with classifier-free guidance, from noise to latents of pictures."""
-    sampler = base.sampler()
-    sampler.set_timesteps(steps)
+    """From noise to latents of pictures, with classifier-free guidance. eta, seeds: see `Sampler`."""
+    sampler = Sampler(base, steps, eta, seeds)
     told = conditioning if guidance_scale == 1.0 else Conditioning.cat([unconditioned, conditioning])
     for index, t in enumerate(sampler.timesteps):
-        output = guided(base, latents, t, told, guidance_scale)
-        latents = sampler.step(output.float(), t, latents, eta=eta, generator=generator).prev_sample  # type: ignore[union-attr]
+        latents = sampler.step(guided(base, latents, t, told, guidance_scale), t, latents)
         yield Step(index, int(t), latents)
 
 
@@ -92,8 +112,7 @@ def _batch(
     if sampler == "LCM":
         path = few_steps(base, said, unsaid, seeds, steps, guidance_scale)
     else:
-        generator = torch.Generator().manual_seed(seeds[0]) if eta else None
-        path = walk(base, initial_latents(base, seeds), said, unsaid, steps, guidance_scale, eta, generator)
+        path = walk(base, initial_latents(base, seeds), said, unsaid, steps, guidance_scale, eta, seeds)
     for step in path:
         latents = step.latents
     return base.decode(latents)
@@ -104,7 +123,7 @@ def sample(
 ) -> Iterator[Image.Image]:  # fmt: skip
     """One picture for each prompt and its seed, in order; computed in batches, handed over one by one.
 
-    sampler  DDIM, or LCM for a network that was distilled to draw in few steps; eta is DDIM's
+    sampler  DDIM, with eta as `Sampler` has it, or LCM for a network that was distilled to draw in few steps
     """
     for first in range(0, len(prompts), BATCH):
         rows = slice(first, first + BATCH)

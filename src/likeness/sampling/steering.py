@@ -18,7 +18,7 @@ from torch import Tensor
 from ..files.errors import UserError
 from ..model.attention import Watch, coarsest, watched
 from ..model.base import Base, Conditioning
-from ..model.trajectory import Step, guided
+from ..model.trajectory import Sampler, Step, guided
 from .options import Blend
 
 LARGEST = 16  # pixels a side of the maps that guide, where nothing is said: Attend-and-Excite (arXiv 2301.13826)
@@ -49,25 +49,25 @@ def watch_of(base: Base, how: Blend) -> Watch:
 
 def steered(
     base: Base, prompts: Prompts, latents: Tensor, steps: int, guidance_scale: float, how: Blend, references: Iterator[Maps], *,
-    first: int = 0, words: Words | None = None,
+    first: int = 0, words: Words | None = None, eta: float = 0.0, seeds: Sequence[int] = (),
 ) -> Iterator[Step]:  # fmt: skip
     """The walk, step by step.
 
     references  the other walk's maps of each step up to the last that is guided, from `first` on; {} where α is 0
     first       the step that the latents stand before; shares of the walk, as α's end, count from it
     words       which columns of the maps are compared; None: all, the prompts being read as the same tokens
+    eta, seeds  see `Sampler`
     """
     watch = watch_of(base, how)
     with torch.no_grad():
         told = prompts.condition(base)
-    sampler = base.sampler()
-    sampler.set_timesteps(steps)
+    sampler = Sampler(base, steps, eta, seeds)
     for index, t in list(enumerate(sampler.timesteps))[first:]:
         reference = next(references, {})
         if alpha := how.strength(index - first, steps - first):
             latents = latents - alpha * _gradient(base, latents, t, told[len(prompts.asked) :], reference, watch, how, words)
         with torch.no_grad():
-            latents = sampler.step(guided(base, latents, t, told, guidance_scale).float(), t, latents).prev_sample  # type: ignore[union-attr]
+            latents = sampler.step(guided(base, latents, t, told, guidance_scale), t, latents)
         yield Step(index, int(t), latents)
 
 

@@ -108,7 +108,7 @@ def answered(clip: CLIP, images: Sequence[Image.Image], question: str, truths: l
     return wilson(int((named(clip, clip.pictures(images), texts) == right).sum()), len(right))
 
 
-def _facts(scenes: list[Scene], question: str) -> list[Answer]:
+def facts(scenes: list[Scene], question: str) -> list[Answer]:
     return [QUESTIONS[question].answer(data.truth_of(scene)) for scene in scenes]
 
 
@@ -224,7 +224,7 @@ def check(say: Callable[[str], None], pictures: int = PICTURES) -> list[Measured
         ("class", scenes, 0.98), ("context", scenes, 0.97), ("colour", scenes, 0.95), ("accessory", dressed, 0.95), ("style", painted, 0.97), ("pair", pairs, None),
     ):  # fmt: skip
         images = [draw(s, models.SIZE) for s in shown]
-        note(f"judge on real renders: {question}", answered(clip, images, question, _facts(shown, question)), at_least(bar) if bar else None)
+        note(f"judge on real renders: {question}", answered(clip, images, question, facts(shown, question)), at_least(bar) if bar else None)
     dinos = {"judge of individuals": load_dino(EMBEDDED / "dino"), "examiner": load_dino(EMBEDDED / "examiner")}
     for name, dino in dinos.items():
         found = families(dino)
@@ -240,23 +240,23 @@ def check(say: Callable[[str], None], pictures: int = PICTURES) -> list[Measured
 
     def generated(texts: list[str], seeds: Sequence[int] | None = None) -> list[Image.Image]:
         advice = base.advice["sampling"]
-        return list(sample(base, texts, list(seeds or range(len(texts))), advice["steps"], advice["guidance_scale"]))
+        return list(sample(base, texts, list(seeds or range(len(texts))), **advice))
 
     drawn = generated(prompts)
     for question, bar in (("class", 0.95), ("context", 0.95), ("colour", 0.90)):
-        note(f"base on held-out combinations: {question}", answered(clip, drawn, question, _facts(scenes, question)), at_least(bar))
-    asked = [f"a photo of {article(n)} {accessory_words(a)}" for n, a in _facts(dressed, "accessory")]
-    note("base: accessory", answered(clip, generated(asked), "accessory", _facts(dressed, "accessory")), at_least(0.85))
-    note("base: both things of a two-thing prompt", answered(clip, generated(both), "pair", _facts(pairs, "pair")), at_least(0.75))
-    note("base: spread of a prompt's pictures, as a share of the world's", _variety(dinos["judge of individuals"], generated), (0.9, 1.1))
-    note("base: what the seed decides of the border's colour (intraclass correlation)", _cast(generated), (0, 0.1))
+        note(f"base on held-out combinations: {question}", answered(clip, drawn, question, facts(scenes, question)), at_least(bar))
+    asked = [f"a photo of {article(n)} {accessory_words(a)}" for n, a in facts(dressed, "accessory")]
+    note("base: accessory", answered(clip, generated(asked), "accessory", facts(dressed, "accessory")), at_least(0.85))
+    note("base: both things of a two-thing prompt", answered(clip, generated(both), "pair", facts(pairs, "pair")), at_least(0.75))
+    note("base: spread of a prompt's pictures, as a share of the world's", spread_of(dinos["judge of individuals"], generated), (0.9, 1.1))
+    note("base: what the seed decides of the border's colour (intraclass correlation)", cast_of(generated), (0, 0.1))
     return rows
 
 
 Generate = Callable[[list[str], Sequence[int] | None], list[Image.Image]]
 
 
-def _variety(dino: DINO, generate: Generate, prompts: int = 24, each: int = 8) -> Estimate:
+def spread_of(dino: DINO, generate: Generate, prompts: int = 24, each: int = 8) -> Estimate:
     rng = np.random.default_rng((SEED, 4))
     asked = list(held_out_scenes(prompts))
     drawn = generate([prompt for _, prompt in asked for _ in range(each)], None)
@@ -268,7 +268,7 @@ def _variety(dino: DINO, generate: Generate, prompts: int = 24, each: int = 8) -
     return variety(dino, [drawn[k * each : (k + 1) * each] for k in range(prompts)], real)
 
 
-def _cast(generate: Generate, seeds: int = 16) -> Estimate:
+def cast_of(generate: Generate, seeds: int = 16) -> Estimate:
     prompts = [prompt for _, prompt in held_out_scenes(16)]
     drawn = generate([prompt for _ in range(seeds) for prompt in prompts], [seed for seed in range(seeds) for _ in prompts])
     return seed_cast([drawn[k * len(prompts) : (k + 1) * len(prompts)] for k in range(seeds)])

@@ -96,12 +96,12 @@ def _column(run: RunFolder, base_name: str, prompt: str, seeds: Sequence[int], s
 
 
 def _walk(run: RunFolder, base: Base, base_name: str, asked: Prompts, seeds: Sequence[int], sampling: dict[str, Any], guide: int | None, how: Blend) -> Iterator[Step]:
-    latents, steps, scale = initial_latents(base, seeds), sampling["steps"], sampling["guidance_scale"]
+    latents, steps, scale, eta = initial_latents(base, seeds), sampling["steps"], sampling["guidance_scale"], sampling.get("eta", 0.0)
     if guide is not None:
-        return blended_walk(_model(run, base_name, guide), base, asked, latents, steps, scale, how)
+        return blended_walk(_model(run, base_name, guide), base, asked, latents, steps, scale, how, eta, seeds)
     with torch.no_grad():
         told = asked.condition(base)
-    return walk(base, latents, told[len(seeds) :], told[: len(seeds)], steps, scale)
+    return walk(base, latents, told[len(seeds) :], told[: len(seeds)], steps, scale, eta, seeds)
 
 
 def _model(run: RunFolder, base_name: str, step: int) -> Base:

@@ -14,7 +14,8 @@ from ..model.trajectory import enlarge, sample
 
 def drawn(base: Base, prompts: Sequence[str], seeds: Sequence[int], wanted: Mapping[str, Any], negative: str = "") -> Iterator[Image.Image]:
     """One picture for each prompt and its seed. wanted: a card's "sampling" """
-    return enlarged(base, sample(base, prompts, seeds, wanted["steps"], wanted["guidance_scale"], negative, sampler=wanted["sampler"]), prompts, seeds, wanted, negative)
+    small = sample(base, prompts, seeds, wanted["steps"], wanted["guidance_scale"], negative, wanted.get("eta", 0.0), wanted["sampler"])
+    return enlarged(base, small, prompts, seeds, wanted, negative)
 
 
 def enlarged(

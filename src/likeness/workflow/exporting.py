@@ -149,6 +149,8 @@ def _model_card(run: RunFolder, learned: Learned, written: Sequence[Path]) -> st
     how = card["sampling"]
     if how.get("sampler") == "LCM":
         files += f"\n\nDraw with `LCMScheduler.from_config(pipeline.scheduler.config)`, {how['steps']} steps and a guidance scale of {how['guidance_scale']:g}."
+    elif how.get("eta"):
+        files += f"\n\nIt was drawn by `DDIMScheduler` with `eta={how['eta']:g}`, {how['steps']} steps and a guidance scale of {how['guidance_scale']:g}."
     if second := how.get("upscaler"):
         files += f"\n\nEnlarge the pictures with `upscaler`, {second['steps']} steps, a guidance scale of {second['guidance_scale']:g} and `noise_level={second['noise_level']}`; {UNTOLD}."
     return (

@@ -75,7 +75,7 @@ def _filled(template: str, names: Sequence[str]) -> str:
 
 def generate(
     run: RunFolder, templates: Sequence[str], seeds: Sequence[int], progress: Progress, *, step: int | None = None, steps: int | None = None,
-    guidance_scale: float | None = None, negative: str = "", beside_base: bool = True, base_name: str | None = None,
+    guidance_scale: float | None = None, eta: float | None = None, negative: str = "", beside_base: bool = True, base_name: str | None = None,
     others: Sequence[tuple[RunFolder, float]] = (), guide: int | None = None, how: Blend | None = None, drift: bool = False,
     upscaler: str | None = None, noise_level: int | None = None,
 ) -> list[Path]:  # fmt: skip
@@ -83,6 +83,7 @@ def generate(
 
     templates    prompts with {} where the subject's name goes
     step         of which checkpoint; default the last
+    eta          how much noise DDIM adds on its way, 0 to 1
     beside_base  also draw the base's picture of the same prompt with the class noun, from the same noise
     others       runs whose LoRA is added, and how strongly
     guide        DreamBlend: the step of the earlier checkpoint whose attention guides this one, 0 for the base itself; and how
@@ -94,8 +95,8 @@ def generate(
     guiding = guide_of(run, checkpoint, guide, others)
     added = [(checkpoint_of(other), strength, other.name) for other, strength in others]
     card = read_card(checkpoint)
-    asked_for = {k: v for k, v in (("steps", steps), ("guidance_scale", guidance_scale)) if v is not None}
-    wanted = {"sampler": "DDIM", **card["sampling"]} | asked_for
+    asked_for = {k: v for k, v in (("steps", steps), ("guidance_scale", guidance_scale), ("eta", eta)) if v is not None}
+    wanted = {"sampler": "DDIM", "eta": 0.0, **card["sampling"]} | asked_for
     check_sampling(wanted, seeds, guide)
     base = Base.open(base_name or card["base"]["name"], device_for())
     blended = how or Blend()
@@ -162,7 +163,7 @@ def drawn_as(base: Base, prompt: str, seed: int, how: Mapping[str, Any], mark: s
     """The settings of one picture. how: sampler, steps, guidance, and what enlarges it; mark: run and step of the checkpoint, None for the base alone."""
     size, second = picture_size(base, how), {"upscaler": how["upscaler"]} if how.get("upscaler") else {}
     return Settings(
-        prompt=prompt, negative_prompt=negative, **{key: how[key] for key in ("sampler", "steps", "guidance_scale")}, seed=seed,
+        prompt=prompt, negative_prompt=negative, **{key: how[key] for key in ("sampler", "steps", "guidance_scale", "eta") if key in how}, seed=seed,
         width=size, height=size, model=base.name, model_hash=base.hash, checkpoint=mark, options=second,
     )  # fmt: skip
 
@@ -204,7 +205,11 @@ def checkpoint_of(run: RunFolder, step: int | None = None) -> Checkpoint:
 
 
 def check_sampling(sampling: Mapping[str, Any], seeds: Sequence[int], guide: int | None) -> None:
+    if not 0 <= sampling["eta"] <= 1:
+        raise UserError(f"--eta {sampling['eta']}: must be from 0 (the first noise decides alone) to 1 (as much noise at every step as DDPM).")
     if sampling["sampler"] == "LCM":
+        if sampling["eta"]:
+            raise UserError("--eta: this run was distilled to draw in few steps, and its sampler has its own noise. Leave --eta out.")
         if sampling["steps"] > MOST_FEW_STEPS:
             raise UserError(f"--steps {sampling['steps']}: must be from 1 to {MOST_FEW_STEPS}; this run was distilled to draw in few.")
         if guide is not None:
@@ -233,7 +238,8 @@ def _draw(run: RunFolder, base: Base, asked: list, progress: Progress, title: st
         return []
     first: Settings = asked[0][0]
     wanted = [a[0].prompt for a in asked], [a[0].seed for a in asked], first.steps, first.guidance_scale
-    small = blend(guided[0], base, *wanted, guided[1], first.negative_prompt) if guided else sample(base, *wanted, first.negative_prompt, sampler=first.sampler)
+    unwanted, eta = first.negative_prompt, first.eta
+    small = blend(guided[0], base, *wanted, guided[1], unwanted, eta) if guided else sample(base, *wanted, unwanted, eta, first.sampler)
     heard = [job.class_prompt if second and not second["upscaler"].get("trained") else settings.prompt for settings, job, *_ in asked]  # what it never learned it is not told
     drawn = enlarged(base, small, heard, wanted[1], second, first.negative_prompt)
     paths, began = [], time.monotonic()

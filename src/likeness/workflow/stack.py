@@ -22,7 +22,7 @@ from ..learning.method import Method, seed_everything
 from ..methods import METHODS
 from ..model.base import Base
 
-SAMPLING = {"sampler": "DDIM", "steps": 30, "guidance_scale": 7.5}  # of a base that gives no advice
+SAMPLING = {"sampler": "DDIM", "steps": 30, "guidance_scale": 7.5, "eta": 0.0}  # of a base that gives no advice
 
 
 def device_for() -> str:

@@ -228,7 +228,7 @@ def _preview(run: RunFolder, recipe: Recipe, base: Base, methods: list[Method], 
     seeds = [chance(recipe.seed, "preview", n) for n in range(len(prompts))]
     for number, (picture, prompt, seed) in enumerate(zip(drawn(base, prompts, seeds, wanted), prompts, seeds)):
         settings = Settings(
-            prompt=prompt, steps=wanted["steps"], sampler=wanted["sampler"], guidance_scale=wanted["guidance_scale"], seed=seed, model=base.name,
+            prompt=prompt, **{key: wanted[key] for key in ("steps", "sampler", "guidance_scale", "eta")}, seed=seed, model=base.name,
             width=picture.width, height=picture.height, model_hash=base.hash, checkpoint=f"{run.name}/{step}",
         )  # fmt: skip
         run.save_preview(step, number, picture, settings)

@@ -1,0 +1,86 @@
+"""Which of a run's checkpoints to take, and when to end it."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from likeness.evaluation.operating_points import f1_difference
+from likeness.evaluation.statistics import bootstrap, f1
+
+from .writing import heading, number, short, table
+
+Half = dict[int, tuple[float, float]]  # by step: mean likeness, mean obedience
+
+
+def choice(found: dict) -> Iterator[str]:
+    """Likeness and obedience of every checkpoint, by subject and prompt: chosen on one half of the prompts, compared with the last on the other, both ways."""
+    subjects = list(dict.fromkeys(line["subject"] for line in found["lines"]))
+    runs = {name: [line for line in found["lines"] if line["subject"] == name] for name in subjects}
+    steps, prompts = (len({line[key] for line in runs[subjects[0]]}) for key in ("step", "prompt"))
+    yield heading("Which checkpoint", found)
+    yield f"DreamBooth with the toybox's advice, {steps} checkpoints, {len(subjects)} subjects ({', '.join(subjects)}), {prompts} new scenes, {found['seeds']} pictures of each, all from the same noise. A checkpoint is chosen by its F1 of DINO and CLIP-T on half of the prompts, as `likeness choose` does, and compared with the last on the other half; then the halves change places.\n"
+    rules = {
+        "recommended by `likeness choose`": chosen,
+        "the best on the compared half itself, which nobody knows": lambda seen, held: chosen(held, held),
+        **{f"ended and recommended as by `--until-settled {n}`": (lambda seen, held, n=n: chosen({step: seen[step] for step in list(seen)[: settled(seen, n)]}, held)) for n in (1, 2, 3, 4)},
+    }  # fmt: skip
+    rows = []
+    for title, rule in rules.items():
+        found_by = [[against_last(rule, *halves) for halves in both_ways(lines)] for lines in runs.values()]
+        mean = [[sum(column) / 2 for column in zip(*pair)] for pair in found_by]  # of the two ways, by subject
+        rows.append([title, f"{sum(values[0] for values in mean) / len(mean):.0f}", *(over_subjects([values[n] for values in mean]) for n in (1, 2, 3))])
+    yield table(["checkpoint", "step, mean", "F1 less the last's", "DINO", "CLIP-T"], rows)
+    yield "\nThe recommended one by subject, intervals over its prompts, each compared where it was not chosen:\n"
+    yield table(["subject", "chosen on either half", "F1 less the last's"], [[name, *held_out(lines)] for name, lines in runs.items()])
+    trained = {n: [step_reached(lines, n) for lines in runs.values()] for n in (1, 2, 3, 4)}
+    spent = ", ".join(f"{n}: {sum(reached) / len(reached):.0f}" for n, reached in trained.items())
+    yield f"\nSteps until `--until-settled N` would have ended the run, judged on all prompts, mean over subjects: {spent}."
+
+
+def over_subjects(values: list[float]) -> str:
+    """The mean; its interval from five subjects on: fewer say nothing of others."""
+    estimate = bootstrap(values)
+    return short(estimate, signed=True) if len(values) >= 5 else number(estimate.value, signed=True)
+
+
+def both_ways(lines: list[dict]) -> list[tuple[Half, Half]]:
+    """The prompts in two halves, every other one, as (chosen on, compared on)."""
+    prompts = sorted({line["prompt"] for line in lines})
+    first, second = (means(lines, prompts[start::2]) for start in (0, 1))
+    return [(first, second), (second, first)]
+
+
+def means(lines: list[dict], prompts: list[str]) -> Half:
+    of_step = {step: [line for line in lines if line["step"] == step and line["prompt"] in prompts] for step in sorted({line["step"] for line in lines})}
+    return {step: tuple(sum(line[name] for line in mine) / len(mine) for name in ("dino", "clip_t_class")) for step, mine in of_step.items()}  # type: ignore[misc]
+
+
+def held_out(lines: list[dict]) -> list[str]:
+    """The checkpoints that the two halves recommend, and their F1 less the last's on the prompts of the other half, over all prompts."""
+    prompts, last = sorted({line["prompt"] for line in lines}), max(line["step"] for line in lines)
+    steps = [chosen(seen, held) for seen, held in both_ways(lines)]
+    taken = {prompt: steps[(place + 1) % 2] for place, prompt in enumerate(prompts)}  # every other prompt is compared by what the others chose
+    at = {(line["step"], line["prompt"]): (line["dino"], line["clip_t_class"]) for line in lines}
+    columns = [np.array([at[step, prompt] for prompt, step in of]).T for of in (taken.items(), [(prompt, last) for prompt in prompts])]
+    return [" and ".join(map(str, steps)), short(f1_difference(columns[0], columns[1], prompts), signed=True)]
+
+
+def chosen(seen: Half, held: Half) -> int:
+    return max(seen, key=lambda step: f1(*seen[step]))
+
+
+def settled(seen: Half, patience: int) -> int:
+    """How many checkpoints are kept until so many in a row had no higher F1."""
+    scores = [f1(*values) for values in seen.values()]
+    return next((n + 1 for n in range(len(scores)) if n - scores.index(max(scores[: n + 1])) >= patience), len(scores))
+
+
+def step_reached(lines: list[dict], patience: int) -> int:
+    seen = means(lines, sorted({line["prompt"] for line in lines}))
+    return list(seen)[settled(seen, patience) - 1]
+
+
+def against_last(rule: Callable[[Half, Half], int], seen: Half, held: Half) -> tuple[float, float, float, float]:
+    """The step that a rule takes, and on the held half its F1, likeness and obedience less the last checkpoint's."""
+    step, last = rule(seen, held), max(held)
+    return step, f1(*held[step]) - f1(*held[last]), held[step][0] - held[last][0], held[step][1] - held[last][1]

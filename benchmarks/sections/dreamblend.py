@@ -1,0 +1,103 @@
+"""DreamBlend beside the checkpoints that it blends."""
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+
+from likeness.evaluation.statistics import Estimate, bootstrap, bootstrap_of, paired_difference, pareto_front
+
+from .writing import heading, short, table
+
+
+def dreamblend(found: dict) -> Iterator[str]:
+    """What benchmarks/dreamblend.py wrote."""
+    yield heading("DreamBlend", found)
+    ways = list(found["cost"][0]["ratios"])
+    yield "A blended picture's cost over a plain one's. Seconds: medians of rounds in which all ways run in turn, quartiles in brackets; operations: of matrix products and convolutions on the full shape, nothing computed.\n"
+    yield table(["network", "by", *ways], [[line["name"], line["by"], *(times(line["ratios"][way]) for way in ways)] for line in found["cost"]])
+    yield "\n### α, on open subjects\n"
+    yield table(["drawn by", "α", "until", "layers", "DINO", "CLIP-T", "F1", "named"], blends(found["calibrate"]))
+    yield "\nThe blend with the highest F1 of these, minus each of its checkpoints and the best of the three:\n"
+    yield table(["minus", "subject", "DINO", "CLIP-T", "F1"], list(against(found["calibrate"])))
+    yield "\n### Against its checkpoints, on subjects that nothing was chosen on\n"
+    for subject in dict.fromkeys(line["subject"] for line in found["report"]):
+        yield f"\n**{subject}**\n"
+        yield table(["drawn by", "α", "until", "layers", "DINO", "CLIP-T", "F1", "named"], blends([line for line in found["report"] if line["subject"] == subject]))
+    yield "\nThe blend with the highest F1, minus each on the same prompts and noise. The best single checkpoint is that of the highest F1 on these very pictures, as the blend is, so both are flattered.\n"
+    yield table(["minus", "subject", "DINO", "CLIP-T", "F1"], list(against(found["report"])))
+    yield f"\n{front(found['report'])}\n"
+    yield from led_back(found["roundtrip"])
+
+
+def led_back(lines: list[dict]) -> Iterator[str]:
+    yield "\n### Photos led back to noise and drawn again\n"
+    yield "Mean dB over three true renders, in brackets the lowest and the highest; the whole walk, no guidance. Each refinement costs a pass a step.\n"
+    said = {line["steps"]: "" for line in lines}
+    for line in lines:
+        said[line["steps"]] += f"{sum(line['decibels']) / len(line['decibels']):.1f} [{min(line['decibels']):.1f}, {max(line['decibels']):.1f}] | "
+    rows = [[str(steps) if steps else "the autoencoder alone", *text.removesuffix(" | ").split(" | "), *([""] * (not steps))] for steps, text in said.items()]
+    yield table(["steps", "plain DDIM inversion", "two refinements"], rows)
+
+
+def times(line: dict) -> str:
+    return f"{line['ratio']:.2f}" + ("" if "quartiles" not in line else f" [{line['quartiles'][0]:.2f}, {line['quartiles'][1]:.2f}]")
+
+
+def title(line: dict) -> str:
+    return f"{line['checkpoint']} guided by {line['guide']}" if "guide" in line else f"checkpoint {line['checkpoint']}"
+
+
+def strong(line: dict) -> str:
+    return f"{title(line)}, α = {line['how']['alpha']:g}" if "how" in line else title(line)
+
+
+def blends(lines: list[dict]) -> list[list[str]]:
+    """A row for every way to draw that all subjects have: means over pictures, intervals over subjects and prompts."""
+    rows = {}
+    for line in lines:
+        rows.setdefault((title(line), json.dumps(line.get("how"))), []).append(line)
+    written = []
+    for (name, _), mine in rows.items():
+        how = [str(mine[0]["how"][key]) if "how" in mine[0] else "" for key in ("alpha", "until", "layers")]
+        groups = [(line["subject"], prompt) for line in mine for prompt in line["prompt"]]
+        columns = {key: [value for line in mine for value in line[key]] for key in ("dino", "clip_t", "named")}
+        written.append([name, *how, short(bootstrap(columns["dino"], groups)), short(bootstrap(columns["clip_t"], groups)), short(f1_of(columns, groups)), short(bootstrap(columns["named"], groups))])
+    return written
+
+
+def f1_of(columns: dict, groups: list) -> Estimate:
+    return bootstrap_of(harmonic, [columns["dino"], columns["clip_t"]], groups)
+
+
+def harmonic(subject, prompt):
+    return 2 * subject * prompt / (subject + prompt)
+
+
+def mean_f1(line: dict) -> float:
+    return float(harmonic(sum(line["dino"]) / len(line["dino"]), sum(line["clip_t"]) / len(line["clip_t"])))
+
+
+def against(lines: list[dict]) -> Iterator[list[str]]:
+    for subject in dict.fromkeys(line["subject"] for line in lines):
+        mine = [line for line in lines if line["subject"] == subject]
+        blend = max((line for line in mine if "guide" in line), key=mean_f1)
+        single = {line["checkpoint"]: line for line in mine if "guide" not in line}
+        best = max(single.values(), key=mean_f1)
+        for kind, other in (("its edit checkpoint", single[blend["checkpoint"]]), ("its guidance checkpoint", single[blend["guide"]]), ("the best single checkpoint", best)):
+            assert blend["prompt"] == other["prompt"]
+            pairs = [paired_difference(blend[key], other[key], groups=blend["prompt"]).difference for key in ("dino", "clip_t")]
+            both = bootstrap_of(lambda a, b, c, d: harmonic(a, b) - harmonic(c, d), [blend["dino"], blend["clip_t"], other["dino"], other["clip_t"]], blend["prompt"])
+            yield [f"{kind} ({other['checkpoint']})", f"{subject}: {strong(blend)}", *(short(each, signed=True) for each in (*pairs, both))]
+
+
+def front(lines: list[dict]) -> str:
+    """Whether blends lie beyond the front of the single checkpoints."""
+    said = []
+    for subject in dict.fromkeys(line["subject"] for line in lines):
+        mine = [line for line in lines if line["subject"] == subject]
+        points = [[sum(line[key]) / len(line[key]) for key in ("dino", "clip_t")] for line in mine]
+        on = {strong(mine[n]) for n in pareto_front(np.array(points))}
+        ahead = [strong(line) for line in mine if "guide" in line and strong(line) in on]
+        said.append(f"{subject}: {', '.join(ahead) if ahead else 'none'}")
+    return f"Blends on the front of likeness and obedience, which no checkpoint or other blend beats in both means: {'; '.join(said)}. Means alone: no interval stands behind a place on it."

@@ -1,0 +1,32 @@
+"""The base and its judges, measured on pictures of the world."""
+
+from collections.abc import Iterator
+
+from likeness.evaluation.statistics import Estimate
+
+from .writing import heading, number, share, short, table
+
+
+def world(found: dict) -> Iterator[str]:
+    """What benchmarks/check.py wrote."""
+    yield heading("The base and the judges", found)
+    yield table(["on pictures that nothing was trained on", "measured", "bar", ""], [measured(row) for row in found["rows"]])
+    yield "\n### Who is who: the judges of individuals against the world's truth\n"
+    yield "Share of an individual's pictures, in pairs of scenes, that are known where so large a share of its twins by words (or of others of its class that share no words) are taken for it; a threshold a family, intervals over families. `examiner` is the second judge, for last measurements.\n"
+    shares = [f"{line['false']:.0%} false" for line in found["roc"]["dino"]["twins"]]
+    yield table(["judge", "told from", *shares], [
+        [f"`{judge}`", against, *(share({k: v for k, v in line.items() if k != "false"}) for line in lines)] for judge, kinds in found["roc"].items() for against, lines in kinds.items()
+    ])  # fmt: skip
+    yield "\nMean cosines of `dino` by class: between two scenes of one individual (ceiling), of twins by words (floor), of others of the class.\n"
+    yield table(["class", "families", "ceiling", "floor", "others"], [
+        [noun, str(f["families"]), *(number(f[name]) for name in ("same", "twins", "others"))] for noun, f in found["classes"].items()
+    ])  # fmt: skip
+
+
+def measured(row: dict) -> list[str]:
+    estimate = Estimate(row["value"], row["low"], row["high"], row["n"])
+    if row["bar"] is None:
+        return [row["what"], short(estimate), "", ""]
+    low, high = row["bar"][0] or 0.0, float("inf") if row["bar"][1] is None else row["bar"][1]
+    wanted = f"≥ {low:g}" if high == float("inf") else f"≤ {high:g}" if not low else f"{low:g} to {high:g}"
+    return [row["what"], short(estimate), wanted, "reached" if low <= estimate.value <= high else "**not reached**"]
