@@ -4,13 +4,14 @@
     python benchmarks/guide_pictures.py RUNS… [--subjects biscuit,earl]   pictures too: strips of the runs that lie in these folders
 
 For each option that a page wants shown (pages/*.toml, [[shown]]) the runs are found that differ in it alone, or the run whose checkpoints or drawings do, of the subject with
-most of them; a strip that no runs are there for is left out, and so the page leaves it out. What the base draws of the same noise is drawn here where no run has it. Scores of a row are of all pictures that every row of its strip has, also of those not shown.
+most of them; a strip that no runs are there for is left out, and so the page leaves it out. What the base draws of the same noise is drawn here where no run has it, and so is what the
+toybox's second stage enlarges (guide_enlarging.py), if there is one. Scores of a row are of all pictures that every row of its strip has, also of those not shown.
 """
 
 import argparse
 import io
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
+from guide_enlarging import enlarging_strip
 from guide_figures import COMPARED, as_text, figures, rounded
 from PIL import Image
 
@@ -32,13 +34,13 @@ from likeness.workflow.evaluating import WorldScores, candidates_for, true_pictu
 from likeness.workflow.looking import Asked, Judges, References, look, open_judges
 from likeness.workflow.recipes import packaged_recipe
 from likeness.workflow.scoring import scores_of
-from likeness.workflow.stack import stage_types
+from likeness.workflow.stack import read_card, stage_types
 from likeness.world.drawing import draw
 from likeness.world.subjects import SUBJECTS, NamedSubject, distractors, photos_of, prompts_for, seed_of
 
 DATA = Path(__file__).parent.parent / "src" / "likeness" / "report" / "guide" / "data"
 ASIDE = {"checkpoints", "previews", "save_every"}  # options that change no picture of the last step
-SCENES, COLUMNS, SIDE = ("jungle", "sunflowers", "eiffel"), 6, 64
+SCENES, COLUMNS, SEEDS, SIDE = ("jungle", "sunflowers", "eiffel"), 6, 2, 64
 NOISE_STEPS = (0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 999)
 
 Key = tuple[str, int]  # class prompt and seed
@@ -50,6 +52,10 @@ class Row:
 
     value: str
     pictures: dict[Key, Image.Image]
+
+
+Found = tuple[list[Row], dict, dict[Key, Image.Image]]  # rows; what is said of their runs; what was drawn before the last stage, where another run taught what lies beneath it
+NOTHING: Found = ([], {}, {})
 
 
 def main() -> None:
@@ -81,14 +87,18 @@ def all_strips(runs: list[RunFolder], subjects: list[NamedSubject]) -> Iterator[
     yield saved("bounds", bounds_strip(base, judged[subjects[0].name]))
     for page in read_pages():
         for number, shown in enumerate(page.shown):
+            if shown.vary == "enlarging":
+                if enlarging := enlarging_strip():
+                    yield saved(f"{page.name}-{shown.option}", {**enlarging, "page": page.name, "shown": number})
+                continue
             methods = shown.stages or methods_of(page)
             found = {subject.name: rows_for(shown, methods, [run for run in runs if of(run, subject)]) for subject in subjects}
-            name, (rows, about) = max(found.items(), key=lambda item: len(item[1][0]))
+            name, (rows, about, before) = max(found.items(), key=lambda item: len(item[1][0]))
             if len(rows) < 2:
                 print(f"{page.name}, {shown.title}: no runs of {'+'.join(methods)} on {', '.join(found)} that show it")
                 continue
-            strip = strip_of(rows, base, judged[name])
-            yield saved(f"{page.name}-{shown.option}-{'-'.join(methods)}", {**strip, "page": page.name, "shown": number, "about": about})
+            strip = strip_of(rows, base, judged[name], before)
+            yield saved("-".join((page.name, shown.option, *methods, *shown.where.values())), {**strip, "page": page.name, "shown": number, "about": about})
 
 
 def of(run: RunFolder, subject: NamedSubject) -> bool:
@@ -96,9 +106,14 @@ def of(run: RunFolder, subject: NamedSubject) -> bool:
     return str(recipe.subject.photos) == f"toybox:{subject.name}" and not recipe.others
 
 
-def rows_for(shown: Shown, methods: tuple[str, ...], runs: list[RunFolder]) -> tuple[list[Row], dict]:
-    fitting = [run for run in runs if tuple(stage.method for stage in run.recipe(stage_types()).stages) == methods]
+def rows_for(shown: Shown, methods: tuple[str, ...], runs: list[RunFolder]) -> Found:
+    fitting = [run for run in runs if fits(run, methods, shown.where)]
     return {"option": by_option, "checkpoint": by_checkpoint, "sampling": by_sampling}[shown.vary](fitting, shown)
+
+
+def fits(run: RunFolder, methods: tuple[str, ...], where: dict[str, str]) -> bool:
+    stages = run.recipe(stage_types()).stages
+    return tuple(stage.method for stage in stages) == methods and all(as_text(getattr(stages[-1], name)) == value for name, value in where.items())
 
 
 def methods_of(page: Page) -> tuple[str, ...]:
@@ -107,7 +122,7 @@ def methods_of(page: Page) -> tuple[str, ...]:
     return tuple(stage.method for stage in packaged_recipe(page.name, {"photos": "toybox:biscuit"}, "toybox").stages)
 
 
-def by_option(runs: list[RunFolder], shown: Shown) -> tuple[list[Row], dict]:
+def by_option(runs: list[RunFolder], shown: Shown) -> Found:
     """Of the runs that differ in the option alone, the largest group; the latest run of each value."""
     groups: dict[str, dict[Any, RunFolder]] = defaultdict(dict)
     for run in runs:
@@ -116,12 +131,12 @@ def by_option(runs: list[RunFolder], shown: Shown) -> tuple[list[Row], dict]:
         value = options.pop(shown.option)
         groups[json.dumps([recipe.seed, without_effect(options, shown.option)])][value] = run
     if not groups:
-        return [], {}
+        return NOTHING
     group = max(groups.values(), key=len)
     choices = get_args(type(runs[0].recipe(stage_types()).stages[-1]).model_fields[shown.option].annotation)  # of words, as the spec lists them
     values = sorted(group, key=lambda value: choices.index(value) if value in choices else value)
     rows = [Row(as_text(value), pictures_of(group[value], drawn(group[value]))) for value in values]
-    return rows, about(group[values[0]], shown.option)
+    return rows, about(group[values[0]], shown.option), {}
 
 
 def without_effect(options: dict[str, Any], varied: str) -> dict[str, Any]:
@@ -129,27 +144,41 @@ def without_effect(options: dict[str, Any], varied: str) -> dict[str, Any]:
     return {name: value for name, value in options.items() if varied != "prior_weight" or not name.startswith("class_")}
 
 
-def by_checkpoint(runs: list[RunFolder], shown: Shown) -> tuple[list[Row], dict]:
-    """The run that was drawn at most of its checkpoints."""
-    steps = {run.name: sorted({p.labels["checkpoint"] for p in drawn(run)}) for run in runs}
-    run = max(runs, key=lambda run: len(steps[run.name]), default=None)
-    if run is None:
-        return [], {}
-    return [Row(str(step), pictures_of(run, [p for p in drawn(run) if p.labels["checkpoint"] == step])) for step in steps[run.name]], about(run, shown.option)
-
-
-def by_sampling(runs: list[RunFolder], shown: Shown) -> tuple[list[Row], dict]:
-    """The run that was drawn with most values of an option of drawing, all else equal: of a blend, or the number of steps."""
-    best: tuple[list[Row], dict] = [], {}
+def by_checkpoint(runs: list[RunFolder], shown: Shown) -> Found:
+    """The run that was drawn at most of its checkpoints. Steps are those of the run: what lies beneath it is 0."""
+    best = NOTHING
     for run in runs:
-        last = max((p.labels.get("checkpoint", 0) for p in run.pictures()), default=0)
-        of_last = [p for p in run.pictures() if p.labels.get("checkpoint") == last]
-        plain = [p for p in of_last if p.labels["model"] == "personalized"]
-        for other, groups in (blends if shown.option in Blend.model_fields else few_steps)(of_last, plain, shown.option):
-            rows = [Row(f"{value:g}", pictures_of(run, group)) for value, group in sorted(groups.items())]
-            if len(rows) > len(best[0]):
-                best = rows, {**about(run, shown.option), "checkpoint": last, **other}
+        pictures, first = drawn(run), beneath(run)
+        steps = sorted({p.labels["checkpoint"] for p in pictures})
+        if len(steps) > len(best[0]):
+            best = [Row(str(step - first), pictures_of(run, [p for p in pictures if p.labels["checkpoint"] == step])) for step in steps], about(run, shown.option) | rewards_of(run), {}
     return best
+
+
+def rewards_of(run: RunFolder) -> dict[str, Any]:
+    """{"curve": …}, the mean reward of each rollout by the step before which it was drawn; {} of a run without rewards."""
+    lines = [(line["step"] - beneath(run) - 1, line["noted"]["reward"]) for line in run.journal() if "reward" in line.get("noted", {})]
+    return {"curve": [(step, round(reward, 4)) for step, reward in lines]} if lines else {}
+
+
+def by_sampling(runs: list[RunFolder], shown: Shown) -> Found:
+    """The checkpoint that was drawn with most values of an option of drawing, all else equal: of a blend, or the number of steps."""
+    best = NOTHING
+    for run in runs:
+        for step in sorted({p.labels.get("checkpoint", 0) for p in run.pictures()} - {beneath(run)}, reverse=True):
+            at = [p for p in run.pictures() if p.labels.get("checkpoint", 0) == step]
+            plain = [p for p in at if p.labels["model"] == "personalized"]
+            for other, groups in (blends if shown.option in Blend.model_fields else few_steps)(at, plain, shown.option):
+                rows = [Row(f"{value:g}", pictures_of(run, group)) for value, group in sorted(groups.items())]
+                if len(rows) > len(best[0]):
+                    before = pictures_of(run, [p for p in drawn(run) if p.labels["checkpoint"] == beneath(run)])
+                    best = rows, {**about(run, shown.option), "checkpoint": step - beneath(run), **other}, before
+    return best
+
+
+def beneath(run: RunFolder) -> int:
+    """How many steps were trained before it began: of a run on top of another, that one's."""
+    return (run.record().lineage or {}).get("step", 0)
 
 
 def blends(pictures: list[SavedPicture], plain: list[SavedPicture], option: str) -> Iterator[tuple[dict, dict[float, list[SavedPicture]]]]:
@@ -172,13 +201,10 @@ def few_steps(pictures: list[SavedPicture], plain: list[SavedPicture], option: s
 
 
 def drawn(run: RunFolder) -> list[SavedPicture]:
-    """The pictures of the run's subject, drawn as the base wants it."""
+    """The pictures of the run's subject, drawn in as many steps as their checkpoint asks for."""
     found = [p for p in run.pictures() if p.labels["model"] == "personalized"]
-    return [p for p in found if p.settings.steps == usual_steps(found)]
-
-
-def usual_steps(pictures: list[SavedPicture]) -> int:
-    return Counter(p.settings.steps for p in pictures).most_common(1)[0][0]
+    asked = {step: read_card(run.checkpoint(step))["sampling"]["steps"] for step in {p.labels["checkpoint"] for p in found}}
+    return [p for p in found if p.settings.steps == asked[p.labels["checkpoint"]]]
 
 
 def pictures_of(run: RunFolder, saved: list[SavedPicture]) -> dict[Key, Image.Image]:
@@ -235,14 +261,15 @@ class Judged:
         return images
 
 
-def strip_of(rows: list[Row], base: BasePictures, judged: Judged) -> dict[str, Any]:
-    """Rows, then the base and the truth, in the columns that are shown."""
+def strip_of(rows: list[Row], base: BasePictures, judged: Judged, before: dict[Key, Image.Image]) -> dict[str, Any]:
+    """Rows, then what was before, or where no run drew that, the base, and the truth; in the columns that are shown: few of each scene before any scene has more."""
     shared = sorted(set.intersection(*(set(row.pictures) for row in rows)), key=place)
-    columns, prompts = shared[:COLUMNS], [prompt for prompt, _ in shared]
-    tiles = [[row.pictures[key] for key in columns] for row in rows]
+    columns, prompts = sorted(shared, key=lambda key: key[1] // SEEDS)[:COLUMNS], [prompt for prompt, _ in shared]
+    known = set(columns) <= set(before)
+    tiles = [[row.pictures[key] for key in columns] for row in (*rows, *([Row("", before)] if known else []))]
     return {
         "subject": judged.subject.name, "noun": judged.subject.class_noun, "columns": columns,
-        "tiles": [*tiles, base(columns), judged.truth(columns, judged.subject.appearance)],
+        "tiles": [*tiles, *([] if known else [base(columns)]), judged.truth(columns, judged.subject.appearance)], "before": known,
         "rows": [{"value": row.value, "scores": judged.scores([row.pictures[key] for key in shared], prompts)} for row in rows],
         **{name: judged.scores(judged.truth(shared, who), prompts) for name, who in bounds_of(judged.subject).items()},
     }  # fmt: skip
@@ -287,10 +314,11 @@ def noise_strip(photos: list[Image.Image]) -> dict[str, Any]:
 def saved(name: str, strip: dict[str, Any]) -> dict[str, Any]:
     """The strip's pictures as one WebP, a row of it for each row; the strip without them."""
     tiles = strip.pop("tiles")
-    sheet = Image.new("RGB", (SIDE * len(tiles[0]), SIDE * len(tiles)))
+    side = tiles[0][0].width
+    sheet = Image.new("RGB", (side * len(tiles[0]), side * len(tiles)))
     for y, row in enumerate(tiles):
         for x, picture in enumerate(row):
-            sheet.paste(picture.resize((SIDE, SIDE)) if picture.size != (SIDE, SIDE) else picture, (SIDE * x, SIDE * y))
+            sheet.paste(picture, (side * x, side * y))
     file = io.BytesIO()
     sheet.save(file, "WEBP", quality=88, method=6)
     (DATA / f"{name}.webp").write_bytes(file.getvalue())

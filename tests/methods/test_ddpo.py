@@ -61,7 +61,14 @@ def test_the_steps_of_a_rollout_follow_each_other(method):
     step = next(batches)
     for before, after in zip(step, step[1:]):
         assert torch.equal(before.chosen, after.latents) and before.timesteps[0] > after.timesteps[0]
-    assert step[-1].earlier.tolist() == [0, 0]
+
+
+def test_the_step_to_the_picture_itself_is_not_learned_from(method):
+    """It has next to no noise of its own, so the gradient of its probability would drown those of all others."""
+    _, batches = method(draw_steps=3)
+    step = next(batches)
+    assert len(step) == 2 and all((batch.earlier > 0).all() for batch in step)
+    assert sum(batch.share for batch in step) == pytest.approx(1)
 
 
 def brightness(pictures, prompts) -> np.ndarray:

@@ -16,6 +16,8 @@ from PIL import Image
 
 from likeness.methods import METHODS, SENTENCES, packaged_recipes, sentence_of
 from likeness.model.base import Base
+from likeness.model.folder import TOYBOX_UPSCALER
+from likeness.report.guide import writing
 from likeness.report.guide.network import network_drawing, parts_named
 from likeness.report.guide.pages import PAGES, Network, read_pages
 from likeness.report.guide.writing import DATA, guide_html, read_data, write_guide
@@ -91,17 +93,21 @@ def test_every_option_that_a_page_names_exists(chapter):
 
 
 @pytest.mark.parametrize("chapter", [chapter for chapter in read_pages() if chapter.name != "dreamblend"], ids=lambda chapter: chapter.name)
-def test_the_drawing_marks_what_is_trained(chapter, tiny_folder):
+def test_the_drawing_marks_what_is_trained(chapter, tiny_folders, tiny_upscalers):
     """With the options that nobody gave, on a real network: each parameter that is trained belongs to a part that is marked, and each marked part has one."""
     about = {"photos": "toybox:biscuit"}
     stages = packaged_recipe(chapter.name, about).stages if chapter.name in packaged_recipes() else [method_class(chapter.name).Spec()]
     for number, (network, stage) in enumerate(zip(chapter.networks, stages, strict=True)):
-        names = attach(stage, Base.open(str(tiny_folder)), 0, number).weights()
+        second = network.stage == "second"
+        of_cascade = stage.model_copy(update={"upscaler": str(tiny_upscalers["deepfloyd"])}) if second else stage
+        names = attach(of_cascade, Base.open(str(tiny_folders["deepfloyd" if second else "epsilon"])), 0, number).weights()
         assert {_part_of(name) for name in names} == set(parts_named([*network.trained, *network.added]))
         assert bool(network.added) == all("lora" in name for name in names)
 
 
 def _part_of(parameter: str) -> str:
+    if one_for_both := re.search(r"attentions\.\d\.(add|to)_(q|k|v|out)", parameter):  # of DeepFloyd IF: words are further keys and values
+        return f"{'cross' if one_for_both[1] == 'add' else 'self'}.{one_for_both[2][0]}"
     if attention := re.search(r"attn([12])\.to_(q|k|v|out)", parameter):
         return f"{'self' if attention[1] == '1' else 'cross'}.{attention[2][0]}"
     if parameter.startswith("text_encoder"):
@@ -112,6 +118,15 @@ def _part_of(parameter: str) -> str:
 def test_a_drawing_says_in_words_what_it_marks():
     label = ET.fromstring(network_drawing(Network(trained=("words", "cross.k")))).get("aria-label")
     assert label == "Trained: a new word's row, keys of the cross-attention. All else stays as it was."
+
+
+def test_a_second_stage_is_drawn_as_one_that_enlarges():
+    """It has one attention for picture and words, so the parts that it has not are drawn as gaps and never as frozen; its label names what learns."""
+    drawing = ET.fromstring(network_drawing(Network(stage="second", trained=("resnet", "self", "cross.k", "cross.v"))))
+    words = {text.text for text in drawing.iter() if text.tag.endswith("text")}
+    assert {"small, enlarged", "second U-Net", "large"} <= words and not {"words", "text encoder", "VAE"} & words
+    assert sum(part.get("class") == "absent" for part in drawing.iter()) == 3
+    assert str(drawing.get("aria-label")).startswith("Trained: the convolutions, queries of the self-attention")
 
 
 def test_nothing_is_fetched(html, page):
@@ -149,12 +164,41 @@ def test_motion_stops_where_it_is_not_wanted(html):
     assert "animation: none" in reduced and "prefers-reduced-motion" in html.partition("<script>")[2]
 
 
+@pytest.mark.parametrize("chapter", read_pages(), ids=lambda chapter: chapter.name)
+def test_every_slider_that_a_page_wants_has_its_pictures(chapter):
+    """But those of the toybox's second stage, while none is embedded."""
+    wanted = {number for number, shown in enumerate(chapter.shown) if shown.vary != "enlarging" or (TOYBOX_UPSCALER / "model_index.json").exists()}
+    made = {strip["shown"] for strip in read_data("strips.json") if strip.get("page") == chapter.name}
+    assert wanted <= made <= set(range(len(chapter.shown))), "run python benchmarks/guide_pictures.py RUNS…"
+
+
+def test_an_enlargement_is_shown_beside_bicubic_and_the_truth(monkeypatch):
+    """A strip as the benchmark writes it, of pictures that are there."""
+    rows = [{"value": str(level), "psnr": {"value": 27.5, "low": 27.0, "high": 28.0, "n": 24}} for level in (0, 10, 50)]
+    strip = {
+        "name": "super_resolution-noise_level", "file": "bounds.webp", "height": 5, "columns": [["photo", n] for n in range(6)], "rows": rows, "page": "super_resolution", "shown": 0,
+        "bicubic": rows[0]["psnr"] | {"value": 26.4}, "about": {"steps": 4, "hash": "0", "pictures": 24},
+    }  # fmt: skip
+    kept = [known for known in read_data("strips.json") if known.get("page") != "super_resolution"]
+    monkeypatch.setattr(writing, "read_data", lambda name: [*kept, strip] if name == "strips.json" else read_data(name))
+    text = Page(guide_html(read_pages(), LISTED)).text
+    assert "27.50 dB [27.00, 28.00] to the truth" in text and "bicubic, 26.40 dB" in text and "over 24 pictures" in text
+
+
+def test_the_page_is_whole_without_a_second_stage(monkeypatch):
+    kept = [strip for strip in read_data("strips.json") if strip.get("page") != "super_resolution"]
+    monkeypatch.setattr(writing, "read_data", lambda name: kept if name == "strips.json" else read_data(name))
+    text = Page(guide_html(read_pages(), LISTED)).text
+    assert "A cascade's second stage" in text and "How far the small picture is trusted" not in text
+
+
 def test_pictures_of_strips_exist_and_fit():
     strips, pages = read_data("strips.json"), {chapter.name: chapter for chapter in read_pages()}
     assert sum((DATA / strip["file"]).stat().st_size for strip in strips) <= PICTURE_BYTES
     assert {path.name for path in DATA.glob("*.webp")} == {strip["file"] for strip in strips}
     for strip in strips:
-        assert Image.open(DATA / strip["file"]).size == (64 * len(strip["columns"]), 64 * strip["height"])
+        side = 128 if strip["name"] == "super_resolution-noise_level" else 64
+        assert Image.open(DATA / strip["file"]).size == (side * len(strip["columns"]), side * strip["height"])
         assert len(strip["rows"]) <= strip["height"]
         if "page" in strip:
             assert strip["name"].startswith(f"{strip['page']}-{pages[strip['page']].shown[strip['shown']].option}")

@@ -51,7 +51,7 @@ class Spec(DrawingStage):
     reward_clip: str | None = Field(default=None, description="CLIP encoder of the rewards: folder or hub id; none = the toybox's judge.")
     reward_dino: str | None = Field(default=None, description="DINO encoder of the rewards: folder or hub id; none = the toybox's judge.")
     aesthetic_head: Path | None = Field(default=None, description="File of LAION's linear head, for the reward aesthetic.")
-    draw_steps: int = Field(default=50, ge=1, le=1000, description="Sampling steps of a rollout's pictures, each of which is learned from. Default from DDPO's code.")
+    draw_steps: int = Field(default=50, ge=1, le=1000, description="Sampling steps of a rollout's pictures; each but the last is learned from. Default from DDPO's code.")
     draw_guidance_scale: float = Field(default=5.0, ge=1, le=100, description="Guidance of a rollout's pictures, and in training. Default from DDPO's code.")
     clip_range: float = Field(default=1e-4, gt=0, le=1, description="How far a step's probability ratio may move its own update. Default from DDPO's code.")
     advantage_clip: float = Field(default=5.0, gt=0, le=100, description="Most deviations from its prompt's mean that a picture counts for. Default from DDPO's code.")
@@ -159,7 +159,8 @@ class DDPO(Adapted):
         each = spec.batch_size * spec.gradient_accumulation
         while True:
             drawn = self._rollout(asked, rollout, spec.updates * each, seed)
-            steps = len(drawn[0].timesteps)
+            # The last step decides nothing: its deviation is next to 0, so its gradient, which goes with the inverse, would be noise louder than all others together.
+            steps = max(1, len(drawn[0].timesteps) - 1)
             for update in range(spec.updates):
                 parts = []
                 for part in range(spec.gradient_accumulation):

@@ -1,6 +1,7 @@
 """The pretrained model as a drawing, with the parts marked that a method alters.
 
-Above, the whole: vocabulary, text encoder, U-Net, VAE. Below, one block of the U-Net from inside. As in plots.py, colours are the page's.
+Above, the whole: vocabulary, text encoder, U-Net, VAE; of a second stage the pictures that it is shown, and the one that it draws. Below, one block of the U-Net from inside.
+As in plots.py, colours are the page's.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from likeness.report.plots import svg
 
 WIDTH, HEIGHT = 384, 268
 NAMES = {"words": "a new word's row", "text": "the text encoder", "time": "the time embedding", "resnet": "the convolutions", "ff": "the feed-forward layers"}
+IN_ONE = ("cross.q", "cross.o", "ff")  # what a second stage has not: words are further keys and values of its one attention
 LETTERS = {"q": "queries", "k": "keys", "v": "values", "o": "output"}
 
 
@@ -22,7 +24,9 @@ def network_drawing(network: Network) -> Markup:
     state = {part: "frozen" for part in PARTS}
     for name in ("watched", "added", "trained"):
         state |= dict.fromkeys(parts_named(getattr(network, name)), name)
-    parts = [*_whole(state), *_inside(state)]
+    if network.stage == "second":
+        state |= dict.fromkeys(IN_ONE, "absent")
+    parts = [*(_second if network.stage == "second" else _whole)(state), *_inside(state)]
     return svg(WIDTH, HEIGHT, _label(network, state), parts)
 
 
@@ -56,13 +60,35 @@ def _whole(state: dict[str, str]) -> Iterator[Markup]:
         yield _box(80, 34 + 23 * row, 58, 18, state["text"], 4)
     yield _text(109, 16, "text encoder")
     yield _arrow(142, 66, 158)
-    unet = _unet({state[part] for part in PARTS if part not in ("words", "text")})
-    for n, height in enumerate((78, 58, 38, 24, 38, 58, 78)):
-        yield _box(164 + 21 * n, 66 - height / 2, 16, height, unet, 3)
+    yield from _blocks(state)
     yield _text(235, 16, "U-Net")
     yield _arrow(312, 66, 326)
     yield Markup('<path class="frozen" d="M330 46 L374 30 V102 L330 86 Z"/>')
     yield _text(352, 16, "VAE")
+
+
+def _second(state: dict[str, str]) -> Iterator[Markup]:
+    """A small picture becomes a large one with noise, and goes in with the noisy large one."""
+    yield _box(10, 35, 16, 16, "frozen", 2)
+    yield _arrow(31, 43, 48)
+    for y, name in ((24, "enlarged"), (70, "noise")):
+        yield _box(54, y, 38, 38, "frozen", 4)
+        yield from (Markup('<circle class="grain" cx="{:.1f}" cy="{:.1f}" r="1.1"/>').format(58 + 10 * (n % 4), y + 4 + 10 * (n // 4)) for n in range(16) if name == "noise" or n % 3 == 0)
+    yield _text(50, 16, "small, enlarged")
+    yield _text(48, 93, "noise", "end")
+    yield _arrow(98, 43, 154)
+    yield _arrow(98, 89, 154)
+    yield from _blocks(state)
+    yield _text(235, 16, "second U-Net")
+    yield _arrow(312, 66, 326)
+    yield _box(330, 44, 44, 44, "frozen", 4)
+    yield _text(352, 16, "large")
+
+
+def _blocks(state: dict[str, str]) -> Iterator[Markup]:
+    unet = _unet({state[part] for part in PARTS if part not in ("words", "text")} - {"absent"})
+    for n, height in enumerate((78, 58, 38, 24, 38, 58, 78)):
+        yield _box(164 + 21 * n, 66 - height / 2, 16, height, unet, 3)
     yield Markup('<path class="zoom" d="M164 106 L8 138 M306 106 L376 138"/>')
 
 

@@ -44,6 +44,7 @@ class Network(Piece):
     """Which parts of the pretrained model are altered: trained themselves, given additions, or only looked at."""
 
     title: str = ""
+    stage: Literal["base", "second"] = "base"  # the pretrained model, or the one of a cascade that enlarges what it drew
     trained: tuple[Part, ...] = ()
     added: tuple[Part, ...] = ()
     watched: tuple[Part, ...] = ()
@@ -80,14 +81,16 @@ class Flow(Piece):
 class Shown(Piece):
     """What one option does, on pictures: a row of them for each of its values.
 
-    vary  option: runs that differ in it alone; checkpoint: one run's checkpoints; sampling: one run drawn with other settings
+    vary  option: runs that differ in it alone; checkpoint: one run's checkpoints; sampling: one run drawn with other settings;
+          enlarging: the toybox's own second stage, of no run
     """
 
     title: str
     says: str
     option: str
     sign: str = ""  # how the option is written before its value; its name where empty
-    vary: Literal["option", "checkpoint", "sampling"] = "option"
+    vary: Literal["option", "checkpoint", "sampling", "enlarging"] = "option"
+    where: dict[str, str] = {}  # of runs whose last stage has these options alone
     stages: tuple[str, ...] = ()  # the methods of the runs that are shown; the page's own where empty
 
 

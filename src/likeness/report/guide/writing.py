@@ -20,7 +20,7 @@ from likeness.files.atomic import write_text
 from likeness.report.guide.flow import flow_drawing
 from likeness.report.guide.network import network_drawing
 from likeness.report.guide.pages import PAGES, Page, read_pages
-from likeness.report.plots import score_plot
+from likeness.report.plots import loss_curve, score_plot
 
 DATA = Path(__file__).parent / "data"
 TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -38,7 +38,7 @@ def write_guide(out: Path, listed: Mapping[str, str], pages: Path = PAGES) -> Pa
 def guide_html(pages: list[Page], listed: Mapping[str, str]) -> str:
     figures, strips = read_data("figures.json"), read_data("strips.json")
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": number, "estimate": estimate, "stored": stored, "html": Markup}
+    environment.filters |= {"number": number, "estimate": estimate, "decibels": decibels, "stored": stored, "html": Markup}
     compared = figures["comparison"]
     names = {page.name for page in pages}
     return environment.get_template("guide.html").render(
@@ -48,6 +48,7 @@ def guide_html(pages: list[Page], listed: Mapping[str, str]) -> str:
         strips={(strip["page"], strip["shown"]): strip for strip in strips if "page" in strip},
         named_strips={strip["name"]: strip for strip in strips if "page" not in strip},
         sprites={strip["name"]: sprite(DATA / strip["file"]) for strip in strips},
+        curves={strip["name"]: loss_curve({"reward": strip["about"]["curve"]}, "mean reward of a rollout", dots=False) for strip in strips if "curve" in strip.get("about", {})},
         options=figures["options"],
         recipes=figures["recipes"],
         compared=compared,
@@ -93,6 +94,11 @@ def number(value: float, digits: int = 3) -> str:
 def estimate(of: Mapping[str, Any]) -> str:
     """.830 [.693, .938]"""
     return number(of["value"]) if of["low"] is None else f"{number(of['value'])} [{number(of['low'])}, {number(of['high'])}]"
+
+
+def decibels(of: Mapping[str, Any]) -> str:
+    """28.99 dB [27.51, 30.40]"""
+    return f"{of['value']:.2f} dB [{of['low']:.2f}, {of['high']:.2f}]"
 
 
 def stored(size: float) -> str:

@@ -10,7 +10,7 @@
 
   // A slider over the rows of a strip, which are all there without it.
   for (const strip of document.querySelectorAll("[data-slider]")) {
-    const rows = [...strip.querySelectorAll(".row")];
+    const rows = [...strip.querySelectorAll(".row[data-value]")];
     const input = make("input", "", { type: "range", min: 0, max: rows.length - 1, step: 1, value: 0 });
     input.setAttribute("aria-label", strip.dataset.slider);
     const marks = rows.map((row, n) => make("button", row.dataset.value, { type: "button", onclick: () => show(n) }));
