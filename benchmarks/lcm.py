@@ -82,7 +82,7 @@ def seconds(teacher: RunFolder, student: RunFolder) -> dict[str, float]:
         wanted, prompt = read_card(checkpoint_of(run))["sampling"], f"a photo of {model.called}"
         for steps in counts:
             ways[f"{name} {steps}"] = lambda b=model.base, s=steps, w=wanted, p=prompt: list(
-                sample(b, [p] * AT_ONCE, list(range(AT_ONCE)), s, w["guidance_scale"], eta=w["eta"], sampler=w["sampler"])
+                sample(b, [p] * AT_ONCE, list(range(AT_ONCE)), s, w["guidance_scale"], eta=w.get("eta", 0.0), sampler=w.get("sampler", "DDIM"))
             )
     taken: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(ROUNDS):

@@ -1,0 +1,77 @@
+"""What a reward does to runs that are there: on scenes that it was not given for, by judges that gave it and by one that did not.
+
+    python benchmarks/ddpo.py OUT.json RUN… [--runs runs/ddpo] [--set rewards=f1 steps=20 …]
+
+Each run, of one subject of the toybox, is rewarded (`likeness train ddpo RUN`) on scenes that its pictures do not show, then draws the same pictures again, from the same noise.
+OUT.json has a line for each subject, before and after, with every picture's scores (`examiner` is the second judge of individuals, which rewards nobody), and each rollout's mean reward.
+A child that is there under --runs is not trained again.
+"""
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from judging import Judged
+from PIL import Image
+
+from likeness.evaluation import metrics
+from likeness.evaluation.encoders import EMBEDDED, load_dino
+from likeness.files.run_folder import RunFolder
+from likeness.workflow.branching import stand
+from likeness.workflow.generating import checkpoint_of, generate
+from likeness.workflow.looking import open_judges
+from likeness.workflow.progress import Progress, Silent
+from likeness.workflow.stack import read_card, stage_types
+from likeness.world.subjects import SUBJECTS, prompts_for
+
+REWARDED = 6  # scenes, of those that the run's pictures do not show
+
+
+def rewarded(run: RunFolder, shown: list[str], options: dict[str, Any], runs: Path) -> RunFolder:
+    known = [path for path in sorted(runs.glob(f"{run.name.rsplit('-', 2)[0]}-ddpo-*")) if RunFolder.open(path).record().status == "finished"]
+    if known:
+        return RunFolder.open(known[-1])
+    noun = read_card(checkpoint_of(run))["subject"]["class_noun"]
+    others = [p.template for p in prompts_for(noun) if p.kind == "recontextualization" and p.template not in shown]
+    return stand(run, "ddpo", {"prompts": others[:REWARDED], **options}, Silent(), runs)
+
+
+def pictures_of(run: RunFolder, seeds: list[int]) -> tuple[list[Image.Image], list[str]]:
+    saved = [p for p in run.pictures() if p.labels["model"] == "personalized" and p.settings.seed in seeds]
+    return [Image.open(p.path).convert("RGB") for p in saved], [p.labels["class_prompt"] for p in saved]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=Path)
+    parser.add_argument("before", type=Path, nargs="+")
+    parser.add_argument("--set", nargs="*", default=[], dest="options")
+    parser.add_argument("--runs", type=Path, default=Path("runs/ddpo"))
+    asked = parser.parse_args()
+    options = {key: value for key, _, value in (option.partition("=") for option in asked.options)}
+    judges, examiner, lines = open_judges("toybox"), load_dino(EMBEDDED / "examiner"), []
+    with Progress().task("runs", len(asked.before)) as task:
+        for path in asked.before:
+            run = RunFolder.open(path)
+            called = read_card(checkpoint_of(run))["subject"]["called"]
+            drawn = [p for p in run.pictures() if p.labels["model"] == "personalized"]
+            templates, seeds = list(dict.fromkeys(p.settings.prompt.replace(called, "{}") for p in drawn)), sorted({p.settings.seed for p in drawn})
+            after = rewarded(run, templates, options, asked.runs)
+            generate(after, templates, seeds, Silent(), beside_base=False)
+            name = str(run.recipe(stage_types()).subject.photos).removeprefix("toybox:")
+            judged, photos = Judged(SUBJECTS[name], run, judges), examiner.pictures([photo.image for photo in run.photos() if photo.image])
+            rewards = [entry["noted"]["reward"] for entry in after.journal() if "reward" in entry.get("noted", {})]
+            for when, one in (("before", run), ("after", after)):
+                pictures, said = pictures_of(one, seeds)
+                unrewarded = np.round(metrics.subject_similarity_mean(examiner.pictures(pictures), photos), 4).tolist()
+                lines.append({"subject": name, "when": when, "prompt": said, **judged.scores(pictures, said), "examiner": unrewarded, "rewards": rewards if when == "after" else []})
+                print(name, when, {key: round(statistics.mean(lines[-1][key]), 3) for key in ("named", "dino", "clip_t", "examiner")}, flush=True)
+            asked.out.write_text("[\n" + ",\n".join(json.dumps(line) for line in lines) + "\n]\n", encoding="utf-8")
+            task.advance(note=name)
+
+
+if __name__ == "__main__":
+    main()
