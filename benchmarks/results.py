@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sections.cascade import cascade
 from sections.choice import choice, regimes
+from sections.ddpo import ddpo
 from sections.defaults import defaults
 from sections.dreamblend import dreamblend
 from sections.grid import grid
@@ -36,6 +37,7 @@ SECTIONS: dict[str, Callable[[dict], Iterator[str]]] = {  # by the name of their
     "regimes": regimes,
     "dreamblend": dreamblend,
     "lcm": lcm,
+    "ddpo": ddpo,
     "cascade": cascade,
 }
 BEGINNING = """# Results

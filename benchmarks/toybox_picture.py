@@ -42,7 +42,7 @@ def base() -> Image.Image:
     for row in range(ROWS):
         part = slice(row * COLUMNS, (row + 1) * COLUMNS)
         rows += [real[part], made[part]]
-    return contact_sheet([*rows, *(drawn(prompts[:COLUMNS], [seed] * COLUMNS) for seed in range(SAME_NOISE))], cell=96)
+    return contact_sheet([*rows, *(drawn(prompts[:COLUMNS], [seed] * COLUMNS) for seed in range(SAME_NOISE))], cell=80)
 
 
 def drawn(prompts: list[str], seeds: list[int]) -> list[Image.Image]:
