@@ -27,7 +27,8 @@ from transformers import (
     ViTModel,
 )
 
-from likeness.evaluation.encoders import PUBLISHED_DINO_PREPROCESSING, EncoderError, load_clip, load_dino
+from likeness.evaluation.encoders import EncoderError
+from likeness.evaluation.loading import PUBLISHED_DINO_PREPROCESSING, load_clip, load_dino
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 MEAN, STD = [0.5, 0.4, 0.3], [0.2, 0.3, 0.25]
