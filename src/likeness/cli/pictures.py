@@ -35,7 +35,7 @@ def demo(runs: Runs = Path("runs"), *, subject: str = "biscuit", seed: int = 0) 
 @app.command
 def generate(
     run: Path, *prompts: str, seeds: str = "0-3", checkpoint: str | None = None, steps: int | None = None, guidance_scale: float | None = None,
-    negative_prompt: str = "", base: str | None = None, beside_base: bool = True,
+    eta: float | None = None, negative_prompt: str = "", base: str | None = None, beside_base: bool = True,
     with_: Annotated[tuple[str, ...], Parameter(name="--with", negative=())] = (), guide: str | None = None,
     blend: Annotated[Blend, Parameter(name="blend")] = Blend(), drift: Annotated[bool, Parameter(negative=())] = False,
     upscaler: str | None = None, noise_level: int | None = None,
@@ -56,6 +56,8 @@ def generate(
         Sampling steps. Default: what the base wants.
     guidance_scale
         Classifier-free guidance. Default: what the base wants.
+    eta
+        How much noise DDIM adds on its way, as a share of DDPM's: 0 and the first noise decides alone, 1 draws as DDPM (Custom Diffusion's protocol). Default: what the base wants, else 0.
     negative_prompt
         What the pictures should not show.
     base
@@ -88,7 +90,7 @@ def generate(
             guiding, step = to_blend(opened, step)
             progress().say(f"checkpoint {guiding} guides checkpoint {step}")
         written += len(draw(
-            opened, prompts or NEW_SCENES, parse_seeds(seeds), progress(), step=step, steps=steps, guidance_scale=guidance_scale,
+            opened, prompts or NEW_SCENES, parse_seeds(seeds), progress(), step=step, steps=steps, guidance_scale=guidance_scale, eta=eta,
             negative=negative_prompt, beside_base=beside_base, base_name=base, others=[_weighted(each) for each in with_],
             guide=guiding, how=blend, drift=drift, upscaler=upscaler, noise_level=noise_level,
         ))  # fmt: skip
