@@ -3,7 +3,7 @@
 Their cosines are every similarity that the package reports: CLIP (Radford et al. 2021), DINO (Caron et al. 2021),
 DINOv2 (Oquab et al. 2023). What a reader would get wrong:
 
-- scores of two encoders, or of one encoder behind two preprocessings, are not comparable; `.name` states both
+- scores of two encoders, or of one encoder behind two preprocessings, are not comparable; `.name` states both, and which weights a local folder had
 - a DINO vector is the CLS token after the last norm; the pooler of ViTModel is random in DINO's files. A network of convolutions
   (DINO was published with a ResNet, and the toybox's judges are one and a RegNet) is read at its pooled output
 - a CLIP text is read at its end token: the last one that is no padding. Neither the config's id for it (wrong in old

@@ -7,6 +7,7 @@ What a reader would get wrong:
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from transformers import (
 )
 from transformers.utils.hub import cached_file
 
+from ..files.atomic import sha256_of_all
 from .encoders import CLIP, CONVOLUTIONAL, DINO, EncoderError, ImageProcessor
 
 # The Pillow processors by name: the default ones want torchvision.
@@ -57,7 +59,7 @@ def load_clip(source: str | Path, device: str = "cpu") -> CLIP:
     model = _weights(VisionTextDualEncoderModel if dual else CLIPModel, source, local)
     tokenizer = CLIPTokenizer.from_pretrained(source, local_files_only=local)
     settings = _preprocessing(source, local)
-    name = f"{_title(source)}: CLIP {_shape(model.config.vision_config)}, {_in_words(settings)}"
+    name = f"{called(source)}: CLIP {_shape(model.config.vision_config)}, {_in_words(settings)}"
     return CLIP(model.to(device), tokenizer, _processor(settings, source), name)
 
 
@@ -79,7 +81,7 @@ def load_dino(source: str | Path, preprocessing: dict[str, Any] | None = None, d
         raise EncoderError(f"{source}: model_type is {family!r}; a DINO is 'vit', 'resnet' or 'regnet', a DINOv2 is 'dinov2'")
     published = PUBLISHED_DINO_PREPROCESSING if family == "vit" and model.config.image_size == 224 else None
     settings = preprocessing or published or _preprocessing(source, local)
-    name = f"{_title(source)}: {title} {_shape(model.config)}, {_in_words(settings)}"
+    name = f"{called(source)}: {title} {_shape(model.config)}, {_in_words(settings)}"
     return DINO(model.to(device), _processor(settings, source), name)
 
 
@@ -125,8 +127,15 @@ def _processor(settings: dict[str, Any], source: str | Path) -> ImageProcessor:
     return processor
 
 
-def _title(source: str | Path) -> str:
-    return Path(source).resolve().name if Path(source).is_dir() else str(source)  # no private path into a report
+def called(source: str | Path, files: Sequence[Path] = ()) -> str:
+    """A hub id as it is; the name of a local folder or file, never its path, with eight hex digits of a hash that tell its weights from others of that name.
+
+    files  that hold the weights; none: the folder's safetensors
+    """
+    path = Path(source)
+    if not path.exists():
+        return str(source)
+    return f"{path.resolve().name} (weights {sha256_of_all(files or sorted(path.glob('*.safetensors')))[:8]})"
 
 
 def _shape(config: PretrainedConfig) -> str:
