@@ -35,7 +35,7 @@ def evaluate(
     class_noun
         What the subject is: dog, backpack.
     """
-    from ..workflow.demo import table
+    from ..workflow.score_table import table
 
     if references is not None:
         from ..workflow.folders import evaluate_folder
