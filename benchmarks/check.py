@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from likeness.evaluation.encoders import EMBEDDED, load_dino
+from likeness.evaluation.loading import EMBEDDED, load_dino
 from likeness.evaluation.statistics import bootstrap
 from likeness.toybox.check import Family, check, families
 

@@ -18,7 +18,8 @@ import torch
 from PIL import Image
 from transformers import BitImageProcessorPil, CLIPConfig, CLIPImageProcessorPil, CLIPModel, ViTConfig, ViTModel
 
-from likeness.evaluation.encoders import BATCH, CLIP, DINO, EMBEDDED, PUBLISHED_DINO_PREPROCESSING, load_clip, load_dino
+from likeness.evaluation.encoders import BATCH, CLIP, DINO
+from likeness.evaluation.loading import EMBEDDED, PUBLISHED_DINO_PREPROCESSING, load_clip, load_dino
 from likeness.workflow import folders
 from likeness.workflow.looking import Judges, read
 from likeness.workflow.progress import Silent

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from likeness.evaluation.encoders import EMBEDDED, load_clip, load_dino
+from likeness.evaluation.loading import EMBEDDED, load_clip, load_dino
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
 from likeness.toybox.check import answered, cast_of, facts, held_out_scenes, spread_of

@@ -78,6 +78,13 @@ def test_any_prompt_gives_a_valid_file_name(prompt, trained, likeness):
     assert Image.open(path).size == (16, 16)
 
 
+def test_a_picture_carries_how_much_noise_its_way_added(trained, likeness):
+    assert likeness("generate", trained, "a {} on the beach", "--seeds", 0, "--steps", 2, "--eta", 1, "--no-beside-base") == 0
+    (path,) = (trained / "pictures").glob("*.png")
+    told = read_settings(path)
+    assert told and told.eta == 1 and ", Eta: 1" in Image.open(path).info["parameters"]
+
+
 def test_continue_makes_a_child_with_its_lineage(trained, likeness):
     assert likeness("continue", trained, "--prior-weight", 0.5, "--steps", 4) == 0
     (child,) = (path for path in trained.parent.iterdir() if path != trained)
@@ -150,6 +157,8 @@ def test_a_mistake_is_one_line_and_exit_code_2(words, says, likeness, capsys, ti
         (("--steps", 0), "--steps 0: must be from 1 to 1000"),
         (("--steps", 1001), "must be from 1 to 1000"),
         (("--guidance-scale", "nan"), "must be from 0 to 100"),
+        (("--eta", 2), "--eta 2.0: must be from 0"),
+        (("--eta", "nan"), "--eta nan: must be from 0"),
         (("--checkpoint", 7), "no checkpoint of step 7. There are: 2."),
         (("--chekpoint", 7), "Did you mean --checkpoint"),
     ],

@@ -1,6 +1,8 @@
 """The encoders on tiny random models of the real classes, against a computation that shares no code with them."""
 
+import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from transformers import (
     BitImageProcessorPil,
     CLIPConfig,
@@ -27,7 +30,8 @@ from transformers import (
     ViTModel,
 )
 
-from likeness.evaluation.encoders import PUBLISHED_DINO_PREPROCESSING, EncoderError, load_clip, load_dino
+from likeness.evaluation.encoders import EncoderError
+from likeness.evaluation.loading import PUBLISHED_DINO_PREPROCESSING, load_clip, load_dino
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 MEAN, STD = [0.5, 0.4, 0.3], [0.2, 0.3, 0.25]
@@ -109,7 +113,7 @@ def test_convolutions_are_read_at_their_pooled_output(kind: Any, config: Any, tm
     expected = [unit(model(pixel_values=pixels_by_hand(picture)).last_hidden_state.mean((2, 3))) for picture in some_pictures()]
     np.testing.assert_allclose(dino.pictures(some_pictures()), np.concatenate(expected), atol=2e-5)  # float32
     assert dino.pictures([]).shape == (0, 24)
-    assert dino.name.startswith(f"tiny: DINO {kind.__name__.removesuffix('Model')} 8-24, ")
+    assert f": DINO {kind.__name__.removesuffix('Model')} 8-24, " in dino.name
 
 
 def test_a_dual_encoder_of_a_resnet_and_clips_text_tower_is_a_clip(clip_folder: Path, tmp_path: Path):
@@ -215,10 +219,24 @@ def test_maps_of_a_vit_are_places_without_cls(vit_folder: Path):
     torch.testing.assert_close(maps[-1], states[-1][:, 1:])
 
 
-def test_name_states_encoder_and_preprocessing_but_no_path(clip_folder: Path, vit_folder: Path, dinov2_folder: Path):
-    assert load_clip(clip_folder).name == "tiny-clip: CLIP ViT 2×16/8, resized to 20 bicubic, cropped to 16×16"
-    assert load_dino(vit_folder).name == "tiny-dino: DINO ViT 2×16/8, resized to 16×16 bilinear"
-    assert load_dino(dinov2_folder).name == "tiny-dinov2: DINOv2 ViT 2×16/8, resized to 20 bicubic, cropped to 16×16"
+def weights_of(folder: Path) -> str:
+    one = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    return hashlib.sha256(one.encode()).hexdigest()[:8]
+
+
+def test_name_states_encoder_weights_and_preprocessing_but_no_path(clip_folder: Path, vit_folder: Path, dinov2_folder: Path):
+    crop = "resized to 20 bicubic, cropped to 16×16"
+    assert load_clip(clip_folder).name == f"tiny-clip (weights {weights_of(clip_folder)}): CLIP ViT 2×16/8, {crop}"
+    assert load_dino(vit_folder).name == f"tiny-dino (weights {weights_of(vit_folder)}): DINO ViT 2×16/8, resized to 16×16 bilinear"
+    assert load_dino(dinov2_folder).name == f"tiny-dinov2 (weights {weights_of(dinov2_folder)}): DINOv2 ViT 2×16/8, {crop}"
+
+
+def test_other_weights_of_one_name_are_another_encoder(vit_folder: Path, tmp_path: Path):
+    again = shutil.copytree(vit_folder, tmp_path / "tiny-dino")
+    assert load_dino(again).name == load_dino(vit_folder).name
+    weights = load_file(again / "model.safetensors")
+    save_file(weights | {"layernorm.bias": weights["layernorm.bias"] + 1}, again / "model.safetensors", metadata={"format": "pt"})
+    assert load_dino(again).name != load_dino(vit_folder).name
 
 
 def test_what_is_not_an_encoder_is_refused(clip_folder: Path, vit_folder: Path, tmp_path: Path):

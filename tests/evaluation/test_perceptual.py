@@ -13,7 +13,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-from likeness.evaluation.encoders import EMBEDDED, EncoderError, load_dino
+from likeness.evaluation.encoders import EncoderError
+from likeness.evaluation.loading import EMBEDDED, load_dino
 from likeness.evaluation.perceptual import Spread, load_lpips, unit_maps
 
 CHANNELS = (64, 192, 384, 256, 256)

@@ -78,7 +78,7 @@ def test_pictures_are_drawn_in_few_steps_and_the_bases_as_usual(recipe, tmp_path
     student, base = settings["personalized"], settings["base"]
     assert (student.sampler, student.steps, student.guidance_scale) == ("LCM", 4, 1.0)
     assert (base.sampler, base.steps, base.guidance_scale) == ("DDIM", 30, 7.5)
-    for wrong, says in (({"steps": 60}, "from 1 to 50"), ({"guide": 2}, "has no walk to guide")):
+    for wrong, says in (({"steps": 60}, "from 1 to 50"), ({"guide": 2}, "has no walk to guide"), ({"eta": 1.0}, "sampler has its own noise")):
         with pytest.raises(UserError, match=says):
             generate(run, ["a {} in the snow"], [0], Silent(), **wrong)
 

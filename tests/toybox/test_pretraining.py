@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from transformers import CLIPImageProcessorPil, CLIPTokenizer, ResNetModel, VisionTextDualEncoderModel, ViTImageProcessorPil
 
-from likeness.evaluation.encoders import load_clip, load_dino
+from likeness.evaluation.loading import load_clip, load_dino
 from likeness.model.base import Base
 from likeness.model.cascade import attached_upscaler
 from likeness.toybox import base_training, data, judge_training, latents, loop, models, pretraining, upscaler_training

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from likeness.evaluation import metrics
-from likeness.evaluation.encoders import EMBEDDED, load_clip, load_dino
+from likeness.evaluation.loading import EMBEDDED, load_clip, load_dino
 from likeness.evaluation.options import Encoders
 from likeness.files.errors import UserError
 from likeness.files.picture import Settings, save_picture

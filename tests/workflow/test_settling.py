@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from likeness.evaluation.encoders import EMBEDDED
+from likeness.evaluation.loading import EMBEDDED
 from likeness.evaluation.options import Encoders
 from likeness.evaluation.statistics import f1
 from likeness.files.errors import UserError

@@ -11,7 +11,7 @@ from cyclopts import App, CycloptsError
 
 from ..files.errors import UserError
 from ..methods import METHODS, packaged_recipes
-from . import attention, guide, pictures, study, toybox, training  # noqa: F401  # each adds its commands to the app
+from . import attention, guide, interchange, pictures, scores, study, toybox, training  # noqa: F401  # each adds its commands to the app
 from .shared import app
 
 

@@ -1,4 +1,4 @@
-"""train, continue, resume: runs. Flags of methods are derived from their specs; nothing here names one."""
+"""train, continue, resume: runs, and words to name their subjects by. Flags of methods are derived from their specs; nothing here names one."""
 
 from __future__ import annotations
 
@@ -187,6 +187,27 @@ def recipes(name: str | None = None, /) -> None:
         print(sweeps[name].read_text("utf-8"), end="")
     else:
         raise UserError(f"no recipe {name!r}: {did_you_mean(name, [*known, *sweeps])}. List them: likeness recipes")
+
+
+@app.command
+def identifiers(*words: str, base: str = "toybox", noun: str = "dog", count: int = 40) -> None:
+    """Find words that mean little to a base, to name subjects by: the fewer meanings of its own, the less a word brings along.
+
+    Parameters
+    ----------
+    words
+        Words to look at. Default: rare ones of the base's vocabulary, and sks.
+    base
+        toybox, a local folder in diffusers format, or a hub id.
+    noun
+        What is pictured: the word is tried before it.
+    count
+        How many rare words are tried.
+    """
+    from ..workflow.identifying import identify
+
+    print(identify(base, words, noun, count, progress()))
+    print("next: likeness train dreambooth PHOTOS --class-noun NOUN --identifier WORD")
 
 
 @app.command(name="continue")

@@ -3,18 +3,16 @@
 Their cosines are every similarity that the package reports: CLIP (Radford et al. 2021), DINO (Caron et al. 2021),
 DINOv2 (Oquab et al. 2023). What a reader would get wrong:
 
-- scores of two encoders, or of one encoder behind two preprocessings, are not comparable; `.name` states both
+- scores of two encoders, or of one encoder behind two preprocessings, are not comparable; `.name` states both, and which weights a local folder had
 - a DINO vector is the CLS token after the last norm; the pooler of ViTModel is random in DINO's files. A network of convolutions
   (DINO was published with a ResNet, and the toybox's judges are one and a RegNet) is read at its pooled output
 - a CLIP text is read at its end token: the last one that is no padding. Neither the config's id for it (wrong in old
   files) nor the first such token will do, since padding and unknown letters may have the same id
-- transformers starts weights that a folder lacks at random, with a log line; here that is an error
 """
 
 import json
 import warnings
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,38 +25,18 @@ from transformers import (
     CLIPModel,
     CLIPTokenizer,
     Dinov2Model,
-    PretrainedConfig,
     RegNetModel,
     ResNetModel,
     VisionTextDualEncoderModel,
     ViTImageProcessorPil,
     ViTModel,
 )
-from transformers.utils.hub import cached_file
 
 ImageProcessor: TypeAlias = BitImageProcessorPil | CLIPImageProcessorPil | ViTImageProcessorPil
 
-# The Pillow processors by name: the default ones want torchvision.
-PROCESSORS: dict[str, type[ImageProcessor]] = {
-    "CLIP": CLIPImageProcessorPil,
-    "Bit": BitImageProcessorPil,
-    "ViT": ViTImageProcessorPil,
-}
 CONVOLUTIONAL: dict[str, type[ResNetModel] | type[RegNetModel]] = {"resnet": ResNetModel, "regnet": RegNetModel}
-EMBEDDED = Path(__file__).parent.parent / "toybox" / "judges"  # the toybox's own: clip, dino, examiner
 BATCH = 32
 MAPS = 4
-
-# What the published DINO ViT-S/16 numbers of DreamBooth and DreamBlend were taken with. The file beside the hub's
-# weights stretches the picture to 224 × 224 instead.
-PUBLISHED_DINO_PREPROCESSING = {
-    "image_processor_type": "BitImageProcessor",
-    "size": {"shortest_edge": 256},
-    "crop_size": {"height": 224, "width": 224},
-    "resample": Image.Resampling.BICUBIC,
-    "image_mean": [0.485, 0.456, 0.406],
-    "image_std": [0.229, 0.224, 0.225],
-}
 
 
 class EncoderError(ValueError):
@@ -177,111 +155,14 @@ class DINO:
         return seen.pooler_output.flatten(1) if self._convolutional else seen.last_hidden_state[:, 0]  # CLS; both ViTs end in their norm
 
 
-def load_clip(source: str | Path, device: str = "cpu") -> CLIP:
-    """CLIP, or a dual encoder of a ResNet and CLIP's text tower, from a folder (model, tokenizer, preprocessor_config.json) or the hub.
-
-    raises   EncoderError if the source is not a whole CLIP
-    """
-    local = _is_local(source)
-    dual = _family(source, local) == "vision-text-dual-encoder"
-    model = _weights(VisionTextDualEncoderModel if dual else CLIPModel, source, local)
-    tokenizer = CLIPTokenizer.from_pretrained(source, local_files_only=local)
-    settings = _preprocessing(source, local)
-    name = f"{_title(source)}: CLIP {_shape(model.config.vision_config)}, {_in_words(settings)}"
-    return CLIP(model.to(device), tokenizer, _processor(settings, source), name)
-
-
-def load_dino(source: str | Path, preprocessing: dict[str, Any] | None = None, device: str = "cpu") -> DINO:
-    """DINO (a ViT, a ResNet or a RegNet) or DINOv2 from a folder or from the hub.
-
-    preprocessing  None: as it was published, which for a DINO ViT of 224 pixels is not what the file beside the hub's weights says; else that file's
-    raises         EncoderError if the source is neither, or not whole
-    """
-    local = _is_local(source)
-    family = _family(source, local)
-    if family == "vit":
-        model, title = _weights(ViTModel, source, local, add_pooling_layer=False), "DINO"
-    elif family == "dinov2":
-        model, title = _weights(Dinov2Model, source, local), "DINOv2"
-    elif family in CONVOLUTIONAL:
-        model, title = _weights(CONVOLUTIONAL[family], source, local), "DINO"
-    else:
-        raise EncoderError(f"{source}: model_type is {family!r}; a DINO is 'vit', 'resnet' or 'regnet', a DINOv2 is 'dinov2'")
-    published = PUBLISHED_DINO_PREPROCESSING if family == "vit" and model.config.image_size == 224 else None
-    settings = preprocessing or published or _preprocessing(source, local)
-    name = f"{_title(source)}: {title} {_shape(model.config)}, {_in_words(settings)}"
-    return DINO(model.to(device), _processor(settings, source), name)
-
-
-def _family(source: str | Path, local: bool) -> str | None:
-    return PretrainedConfig.get_config_dict(source, local_files_only=local)[0].get("model_type")
-
-
-def _is_local(source: str | Path) -> bool:
-    if Path(source).is_dir():
-        return True
-    if isinstance(source, Path) or len(source.split("/")) != 2 or source.startswith((".", "/", "~")):
-        raise EncoderError(f"{source}: no such folder, and a hub id reads owner/name")
-    return False
-
-
-def _weights(kind: Any, source: str | Path, local: bool, **options: Any) -> Any:
-    try:
-        model, loading = kind.from_pretrained(
-            source, local_files_only=local, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **options
-        )
-    except OSError as problem:
-        raise EncoderError(f"{source}: its weights cannot be read ({str(problem).splitlines()[0]})") from None
-    if loading["missing_keys"]:
-        missing = sorted(loading["missing_keys"])
-        raise EncoderError(f"{source}: {len(missing)} weights of {kind.__name__} are not there, the first is {missing[0]}")
-    return model
-
-
-def _preprocessing(source: str | Path, local: bool) -> dict[str, Any]:
-    try:
-        path = cached_file(str(source), "preprocessor_config.json", local_files_only=local)
-    except OSError as problem:
-        raise EncoderError(f"{source}: preprocessor_config.json is missing, so how to show it pictures is unknown") from problem
-    return json.loads(Path(str(path)).read_text(encoding="utf-8"))
-
-
-def _processor(settings: dict[str, Any], source: str | Path) -> ImageProcessor:
-    asked = str(settings.get("image_processor_type") or settings.get("feature_extractor_type"))
-    family = asked.removesuffix("Fast").removesuffix("Pil").removesuffix("ImageProcessor").removesuffix("FeatureExtractor")
-    if family not in PROCESSORS:
-        raise EncoderError(f"{source}: preprocessor_config.json asks for {asked!r}; known are {', '.join(PROCESSORS)}")
-    processor: Any = PROCESSORS[family].from_dict(settings)
-    return processor
-
-
-def _shape(config: PretrainedConfig) -> str:
-    if config.model_type in CONVOLUTIONAL:
-        return f"{CONVOLUTIONAL[config.model_type].__name__.removesuffix('Model')} {'-'.join(str(width) for width in config.hidden_sizes)}"
-    return f"ViT {config.num_hidden_layers}×{config.hidden_size}/{config.patch_size}"
-
-
-def _in_words(settings: dict[str, Any]) -> str:
-    """What is done to a picture before the encoder sees it, for a table's footnote."""
-    resample = Image.Resampling(settings["resample"]).name.lower() if "resample" in settings else "default"
-    steps = [f"resized to {_edges(settings.get('size', 'default'))} {resample}"]
-    if "crop_size" in settings and settings.get("do_center_crop", True):
-        steps.append(f"cropped to {_edges(settings['crop_size'])}")
-    return ", ".join(steps)
-
-
-def _preparation(processor: Any) -> str:
-    steps = ("do_resize", "size", "resample", "do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
-    used = {step: getattr(processor, step, None) for step in steps} | ({"crop": processor.crop_size} if getattr(processor, "do_center_crop", False) else {})
-    return json.dumps(used, default=lambda value: dict(value) if hasattr(value, "keys") else vars(value), sort_keys=True)
-
-
-def _edges(size: Any) -> str:
-    return "×".join(str(edge) for edge in size.values()) if isinstance(size, dict) else str(size)
-
-
-def _title(source: str | Path) -> str:
-    return Path(source).resolve().name if Path(source).is_dir() else str(source)  # no private path into a report
+def unit(batches: list[Tensor], width: int, name: str) -> np.ndarray:
+    """Vectors of a network as rows of unit length; EncoderError where one is not finite."""
+    if not batches:
+        return np.zeros((0, width), dtype=np.float32)
+    vectors = torch.cat(batches).float()
+    if not torch.isfinite(vectors).all():
+        raise EncoderError(f"{name}: a vector is not finite; the weights are broken")
+    return torch.nn.functional.normalize(vectors, dim=-1).cpu().numpy()
 
 
 def _batches(things: Sequence[Any]) -> Iterator[Sequence[Any]]:
@@ -293,11 +174,7 @@ def _pixels(processor: ImageProcessor, pictures: Sequence[Image.Image], device: 
     return processor([picture.convert("RGB") for picture in pictures], return_tensors="pt")["pixel_values"].to(device)
 
 
-def unit(batches: list[Tensor], width: int, name: str) -> np.ndarray:
-    """Vectors of a network as rows of unit length; EncoderError where one is not finite."""
-    if not batches:
-        return np.zeros((0, width), dtype=np.float32)
-    vectors = torch.cat(batches).float()
-    if not torch.isfinite(vectors).all():
-        raise EncoderError(f"{name}: a vector is not finite; the weights are broken")
-    return torch.nn.functional.normalize(vectors, dim=-1).cpu().numpy()
+def _preparation(processor: Any) -> str:
+    steps = ("do_resize", "size", "resample", "do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
+    used = {step: getattr(processor, step, None) for step in steps} | ({"crop": processor.crop_size} if getattr(processor, "do_center_crop", False) else {})
+    return json.dumps(used, default=lambda value: dict(value) if hasattr(value, "keys") else vars(value), sort_keys=True)

@@ -23,6 +23,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from .encoders import EncoderError
+from .loading import called
 
 EDGE = 224  # pixels a side, as DreamBooth reports resize before LPIPS
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of pixels in [-1, 1]; PerceptualSimilarity's scaling layer
@@ -72,7 +73,7 @@ def load_lpips(source: Path, device: str = "cpu") -> LPIPS:
     for (kernel, _), weight in zip(convolutions.values(), weights):
         if weight.numel() != len(kernel) or (weight < 0).any():
             raise EncoderError(f"{source}: a layer has {weight.numel()} weights for {len(kernel)} channels, or one below 0; LPIPS v0.1 on AlexNet has neither")
-    return LPIPS(convolutions, weights, f"{source.name}: LPIPS v0.1 on AlexNet, resized to {EDGE}×{EDGE} bicubic", device)
+    return LPIPS(convolutions, weights, f"{called(source, files)}: LPIPS v0.1 on AlexNet, resized to {EDGE}×{EDGE} bicubic", device)
 
 
 def unit_maps(maps: Sequence[Tensor]) -> Tensor:

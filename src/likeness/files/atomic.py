@@ -135,3 +135,8 @@ def sha256_of(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def sha256_of_all(paths: Iterable[Path]) -> str:
+    """One for several files, in their order."""
+    return hashlib.sha256("".join(map(sha256_of, paths)).encode()).hexdigest()

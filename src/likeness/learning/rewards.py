@@ -20,7 +20,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from ..evaluation import metrics
-from ..evaluation.encoders import CLIP, DINO, EMBEDDED, EncoderError, load_clip, load_dino
+from ..evaluation.encoders import CLIP, DINO, EncoderError
+from ..evaluation.loading import EMBEDDED, load_clip, load_dino
 from ..files.errors import UserError, did_you_mean
 
 Reward = Callable[[Sequence[Image.Image], Sequence[str]], Sequence[float] | np.ndarray]

@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 
 from ..evaluation import metrics
-from ..evaluation.encoders import CLIP, DINO, EMBEDDED, load_clip, load_dino
+from ..evaluation.encoders import CLIP, DINO
+from ..evaluation.loading import EMBEDDED, load_clip, load_dino
 from ..evaluation.statistics import Estimate, auc, bootstrap, wilson
 from ..model.base import Base
 from ..model.trajectory import sample

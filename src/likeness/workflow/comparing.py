@@ -35,6 +35,7 @@ from .looking import open_judges
 from .photos import toybox_subject
 from .progress import Progress
 from .recipes import expanded, packaged_continuations, packaged_recipe, recipe_for
+from .score_table import aligned
 from .stack import stage_types
 
 SCORES = {
@@ -237,7 +238,7 @@ def table(found: dict[str, Any]) -> str:
     for row in found["rows"]:
         kinds += [[f"{row['recipe']}, {kind}", *(_estimate(of[score]) for score in BY_KIND)] for kind, of in row["kinds"].items()]
     judged = [f"{kind}: {name}" for kind, name in found["encoders"].items()]
-    return "\n".join([*_aligned(body), *(_aligned(kinds) if len(kinds) > 1 else []), *_differences(found), *judged])
+    return "\n".join([*aligned(body), *(aligned(kinds) if len(kinds) > 1 else []), *_differences(found), *judged])
 
 
 def _estimate(estimate: dict[str, Any] | None) -> str:
@@ -250,11 +251,6 @@ def _costs(row: dict[str, Any]) -> list[str]:
         return [""] * len(COSTS)
     seconds = "n/a" if row["picture_seconds"] is None else f"{row['picture_seconds']:.2f}"
     return [f"{row['parameters']:,.0f}", f"{row['bytes'] / 2**20:.2f} MiB", f"{row['train_seconds']:.0f}", seconds, f"{row['peak_bytes'] / 2**30:.2f}"]
-
-
-def _aligned(body: list[list[str]]) -> list[str]:
-    widths = [max(len(line[n]) for line in body) for n in range(len(body[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in body]
 
 
 def _differences(found: dict[str, Any]) -> list[str]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from ..evaluation.statistics import Estimate
 from ..files.errors import UserError
 from ..files.picture import safe_name, save_picture
 from ..files.prompts import said
-from ..report.page import METRICS, write_report
+from ..report.page import write_report
 from ..world.drawing import draw
 from ..world.subjects import photos_of, prompts_for, seed_of
 from .evaluating import evaluate
@@ -20,8 +18,7 @@ from .generating import NEW_SCENES, generate
 from .photos import TOYBOX, toybox_subject
 from .progress import Progress
 from .recipes import recipe_for
-
-SIDE_BY_SIDE, METRIC_WIDTH, CELL_WIDTH = 4, 56, 30  # of the table of scores
+from .score_table import table
 
 
 def demo(runs: Path, subject: str, seed: int, progress: Progress) -> Path:
@@ -37,22 +34,6 @@ def demo(runs: Path, subject: str, seed: int, progress: Progress) -> Path:
     page = write_report(run.path)
     progress.say(f"done in {time.monotonic() - began:.0f} s")
     return page
-
-
-def table(scores: dict[str, Any]) -> str:
-    """The scores as text: blocks of a few rows side by side, a line for each metric, intervals in brackets; then what they were measured with."""
-    lines = []
-    for first in range(0, len(scores["rows"]), SIDE_BY_SIDE):
-        block = scores["rows"][first : first + SIDE_BY_SIDE]
-        lines.append("  ".join([" " * METRIC_WIDTH, *(row["name"].partition(":")[0].ljust(CELL_WIDTH) for row in block)]).rstrip())
-        for metric in dict.fromkeys(metric for row in block for metric in row["scores"]):
-            cells = [str(Estimate(**row["scores"][metric])) if metric in row["scores"] else "" for row in block]
-            lines.append("  ".join([METRICS.get(str(metric), str(metric)).ljust(METRIC_WIDTH), *(cell.ljust(CELL_WIDTH) for cell in cells)]).rstrip())
-        lines.append("")
-    lines += [row["name"] for row in scores["rows"] if ":" in row["name"]]
-    lines += [f"note: {remark}" for remark in scores["remarks"]]
-    lines += [f"{kind}: {name}" for kind, name in scores["encoders"].items()]
-    return "\n".join(lines)
 
 
 def draw_subject(name: str, templates: Sequence[str], out: Path, size: int, seeds: Sequence[int]) -> list[Path]:

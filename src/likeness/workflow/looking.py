@@ -15,7 +15,8 @@ import numpy as np
 from PIL import Image
 
 from ..evaluation import metrics
-from ..evaluation.encoders import BATCH, CLIP, DINO, EMBEDDED, EncoderError, load_clip, load_dino, unit
+from ..evaluation.encoders import BATCH, CLIP, DINO, EncoderError, unit
+from ..evaluation.loading import EMBEDDED, load_clip, load_dino
 from ..evaluation.options import Encoders
 from ..evaluation.perceptual import LPIPS, Spread, load_lpips, unit_maps
 from ..files.decoding import Unreadable, decode

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
 import shutil
@@ -14,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ..files.atomic import sha256_of
+from ..files.atomic import sha256_of_all
 from ..files.checkpoints import Checkpoint
 from ..files.errors import UserError, did_you_mean
 from ..files.recipe import Recipe, Stage
@@ -105,7 +104,7 @@ def sampling_of(base: Base, methods: list[Method]) -> dict[str, Any]:
 def digest_of(checkpoint: Checkpoint, count: int) -> str:
     """What names the first `count` layers of a checkpoint."""
     files = [checkpoint.path / entry["file"] for entry in read_card(checkpoint)["stages"][:count]]
-    return hashlib.sha256("".join(map(sha256_of, files)).encode()).hexdigest()[:16]
+    return sha256_of_all(files)[:16]
 
 
 def check_beside(base: Base, checkpoint: Checkpoint, strength: float) -> None:
