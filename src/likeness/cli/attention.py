@@ -8,14 +8,14 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..sampling.options import Blend, Edit
-from .shared import app, parse_seeds, progress, run_at, step_or_choose
+from .shared import Blending, MovedBase, app, parse_seeds, progress, run_at, step_or_choose
 
 
 @app.command
 def edit(
     run: Path, photo: Path, /, *, prompt: str = "a photo of a {}", source: str | None = None, checkpoint: int | None = None, steps: int | None = None,
-    guidance_scale: float | None = None, negative_prompt: str = "", base: str | None = None,
-    edit: Annotated[Edit, Parameter(name="edit")] = Edit(), blend: Annotated[Blend, Parameter(name="blend")] = Blend(),
+    guidance_scale: float | None = None, negative_prompt: str = "", base: MovedBase = None,
+    edit: Annotated[Edit, Parameter(name="edit")] = Edit(), blend: Blending = Blend(),
 ) -> None:  # fmt: skip
     """Put a run's subject in the place of another of its class in a real picture: likeness edit RUN photo.jpg --prompt "a photo of a {} on the beach"
 
@@ -37,8 +37,6 @@ def edit(
         Classifier-free guidance. Default: what the base wants; less keeps more of the picture.
     negative_prompt
         What the picture should not show.
-    base
-        Where the base lies now, if it was moved since training.
     """
     from ..workflow.editing import edit as draw
 
@@ -52,8 +50,8 @@ def edit(
 
 @app.command
 def attention(
-    run: Path, prompt: str = "a {} in the jungle", /, *, seeds: str = "0-1", checkpoint: str = "all", guide: str | None = None, base: str | None = None,
-    blend: Annotated[Blend, Parameter(name="blend")] = Blend(),
+    run: Path, prompt: str = "a {} in the jungle", /, *, seeds: str = "0-1", checkpoint: str = "all", guide: str | None = None, base: MovedBase = None,
+    blend: Blending = Blend(),
 ) -> None:  # fmt: skip
     """Show where each checkpoint looks for the words of a prompt, and how far their maps have become alike: what overfitting does to attention.
 
@@ -69,8 +67,6 @@ def attention(
         Steps such as 50,400, or all.
     guide
         DreamBlend: the step of an earlier checkpoint that guides the last of these; 0 is the base itself. Or choose.
-    base
-        Where the base lies now, if it was moved since training.
     """
     from ..workflow.attending import attend
     from ..workflow.attending import table as said

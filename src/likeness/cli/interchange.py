@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .shared import Runs, app, progress, run_at
+from .shared import MovedBase, Runs, app, progress, run_at
 
 
 @app.command
-def export(run: Path, /, *, to: str, checkpoint: int | None = None, base: str | None = None) -> None:
+def export(run: Path, /, *, to: str, checkpoint: int | None = None, base: MovedBase = None) -> None:
     """Write what a run learned as files of other tools, with a model card.
 
     Parameters
@@ -19,8 +19,6 @@ def export(run: Path, /, *, to: str, checkpoint: int | None = None, base: str | 
         diffusers, kohya, a1111, comfyui, peft or custom-diffusion.
     checkpoint
         Step of the checkpoint. Default: the last.
-    base
-        Where the base lies now, if it was moved since training.
     """
     from ..workflow.exporting import export as write
 
@@ -56,7 +54,7 @@ def import_(
 
 
 @app.command
-def merge(first: Path, second: Path, *more: Path, runs: Runs = Path("runs"), base: str | None = None) -> None:
+def merge(first: Path, second: Path, *more: Path, runs: Runs = Path("runs"), base: MovedBase = None) -> None:
     """Put subjects that Custom Diffusion learned apart into one run, without training.
 
     Parameters
@@ -67,8 +65,6 @@ def merge(first: Path, second: Path, *more: Path, runs: Runs = Path("runs"), bas
         Folder of another, of another subject.
     more
         And so on.
-    base
-        Where the base lies now, if it was moved since training.
     """
     from ..workflow.merging import merge_runs
 

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from ..files.errors import UserError
 from ..sampling.options import Blend
-from .shared import Runs, app, parse_seeds, progress, run_at, step_or_choose
+from .shared import Blending, MovedBase, Runs, app, parse_seeds, progress, run_at, step_or_choose
 
 
 @app.command
@@ -35,9 +35,9 @@ def demo(runs: Runs = Path("runs"), *, subject: str = "biscuit", seed: int = 0) 
 @app.command
 def generate(
     run: Path, *prompts: str, seeds: str = "0-3", checkpoint: str | None = None, steps: int | None = None, guidance_scale: float | None = None,
-    eta: float | None = None, negative_prompt: str = "", base: str | None = None, beside_base: bool = True,
+    eta: float | None = None, negative_prompt: str = "", base: MovedBase = None, beside_base: bool = True,
     with_: Annotated[tuple[str, ...], Parameter(name="--with", negative=())] = (), guide: str | None = None,
-    blend: Annotated[Blend, Parameter(name="blend")] = Blend(), drift: Annotated[bool, Parameter(negative=())] = False,
+    blend: Blending = Blend(), drift: Annotated[bool, Parameter(negative=())] = False,
     upscaler: str | None = None, noise_level: int | None = None,
 ) -> None:  # fmt: skip
     """Draw a run's subject: likeness generate RUN "a {} on the beach" --seeds 0-3
@@ -60,8 +60,6 @@ def generate(
         How much noise DDIM adds on its way, as a share of DDPM's: 0 and the first noise decides alone, 1 draws as DDPM (Custom Diffusion's protocol). Default: what the base wants, else 0.
     negative_prompt
         What the pictures should not show.
-    base
-        Where the base lies now, if it was moved since training.
     beside_base
         Also draw what the base makes of the class noun, from the same noise.
     with_

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from ..files.errors import UserError
+from ..sampling.options import Blend
 
 app = App(
     name="likeness",
@@ -16,6 +17,8 @@ app = App(
     help_flags=["--help", "-h"],
 )
 Runs = Annotated[Path, Parameter(help="Folder that the run's folder is made in.")]
+MovedBase = Annotated[str | None, Parameter(help="Where the base lies now, if it was moved since training.")]
+Blending = Annotated[Blend, Parameter(name="blend")]
 
 
 def progress():
