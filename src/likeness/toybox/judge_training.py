@@ -63,7 +63,7 @@ def train_clip(plan: Plan) -> None:
 
 def _rate(plan: Plan) -> float:
     """A judge that knows something already forgets it at the rate that teaches one from nothing."""
-    return 1e-3 if plan.judges_from is None else 2e-4
+    return 5e-4 if plan.judges_from is None else 2e-4
 
 
 def _begin_from(plan: Plan, name: str, network: nn.Module) -> None:
