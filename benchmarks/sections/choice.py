@@ -18,7 +18,7 @@ def choice(found: dict) -> Iterator[str]:
     runs = {name: [line for line in found["lines"] if line["subject"] == name] for name in subjects}
     steps, prompts = (len({line[key] for line in runs[subjects[0]]}) for key in ("step", "prompt"))
     yield heading("Which checkpoint", found)
-    yield f"DreamBooth with the toybox's advice, {steps} checkpoints, {len(subjects)} subjects ({', '.join(subjects)}), {prompts} new scenes, {found['seeds']} pictures of each, all from the same noise. A checkpoint is chosen by its F1 of DINO and CLIP-T on half of the prompts, as `likeness choose` does, and compared with the last on the other half; then the halves change places.\n"
+    yield f"{steps} checkpoints, {len(subjects)} subjects ({', '.join(subjects)}), {prompts} new scenes, {found['seeds']} pictures of each, all from the same noise. A checkpoint is chosen by its F1 of DINO and CLIP-T on half of the prompts, as `likeness choose` does, and compared with the last on the other half; then the halves change places.\n"
     rules = {
         "recommended by `likeness choose`": chosen,
         "the best on the compared half itself, which nobody knows": lambda seen, held: chosen(held, held),

@@ -21,6 +21,8 @@ def dreamblend(found: dict) -> Iterator[str]:
     yield "\nThe blend with the highest F1 of these, minus each of its checkpoints and the best of the three:\n"
     yield table(["minus", "subject", "DINO", "CLIP-T", "F1"], list(against(found["calibrate"])))
     yield "\n### Against its checkpoints, on subjects that nothing was chosen on\n"
+    yield "Guided less not guided, the same checkpoint, prompts and noise; intervals are over subjects:\n"
+    yield table(["drawn by", "subjects", "DINO", "CLIP-T", "F1", "named"], list(together(found["report"])))
     for subject in dict.fromkeys(line["subject"] for line in found["report"]):
         yield f"\n**{subject}**\n"
         yield table(["drawn by", "α", "until", "layers", "DINO", "CLIP-T", "F1", "named"], blends([line for line in found["report"] if line["subject"] == subject]))
@@ -76,6 +78,19 @@ def harmonic(subject, prompt):
 
 def mean_f1(line: dict) -> float:
     return float(harmonic(sum(line["dino"]) / len(line["dino"]), sum(line["clip_t"]) / len(line["clip_t"])))
+
+
+def together(lines: list[dict]) -> Iterator[list[str]]:
+    """Each blend less its edit checkpoint, paired on the subjects that have it."""
+    plain = {(line["subject"], line["checkpoint"]): line for line in lines if "guide" not in line}
+    of: dict[str, list[tuple[dict, dict]]] = {}
+    for line in lines:
+        if "guide" in line:
+            of.setdefault(strong(line), []).append((line, plain[line["subject"], line["checkpoint"]]))
+    for name, pairs in of.items():
+        columns = {key: [[sum(line[key]) / len(line[key]) for line in side] for side in zip(*pairs)] for key in ("dino", "clip_t", "named")}
+        columns["f1"] = [[mean_f1(line) for line in side] for side in zip(*pairs)]
+        yield [name, len(pairs), *(short(paired_difference(*columns[key]).difference, signed=True) for key in ("dino", "clip_t", "f1", "named"))]
 
 
 def against(lines: list[dict]) -> Iterator[list[str]]:
