@@ -74,6 +74,7 @@ def _page(run: Run) -> str:
     photos, prompts, previews = run.photos[:MOST_PHOTOS], prompt_rows(run.drawn), preview_steps(run.previews)
     steps, over_steps = step_rows(run.drawn, MOST_STEP_ROWS)
     copies, scores, choice = copies_of(run), run.scores, run.scores.choice
+    plots = score_plots(list(scores.rows.items()))
     shown = [*photos, *(preview.path for step in previews.values() for preview in step)]
     shown += [drawn.path for row in prompts[:MOST_PROMPTS] for drawn in (*row.base, *row.personalized)]
     shown += [drawn.path for row in over_steps for drawn in row.pictures if drawn] + [path for one, photo in copies for path in (one.path, photo)]
@@ -92,7 +93,7 @@ def _page(run: Run) -> str:
             photos=photos,
             prompts=prompts[:MOST_PROMPTS],
             few=all(len(side) <= 2 for row in prompts for side in (row.base, row.personalized)),
-        prompts_left_out=len(prompts[MOST_PROMPTS:]),
+            prompts_left_out=len(prompts[MOST_PROMPTS:]),
             checkpoint=last_checkpoint(run.drawn),
             copies=copies,
             previews=previews,
@@ -103,8 +104,8 @@ def _page(run: Run) -> str:
             noted={name: loss_curve({name: points}, name) for name, points in run.noted.items()},
             broken_losses=run.broken_losses,
             scores=scores,
-            metric_names=METRICS,
-            plots=score_plots(list(scores.rows.items())),
+            metric_names={metric: METRICS.get(metric, metric) for metric in plots},
+            plots=plots,
             uris=uris,
             blended=blended_section(environment(), run.folder),
             choice=choice,
