@@ -18,7 +18,7 @@ from judging import Judged
 from PIL import Image
 
 from likeness.evaluation import metrics
-from likeness.evaluation.encoders import EMBEDDED, load_dino
+from likeness.evaluation.loading import EMBEDDED, load_dino
 from likeness.files.run_folder import RunFolder
 from likeness.workflow.branching import stand
 from likeness.workflow.generating import checkpoint_of, generate
