@@ -44,6 +44,9 @@ LCM = {  # few steps: at ten times the rate, or four times the steps, all pictur
     "steps": 50, "learning_rate": 1e-4, "batch_size": 4, "rank": 32, "pictures": 48, "picture_steps": 25, "picture_guidance_scale": 4.0, "guidance_min": 4.0,
     "guidance_max": 4.0, "solver_steps": 25,
 }  # fmt: skip
+DDPO = {  # rewards rise slowly; at four times the rate, or with guidance, they fall
+    "steps": 24, "learning_rate": 5e-4, "batch_size": 16, "gradient_accumulation": 2, "updates": 1, "draw_steps": 5, "draw_guidance_scale": 1.0,
+}  # fmt: skip
 SUPER_RESOLUTION = {
     "upscaler": "toybox", "steps": 200, "learning_rate": 1e-4, "batch_size": 4, "gradient_accumulation": 1, "draw_steps": 2, "draw_guidance_scale": 1.0,
 }  # fmt: skip
@@ -54,6 +57,7 @@ ADVICE = {  # what suits this base, written beside it as likeness.json
     "textual_inversion": {"steps": 200, "learning_rate": 5e-2, "batch_size": 4, "gradient_accumulation": 1, "vectors": 4},
     "super_resolution": SUPER_RESOLUTION,
     "lcm": LCM,
+    "ddpo": DDPO,
     "custom_diffusion": {"steps": 300, "learning_rate": 1e-3, "learning_rate_schedule": "plateau", "batch_size": 4, "prior_weight": 0.0, "augmentation": False},
     "two_stage": [
         {"steps": 50, "learning_rate": 5e-2, "batch_size": 4, "gradient_accumulation": 1},
@@ -61,6 +65,7 @@ ADVICE = {  # what suits this base, written beside it as likeness.json
     ],
     "cascade": [DREAMBOOTH, SUPER_RESOLUTION],
     "few_steps": [DREAMBOOTH, LCM],
+    "rewarded": [LORA, DDPO],
     # The three regimes in their proportions: sums of the learning rates of .100, .040 and .008, where Stable Diffusion's are .0020, .0008 and .00015.
     "overfit": [{"steps": 200, "learning_rate": 5e-4, "batch_size": 2, "prior_weight": 0.0}],
     "balanced": [{
