@@ -52,17 +52,17 @@ def regimes(found: dict) -> Iterator[str]:
     middle = {key: tuple(sum(column) / len(column) for column in zip(*values)) for key, values in of.items()}
     front = {key for key, (dino, clip) in middle.items() if not any(d >= dino and c >= clip and (d, c) != (dino, clip) for d, c in middle.values())}
     rows = [
-        [recipe, step, *(short(bootstrap([one[n] for one in values], subjects)) for n in (0, 1)), short(bootstrap([f1(*one) for one in values], subjects)), "on it" if (recipe, step) in front else ""]
+        [recipe, step, *(over_subjects([one[n] for one in values], signed=False) for n in (0, 1)), over_subjects([f1(*one) for one in values], signed=False), "on it" if (recipe, step) in front else ""]
         for (recipe, step), values in of.items()
     ]  # fmt: skip
     yield table(["recipe", "step", "DINO", "CLIP-T", "F1", "front of means"], rows)
     yield f"\n{len(subjects)} subjects ({', '.join(subjects)}). Recommended steps, subject by subject: " + "; ".join(f"{recipe}: {', '.join(map(str, steps))}" for recipe, steps in taken.items()) + "."
 
 
-def over_subjects(values: list[float]) -> str:
+def over_subjects(values: list[float], signed: bool = True) -> str:
     """The mean; its interval from five subjects on: fewer say nothing of others."""
     estimate = bootstrap(values)
-    return short(estimate, signed=True) if len(values) >= 5 else number(estimate.value, signed=True)
+    return short(estimate, signed) if len(values) >= 5 else number(estimate.value, signed)
 
 
 def both_ways(lines: list[dict]) -> list[tuple[Half, Half]]:
