@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from kept import finished
 from PIL import Image
 
 from likeness.evaluation import metrics
@@ -38,9 +39,8 @@ AUGMENTED = {"tuned with noise of 0 to 20": 20, f"tuned with noise of 0 to {LEVE
 
 def tuned(name: str, noise_most: int, options: dict, runs: Path) -> RunFolder:
     label = f"{name}-noise{noise_most}"
-    for path in sorted(runs.glob(f"{label}-*/run.json")):
-        if RunFolder.open(path.parent).record().status == "finished":
-            return RunFolder.open(path.parent)
+    if known := finished(runs, f"{label}-*"):
+        return known
     spec = {"upscaler": "toybox", "noise_most": noise_most, "noise_level": min(10, noise_most), **options}
     return fit(recipe_for("super_resolution", spec, {"photos": f"toybox:{name}"}), runs, Silent(), name=label)
 

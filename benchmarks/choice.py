@@ -14,6 +14,8 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from kept import finished
+
 from likeness.files.run_folder import RunFolder
 from likeness.methods import packaged_recipes
 from likeness.workflow.choosing import choose
@@ -27,10 +29,8 @@ SEEDS = range(2)
 
 
 def trained(name: str, recipe: str, options: dict, runs: Path) -> RunFolder:
-    for path in sorted(runs.glob(f"{name}-{recipe}-*/run.json")):
-        run = RunFolder.open(path.parent)
-        if run.record().status == "finished":
-            return run
+    if known := finished(runs, f"{name}-{recipe}-*"):
+        return known
     subject = {"photos": f"toybox:{name}"}
     whole = packaged_recipe(recipe, subject) if recipe in packaged_recipes() else recipe_for(recipe, {}, subject)
     last = whole.stages[-1]

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from judging import Judged
+from kept import finished
 from PIL import Image
 
 from likeness.evaluation import metrics
@@ -31,9 +32,8 @@ REWARDED = 6  # scenes, of those that the run's pictures do not show
 
 
 def rewarded(run: RunFolder, shown: list[str], options: dict[str, Any], runs: Path) -> RunFolder:
-    known = [path for path in sorted(runs.glob(f"{run.name.rsplit('-', 2)[0]}-ddpo-*")) if RunFolder.open(path).record().status == "finished"]
-    if known:
-        return RunFolder.open(known[-1])
+    if known := finished(runs, f"{run.name.rsplit('-', 2)[0]}-ddpo-*"):
+        return known
     noun = read_card(checkpoint_of(run))["subject"]["class_noun"]
     others = [p.template for p in prompts_for(noun) if p.kind == "recontextualization" and p.template not in shown]
     return stand(run, "ddpo", {"prompts": others[:REWARDED], **options}, Silent(), runs)

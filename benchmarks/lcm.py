@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from judging import Judged
+from kept import finished
 from PIL import Image
 
 from likeness.files.run_folder import RunFolder
@@ -37,8 +38,7 @@ ROUNDS, AT_ONCE = 5, 8
 
 def student_of(teacher: RunFolder, loss: str, options: dict[str, Any], runs: Path) -> RunFolder:
     at = runs / loss
-    known = [path for path in sorted(at.glob(f"{teacher.name.rsplit('-', 2)[0]}-lcm-*")) if RunFolder.open(path).record().status == "finished"]
-    return RunFolder.open(known[-1]) if known else stand(teacher, "lcm", {"loss": loss, **options}, Silent(), at)
+    return finished(at, f"{teacher.name.rsplit('-', 2)[0]}-lcm-*") or stand(teacher, "lcm", {"loss": loss, **options}, Silent(), at)
 
 
 def drawn(run: RunFolder, templates: list[str], seeds: list[int], steps: int) -> tuple[list[Image.Image], list[str]]:

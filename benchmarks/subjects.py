@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from kept import finished
 from PIL import Image
 
 from likeness.evaluation import metrics
@@ -41,10 +42,8 @@ SEEDS = range(2)
 
 def prepare(subject: NamedSubject, method: str, options: dict, runs: Path, label: str, beside_base: bool) -> RunFolder:
     """A finished run of the subject with its pictures, and the base's of the same noise, told all that words can say."""
-    known = sorted(runs.glob(f"{label}-{subject.name}-*"))
-    if known and RunFolder.open(known[-1]).record().status == "finished":
-        run = RunFolder.open(known[-1])
-    else:
+    run = finished(runs, f"{label}-{subject.name}-*")
+    if run is None:
         photos = {"photos": f"toybox:{subject.name}"}
         recipe = packaged_recipe(method, photos) if method in packaged_recipes() else recipe_for(method, options, photos)
         run = fit(recipe, runs, Silent(), name=f"{label}-{subject.name}")

@@ -23,7 +23,7 @@ STEPS = 10
 
 @pytest.fixture(autouse=True)
 def few_sampling_steps(monkeypatch):
-    monkeypatch.setattr(stack, "SAMPLING", {"sampler": "DDIM", "steps": 2, "guidance_scale": 2.0})
+    monkeypatch.setattr(stack, "SAMPLING", {**stack.SAMPLING, "steps": 2, "guidance_scale": 2.0})
 
 
 @pytest.fixture

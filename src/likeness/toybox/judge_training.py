@@ -17,6 +17,7 @@ from . import data, models
 from .loop import Losses, fit, half, on_device, seeded, to_tensor, token_ids, trained, under, whole
 from .plan import Plan
 
+FROM_NOTHING = 5e-4  # rate of a judge that begins so; Muon's own is twice that
 BY_CHANCE = 150  # steps in which the heads, which begin by chance, only learn to read what there is: a known judge would lose it to them
 UNSEEN = ("teapot", "robot", "backpack")  # classes that the examiner never saw
 
@@ -63,7 +64,7 @@ def train_clip(plan: Plan) -> None:
 
 def _rate(plan: Plan) -> float:
     """A judge that knows something already forgets it at the rate that teaches one from nothing."""
-    return 5e-4 if plan.judges_from is None else 2e-4
+    return FROM_NOTHING if plan.judges_from is None else 2e-4
 
 
 def _begin_from(plan: Plan, name: str, network: nn.Module) -> None:
@@ -82,7 +83,7 @@ def train_dino(plan: Plan) -> None:
 def train_examiner(plan: Plan) -> None:
     """A second judge of individuals, unlike the first in its network and its pictures. Some classes it never sees."""
     network = on_device(plan, models.build_examiner())
-    _tell_apart(plan, "examiner", network, data.read(plan.rendered, "examiner", plan.examiner_pictures), plan.examiner_steps, 1e-3, without=UNSEEN)
+    _tell_apart(plan, "examiner", network, data.read(plan.rendered, "examiner", plan.examiner_pictures), plan.examiner_steps, FROM_NOTHING, without=UNSEEN)
 
 
 def _tell_apart(plan: Plan, stage: str, network: nn.Module, pictures: data.Pictures, steps: int, rate: float, without: tuple[str, ...] = ()) -> None:

@@ -14,7 +14,7 @@ from ..model.trajectory import enlarge, sample
 
 def drawn(base: Base, prompts: Sequence[str], seeds: Sequence[int], wanted: Mapping[str, Any], negative: str = "") -> Iterator[Image.Image]:
     """One picture for each prompt and its seed. wanted: a card's "sampling" """
-    small = sample(base, prompts, seeds, wanted["steps"], wanted["guidance_scale"], negative, wanted.get("eta", 0.0), wanted["sampler"])
+    small = sample(base, prompts, seeds, wanted["steps"], wanted["guidance_scale"], negative, wanted["eta"], wanted["sampler"])
     return enlarged(base, small, prompts, seeds, wanted, negative)
 
 

@@ -24,7 +24,7 @@ from ..sampling.options import Blend
 from ..sampling.steering import watch_of
 from .drawing import enlarged, picture_size
 from .progress import Progress
-from .stack import check_beside, check_same_base, device_for, method_class, put_beside, put_on, read_card, sampling_of
+from .stack import SAMPLING, check_beside, check_same_base, device_for, method_class, put_beside, put_on, read_card, sampling_of
 from .stopping import Stopped, stop_request
 
 NEW_SCENES = ("a {} in the jungle", "a {} in the snow", "a {} with a mountain in the background", "a {} floating on top of water")  # what is drawn where no prompt is asked for
@@ -96,7 +96,7 @@ def generate(
     added = [(checkpoint_of(other), strength, other.name) for other, strength in others]
     card = read_card(checkpoint)
     asked_for = {k: v for k, v in (("steps", steps), ("guidance_scale", guidance_scale), ("eta", eta)) if v is not None}
-    wanted = {"sampler": "DDIM", "eta": 0.0, **card["sampling"]} | asked_for
+    wanted = {**SAMPLING, **card["sampling"]} | asked_for  # cards of before name no sampler, or no eta
     check_sampling(wanted, seeds, guide)
     base = Base.open(base_name or card["base"]["name"], device_for())
     blended = how or Blend()
@@ -163,7 +163,7 @@ def drawn_as(base: Base, prompt: str, seed: int, how: Mapping[str, Any], mark: s
     """The settings of one picture. how: sampler, steps, guidance, and what enlarges it; mark: run and step of the checkpoint, None for the base alone."""
     size, second = picture_size(base, how), {"upscaler": how["upscaler"]} if how.get("upscaler") else {}
     return Settings(
-        prompt=prompt, negative_prompt=negative, **{key: how[key] for key in ("sampler", "steps", "guidance_scale", "eta") if key in how}, seed=seed,
+        prompt=prompt, negative_prompt=negative, **{key: how[key] for key in ("sampler", "steps", "guidance_scale", "eta")}, seed=seed,
         width=size, height=size, model=base.name, model_hash=base.hash, checkpoint=mark, options=second,
     )  # fmt: skip
 
