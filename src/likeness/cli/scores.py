@@ -133,8 +133,9 @@ def compare(
         toybox, a local folder in diffusers format, or a hub id.
     """
     from ..workflow.cells import Drawing
-    from ..workflow.comparing import Asked, subjects_of, table
     from ..workflow.comparing import compare as run_grid
+    from ..workflow.comparison_table import table
+    from ..workflow.grid import Asked, subjects_of
 
     if workers < 1 or pictures is not None and pictures < 1:
         raise UserError("compare: --workers and --pictures must be at least 1.")

@@ -88,6 +88,10 @@ class Stage(Options):
         """The options of a recipe's stage, with what follows from its subjects where that was left open."""
         return options
 
+    def trains(self) -> str:
+        """What is trained, in a few words for a column of a table: "U-Net", "rank-8 adapters". Default: the method's name."""
+        return self.method.replace("_", " ")
+
     def trained_numbers(self, unet: int, text: int) -> int:
         """About how many numbers it trains, of those that U-Net and text encoders have; 0: few beside them."""
         return 0

@@ -52,6 +52,10 @@ class Spec(PriorStage):
             raise UserError(f"custom_diffusion: words are {', '.join(given)}, but subjects are called by their identifiers: {', '.join(words)}. Leave words out.")
         return {"words": words, **options}
 
+    def trains(self) -> str:
+        attention = {"kv": "keys and values", "all": "cross-attention"}[self.trained]
+        return f"{attention} + {'word' if len(self.words) == 1 else f'{len(self.words)} words'}"
+
 
 def word_of(identifier: str) -> str:
     return f"<{identifier.strip('<>')}>"

@@ -81,6 +81,9 @@ class Spec(DrawingStage):
             raise ValueError(f"checkpoints: {broken[0]} must be a multiple of updates, {self.updates}, where a rollout ends")
         return self
 
+    def trains(self) -> str:
+        return f"{'U-Net' if self.trained == 'full' else f'rank-{self.rank} adapters'} by reward"
+
 
 @dataclass(frozen=True)
 class Decisions:

@@ -19,6 +19,9 @@ class Spec(TextEncoderStage):
     method: ClassVar[str] = "dreambooth"
     decides: ClassVar[tuple[str, ...]] = ("train_text_encoder",)
 
+    def trains(self) -> str:
+        return "U-Net + text encoder" if self.train_text_encoder else "U-Net"
+
     def trained_numbers(self, unet: int, text: int) -> int:
         return unet + (text if self.train_text_encoder else 0)
 

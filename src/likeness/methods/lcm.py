@@ -68,6 +68,9 @@ class Spec(DrawingStage):
             raise ValueError(f"guidance_min: {self.guidance_min} is more than guidance_max, {self.guidance_max}")
         return self
 
+    def trains(self) -> str:
+        return f"student: {'U-Net' if self.student == 'full' else f'rank-{self.rank} adapters'}"
+
 
 @dataclass(frozen=True)
 class Points:

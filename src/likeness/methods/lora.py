@@ -56,6 +56,11 @@ class Spec(TextEncoderStage):
             raise ValueError("dora takes no dropout. Leave one of them out")
         return self
 
+    def trains(self) -> str:
+        kind = "DoRA adapters" if self.dora else "adapters"
+        where = "" if self.targets == "attention" else f" of {self.targets}"
+        return f"rank-{self.rank} {kind}{where}{', text encoder too' if self.train_text_encoder else ''}"
+
 
 class LoRA(Supervised):
     Spec = Spec

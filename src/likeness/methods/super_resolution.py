@@ -52,6 +52,9 @@ class Spec(CaptionedStage):
             raise ValueError(f"noise_least: {self.noise_least} is more than noise_most, {self.noise_most}")
         return self
 
+    def trains(self) -> str:
+        return "second stage's U-Net"
+
     def drawing(self) -> dict[str, Any]:
         """How the stage is drawn, as a card keeps it."""
         return {"name": self.upscaler, "steps": self.draw_steps, "guidance_scale": self.draw_guidance_scale, "noise_level": self.noise_level}

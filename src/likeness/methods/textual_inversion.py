@@ -57,6 +57,9 @@ class Spec(PhotoStage):
             options = {"templates": "prompt", **options}
         return {"word": f"<{identifier.strip('<>')}>", "initializer": noun.split()[-1] if noun.strip() else "object", **options}
 
+    def trains(self) -> str:
+        return f"{self.vectors} vector{'s' * (self.vectors > 1)}"
+
 
 class TextualInversion(Supervised):
     Spec = Spec

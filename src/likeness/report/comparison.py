@@ -18,7 +18,7 @@ import numpy as np
 from likeness.evaluation.operating_points import PROMPT, SUBJECT, Choice, choose_checkpoint, f1_difference
 from likeness.evaluation.statistics import Estimate, paired_difference, verdict
 from likeness.files.atomic import sha256_of
-from likeness.report.reading import Run
+from likeness.report.reading import Run, as_dict
 
 MEASURES = {"f1": "F1 of likeness and obedience", "subject": "likeness to the subject (DINO)", "prompt": "obedience to the prompt (CLIP-T)"}
 STAMP = re.compile(r"-\d{8}-\d{6}(-\d+)?$")  # what a run's folder has behind its name
@@ -159,7 +159,7 @@ def _remarks(group: Group) -> list[str]:
 
 
 def _nouns(group: Group) -> list[str]:
-    return [noun for c in group.contenders if (noun := _table(_table(c.run.about.get("recipe")).get("subject")).get("class_noun"))]
+    return [noun for c in group.contenders if (noun := as_dict(as_dict(c.run.about.get("recipe")).get("subject")).get("class_noun"))]
 
 
 def settings_apart(contenders: Sequence[Contender]) -> dict[str, list[str]]:
@@ -179,7 +179,3 @@ def _flat(content: Any, name: str = "") -> dict[str, Any]:
 def _shown(name: str, value: Any) -> Any:
     """A path's last part alone: a page is sent to others, whom no folder of this machine concerns."""
     return Path(value).name if name.endswith(("photos", "base")) and isinstance(value, str) and Path(value).is_absolute() else value
-
-
-def _table(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -65,7 +65,7 @@ def _page(contenders: list[Contender], groups: list[Group], remarks: list[str]) 
         plots=[score_plots(_score_rows(group), [*(c.number for c in group.measured), COLOURS - 1]) for group in groups],  # the base's is the last
         curves=[_curves(group) for group in groups],
         fronts=[_front(group, firsts, uris) for group in groups],
-        costs={c.number: cost_of(c.run).words() for c in contenders},
+        costs={c.number: cost_of(c.run.folder).words() for c in contenders},
         settings=settings_apart(contenders),
         facts={c.number: facts_of(c.run) for c in contenders},
         hashes={c.number: hashes_of(c.run) for c in contenders},

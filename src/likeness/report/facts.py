@@ -6,48 +6,77 @@ import json
 import math
 import shlex
 import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from likeness.report.reading import Run, lines_of, number, object_of
+from likeness.report.reading import Run, as_dict, as_list, lines_of, number, object_of
 
 SHOWN = 12  # hexadecimal digits of a sha256
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run takes: numbers trained and bytes stored, of its last checkpoint; None for what its files do not say."""
+    """What a run trains and takes, of its last checkpoint; None, or nothing, for what its files do not say."""
 
-    parameters: int | None
-    stored: int | None
-    seconds: float | None
-    picture_seconds: float | None
-    peak_bytes: float | None
+    trains: str = ""
+    parameters: float | None = None
+    stored: float | None = None  # bytes
+    seconds: float | None = None
+    peak_bytes: float | None = None
+    sampling: Sequence[Mapping[str, Any]] = ()  # steps and guidance_scale; more than one where its scored pictures were drawn in several ways
+    picture_seconds: float | None = None
+    several_subjects: str = ""
 
     def words(self) -> dict[str, str]:
-        """Each cost as a reader wants it, in the order of a table."""
+        """Each as a reader wants it, in the order of a table."""
         return {
-            "trained": "" if self.parameters is None else f"{self.parameters:,}",
+            "what is trained": self.trains,
+            "numbers": "" if self.parameters is None else f"{self.parameters:,.0f}",
             "stored": "" if self.stored is None else _bytes(self.stored),
             "training": "" if self.seconds is None else duration(self.seconds),
-            "a picture": "" if self.picture_seconds is None else f"{self.picture_seconds:.2g} s",
             "peak memory": "" if self.peak_bytes is None else _bytes(self.peak_bytes),
+            "steps × guidance": ", ".join(map(_walk, self.sampling)),
+            "a picture": "" if self.picture_seconds is None else f"{self.picture_seconds:.2g} s",
+            "several subjects": self.several_subjects,
         }
 
 
-def cost_of(run: Run) -> Cost:
-    layers = [path for path in _last_checkpoint(run.folder) if path.suffix == ".safetensors"]
-    about = run.about
+def cost_of(folder: Path) -> Cost:
+    about, layers = object_of(folder / "run.json"), [path for path in _last_checkpoint(folder) if path.suffix == ".safetensors"]
     return Cost(
-        sum(map(_numbers_in, layers)) if layers else None, sum(path.stat().st_size for path in layers) if layers else None,
-        number(about.get("seconds")), number(about.get("picture_seconds")), number(about.get("peak_bytes")),
-    )  # fmt: skip
+        trains=str(about.get("trains") or ""),
+        parameters=sum(map(_numbers_in, layers)) if layers else None,
+        stored=sum(path.stat().st_size for path in layers) if layers else None,
+        seconds=number(about.get("seconds")),
+        peak_bytes=number(about.get("peak_bytes")),
+        sampling=_sampling(folder),
+        picture_seconds=number(about.get("picture_seconds")),
+        several_subjects=str(about.get("several_subjects") or ""),
+    )
+
+
+def _sampling(folder: Path) -> list[dict[str, float]]:
+    """The different ways in which its pictures were drawn: those that were scored, where any were."""
+    scored = {line.get("file") for line in as_list(object_of(folder / "scores.json").get("each")) if isinstance(line, dict)}
+    ways = []
+    for line in lines_of(folder / "pictures" / "index.jsonl"):
+        settings, labels = as_dict(line.get("settings")), as_dict(line.get("labels"))
+        if labels.get("model") == "personalized" and (not scored or line.get("file") in scored):
+            way = {name: number(settings.get(name)) for name in ("steps", "guidance_scale")}
+            ways += [way] if None not in way.values() and way not in ways else []
+    return ways
+
+
+def _walk(way: Mapping[str, Any]) -> str:
+    """ "25 × 4"; "4, no guidance" """
+    return f"{way['steps']:g}, no guidance" if way["guidance_scale"] == 1 else f"{way['steps']:g} × {way['guidance_scale']:g}"
 
 
 def facts_of(run: Run) -> list[tuple[str, str]]:
     """How the run stands, as pairs of a name and a text; what is not known is left out."""
-    about, cost = run.about, cost_of(run).words()
+    about, cost = run.about, cost_of(run.folder).words()
     seed = number(about.get("seed"))
     last_step = max((step for points in run.losses.values() for step, _ in points), default=None)
     versions = about.get("versions")
@@ -60,8 +89,12 @@ def facts_of(run: Run) -> list[tuple[str, str]]:
         "Time": cost["training"],
         "Time per step": f"{sorted(run.step_seconds)[len(run.step_seconds) // 2]:.3g} s (median)" if run.step_seconds else "",
         "Peak memory": cost["peak memory"],
-        "Trained numbers": cost["trained"],
+        "What is trained": cost["what is trained"],
+        "Trained numbers": cost["numbers"],
         "Stored": cost["stored"],
+        "Steps × guidance": cost["steps × guidance"],
+        "Time per picture": cost["a picture"],
+        "Several subjects": cost["several subjects"],
         "Seed": f"{seed:.0f}" if seed is not None else "",
         "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()) if isinstance(versions, dict) else "",
     }

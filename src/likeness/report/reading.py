@@ -133,7 +133,7 @@ def _curves(journal: list[dict[str, Any]], what: str) -> tuple[dict[str, list[tu
         step = number(line.get("step"))
         if step is None:
             continue
-        values = {str(name): number(value) for name, value in _dict(line.get(what)).items()}
+        values = {str(name): number(value) for name, value in as_dict(line.get(what)).items()}
         broken += None in values.values()
         for name, value in values.items():
             if value is not None:
@@ -145,7 +145,7 @@ def _rates(journal: list[dict[str, Any]]) -> dict[str, list[tuple[float, float]]
     columns: dict[int, list[tuple[float, float]]] = {}
     for line in journal:
         step = number(line.get("step"))
-        for group, value in enumerate(map(number, _list(line.get("learning_rates")))):
+        for group, value in enumerate(map(number, as_list(line.get("learning_rates")))):
             if step is not None and value is not None:
                 columns.setdefault(group, []).append((step, value))
     different = {group: points for group, points in columns.items() if points not in [columns[earlier] for earlier in range(group) if earlier in columns]}
@@ -158,7 +158,7 @@ def _drawn(folder: Path) -> list[Drawn]:
         file = str(line.get("file", ""))
         if file in ("", "..") or Path(file).name != file or "\0" in file:
             continue  # only what lies in pictures/: an index from elsewhere must not pull other files into the page
-        settings, labels = _dict(line.get("settings")), _dict(line.get("labels"))
+        settings, labels = as_dict(line.get("settings")), as_dict(line.get("labels"))
         if labels.get("model") in ("blended", "edited"):
             continue  # the page's grids show one checkpoint beside the base; those are blended.py's
         prompt = str(settings.get("prompt", ""))
@@ -186,22 +186,22 @@ def _previews(folder: Path) -> list[Preview]:
 
 def _scores(content: dict[str, Any]) -> Scores:
     rows: dict[str, dict[str, Estimate]] = {}
-    for row in _list(content.get("rows")):
-        scores = {str(metric): _estimate(_dict(score)) for metric, score in _dict(_dict(row).get("scores")).items()}
+    for row in as_list(content.get("rows")):
+        scores = {str(metric): _estimate(as_dict(score)) for metric, score in as_dict(as_dict(row).get("scores")).items()}
         kept = {metric: estimate for metric, estimate in scores.items() if estimate is not None}
         if kept:
             rows[str(row.get("name", "unnamed"))] = kept
-    encoders = {str(name): str(words) for name, words in _dict(content.get("encoders")).items()}
-    each = [line for line in map(_each, _list(content.get("each"))) if line]
-    return Scores(encoders, rows, [str(remark) for remark in _list(content.get("remarks"))], choose_checkpoint(each), each)
+    encoders = {str(name): str(words) for name, words in as_dict(content.get("encoders")).items()}
+    each = [line for line in map(_each, as_list(content.get("each"))) if line]
+    return Scores(encoders, rows, [str(remark) for remark in as_list(content.get("remarks"))], choose_checkpoint(each), each)
 
 
 def _each(line: Any) -> dict[str, Any] | None:
     """A scored picture, if all that a choice needs is there."""
-    values = {name: number(_dict(line).get(name)) for name in ("step", "seed", SUBJECT, PROMPT)}
+    values = {name: number(as_dict(line).get(name)) for name in ("step", "seed", SUBJECT, PROMPT)}
     if None in values.values():
         return None
-    names = {name: str(_dict(line).get(name, "")) for name in ("file", "prompt")}
+    names = {name: str(as_dict(line).get(name, "")) for name in ("file", "prompt")}
     return {**values, **names, "step": int(values["step"] or 0)}
 
 
@@ -215,9 +215,9 @@ def _estimate(score: dict[str, Any]) -> Estimate | None:
     return Estimate(value, low, high, int(number(score.get("n")) or 0))
 
 
-def _dict(value: Any) -> dict[Any, Any]:
+def as_dict(value: Any) -> dict[Any, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _list(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []

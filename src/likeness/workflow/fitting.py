@@ -19,6 +19,7 @@ from .going_on import check_same_recipe, check_was_trained
 from .photos import gather_all
 from .preflight import check_room
 from .progress import Progress
+from .recipe_facts import facts_in_words
 from .settling import check_settling
 from .stack import check_order, device_for, stage_types
 from .stages import newest_state, train_stages
@@ -59,7 +60,7 @@ def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = Non
 def begin(run: RunFolder, recipe: Recipe, photos: Sequence[Photo]) -> None:
     """What was asked; recipe.toml last, so that a run that has one has all."""
     run.write_photos(photos)
-    run.update(recipe=recipe_to_dict(recipe))
+    run.update(recipe=recipe_to_dict(recipe), **facts_in_words(recipe))
     run.write_recipe(recipe)
 
 

@@ -19,6 +19,7 @@ from ..methods.lora import TARGETS, TEXT_TARGETS
 from ..model.base import Base
 from .photos import gather_all
 from .progress import Progress
+from .recipe_facts import facts_in_words
 from .stack import attach, names_after, stage_types, write_layers
 
 Layer = tuple[dict[str, Any], dict[str, Tensor] | ReadLoRA]  # a stage's options, and its weights
@@ -49,7 +50,7 @@ def import_files(
     except BaseException:
         shutil.rmtree(run.path)
         raise
-    run.update(status="finished", pid=None)
+    run.update(status="finished", pid=None, **facts_in_words(recipe))
     progress.say(f"run: {run.path}; its prompts say {called!r}. If it was trained under another word: --identifier")
     for file, kind in zip(files, kinds):
         progress.say(f"{file.path.name}: {kind.replace('_', ' ')}")

@@ -20,6 +20,7 @@ from ..world.captions import caption
 from ..world.random_scenes import random_scene
 from .generating import checkpoint_of
 from .progress import Progress
+from .recipe_facts import can_be_merged, facts_in_words
 from .stack import attach, check_same_base, read_card, read_tensors, stage_types, write_layers
 
 ORDINARY = 200  # captions, as many as the paper's code
@@ -46,7 +47,7 @@ def merge_runs(runs: Sequence[RunFolder], parent: Path, progress: Progress, base
     run.write_recipe(recipe)
     run.write_photos([replace(photo, subject=n) for n, one in enumerate(runs) for photo in one.photos()])
     run.save_checkpoint(0, lambda folder: write_layers(folder, recipe, base, [method], 0, None))
-    run.update(status="finished", pid=None)
+    run.update(status="finished", pid=None, **facts_in_words(recipe))
     if recipe.base != "toybox":
         progress.say("ordinary words are those of the toybox's captions: what the merge does to others was not asked")
     progress.say(f"concepts' own keys and values: {residuals.concepts:.1e} off; ordinary words' moved by {residuals.ordinary:.1e} of their size")
@@ -56,8 +57,7 @@ def merge_runs(runs: Sequence[RunFolder], parent: Path, progress: Progress, base
 def _joint_recipe(runs: Sequence[RunFolder]) -> Recipe:
     recipes = [run.recipe(stage_types()) for run in runs]
     for run, recipe in zip(runs, recipes):
-        (stage, *more) = recipe.stages
-        if recipe.others or more or stage.method != "custom_diffusion" or getattr(stage, "trained", "") != "kv":
+        if not can_be_merged(recipe):
             raise UserError(f"{run.path}: only runs of custom_diffusion alone, of one subject each, with trained = kv, can be merged. Train the subjects together instead.")
     words = [recipe.stages[0].words[0] for recipe in recipes]  # type: ignore[attr-defined]
     if len(set(words)) < len(words):

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..evaluation.statistics import Estimate
 
-ACROSS = 3  # scores beside each other: with its interval each takes 20 to 23 columns
+WIDTH, GAP = 100, 2
 
 GROUPS = {
     "Likeness to the subject, obedience to the prompt, variety within a prompt": {
@@ -29,34 +29,61 @@ GROUPS = {
 }  # fmt: skip
 
 
+Rows = Sequence[tuple[str, Mapping[str, str]]]  # what stands in each column, by the row's name
+
+
 def table(scores: Mapping[str, Any]) -> str:
     """A block for each group of scores, intervals in brackets; then what the rows are and what they were measured with."""
     rows = scores["rows"]
-    names = dict.fromkeys(name for row in rows for name in row["scores"])
-    grouped = {name for titles in GROUPS.values() for name in titles}
-    lines = []
-    for group, titles in {**GROUPS, "Others": {name: name for name in names if name not in grouped}}.items():
-        there = [name for name in titles if name in names]
-        lines += [group] * bool(there)
-        for first in range(0, len(there), ACROSS):
-            lines += [*_block(rows, {name: titles[name] for name in there[first : first + ACROSS]}), ""]
+    lines = score_blocks([(row["name"].partition(":")[0], row["scores"]) for row in rows])
     lines += [row["name"] for row in rows if ":" in row["name"]]
     lines += [f"note: {remark}" for remark in scores["remarks"]]
     lines += [f"{kind}: {name}" for kind, name in scores["encoders"].items()]
     return "\n".join(lines)
 
 
-def _block(rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> list[str]:
-    """The rows that have one of the scores, a column for each."""
-    body = [["", *titles.values()]]
-    for row in rows:
-        if row["scores"].keys() & titles.keys():
-            cells = [str(Estimate(**row["scores"][name])) if name in row["scores"] else "" for name in titles]
-            body.append([row["name"].partition(":")[0], *cells])
-    return aligned(body)
+def score_blocks(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """The groups, each with those of its scores that a row has; those of no group last."""
+    names = dict.fromkeys(name for _, scores in rows for name in scores)
+    grouped = {name for titles in GROUPS.values() for name in titles}
+    lines = []
+    for group, titles in {**GROUPS, "Others": {name: name for name in names if name not in grouped}}.items():
+        there = [name for name in titles if name in names]
+        lines += blocks(group, [(row, {titles[name]: said(scores[name]) for name in there if name in scores}) for row, scores in rows])
+    return lines
+
+
+def said(estimate: Mapping[str, Any]) -> str:
+    return str(Estimate(**estimate))
+
+
+def blocks(heading: str, rows: Rows) -> list[str]:
+    """The columns that the rows have, under a heading, in as many blocks as it takes to stay within WIDTH; a row stands where it has something to say."""
+    known = [(name, cells) for name, cells in rows if cells]
+    titles = dict.fromkeys(title for _, cells in known for title in cells)
+    lines = [heading] * bool(titles)
+    for across in _fitting(known, list(titles)):
+        body = [[name, *(cells.get(title, "") for title in across)] for name, cells in known if cells.keys() & set(across)]
+        lines += [*aligned([["", *across], *body]), ""]
+    return lines
+
+
+def _fitting(rows: Rows, titles: Sequence[str]) -> list[list[str]]:
+    """The titles in runs of as many as fit beside the names, one at least."""
+    names = max((len(name) for name, _ in rows), default=0)
+    runs: list[list[str]] = []
+    left = 0
+    for title in titles:
+        width = GAP + max(len(title), *(len(cells.get(title, "")) for _, cells in rows))
+        if not runs or width > left:
+            runs.append([])
+            left = WIDTH - names
+        runs[-1].append(title)
+        left -= width
+    return runs
 
 
 def aligned(body: Sequence[Sequence[str]]) -> list[str]:
     """Lines of cells, each column as wide as its widest cell."""
     widths = [max(len(line[n]) for line in body) for n in range(len(body[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in body]
+    return [(" " * GAP).join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in body]

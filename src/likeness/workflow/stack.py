@@ -20,6 +20,7 @@ from ..files.recipe import Recipe, Stage
 from ..learning.method import Method, seed_everything
 from ..methods import METHODS
 from ..model.base import Base
+from .recipe_facts import alone, is_one_lora, sets_lengths
 
 SAMPLING = {"sampler": "DDIM", "steps": 30, "guidance_scale": 7.5, "eta": 0.0}  # of a base that gives no advice
 
@@ -59,8 +60,8 @@ class Personalized:
 
 def check_order(recipe: Recipe) -> None:
     """Refuse a stage that may not stand on the one before it, or has one name for several subjects, before anything is trained."""
-    if recipe.others and (alone := [stage.method for stage in recipe.stages if not stage.several]):
-        raise UserError(f"{alone[0]}: teaches one subject, and the recipe has {len(recipe.subjects)}. Train them apart, or use custom_diffusion.")
+    if recipe.others and (single := alone(recipe)):
+        raise UserError(f"{single[0]}: teaches one subject, and the recipe has {len(recipe.subjects)}. Train them apart, or use custom_diffusion.")
     methods = [stage.method for stage in recipe.stages]
     if twice := [stage.method for stage in recipe.stages if not stage.again and methods.count(stage.method) > 1]:
         raise UserError(f"{twice[0]}: stands in the recipe twice, and the second would learn from what the first has already made of the base. Keep one.")
@@ -89,9 +90,14 @@ def put_beneath(base: Base, checkpoint: Checkpoint, count: int | None = None) ->
 def open_layer(base: Base, checkpoint: Checkpoint, number: int) -> Method:
     """Layer `number` of a checkpoint, attached and restored, on a base that has those beneath it."""
     entry = read_card(checkpoint)["stages"][number]
-    method = attach(method_class(entry["method"]).Spec.model_validate(entry["spec"]), base, 0, number)
+    method = attach(stage_of(entry), base, 0, number)
     method.restore(read_tensors(checkpoint.path / entry["file"]))
     return method
+
+
+def stage_of(entry: dict[str, Any]) -> Stage:
+    """The options of a card's layer."""
+    return method_class(entry["method"]).Spec.model_validate(entry["spec"])
 
 
 def sampling_of(base: Base, methods: list[Method]) -> dict[str, Any]:
@@ -113,9 +119,9 @@ def check_beside(base: Base, checkpoint: Checkpoint, strength: float) -> None:
     if card["base"]["hash"] != base.hash:
         raise UserError(f"{checkpoint.path}: was trained on another base than the run that it is added to. Train the two on the same.")
     kinds = [entry["method"] for entry in card["stages"]]
-    if not set(kinds) <= {"lora", "textual_inversion"} or kinds.count("lora") != 1:
+    if not is_one_lora(kinds):
         raise UserError(f"{checkpoint.path}: is {' on '.join(reversed(kinds))}. --with adds the additions of one LoRA, with or without a new word beneath it.")
-    if any(entry["spec"].get("dora") for entry in card["stages"]):
+    if any(sets_lengths(stage_of(entry)) for entry in card["stages"]):
         raise UserError(f"{checkpoint.path}: is a DoRA, which sets the length of weights and adds nothing. Draw it by itself, or train a plain LoRA.")
     if shared := [word for entry in card["stages"] if (word := entry["spec"].get("word")) in base.words]:
         raise UserError(f"{checkpoint.path}: its word {shared[0]} is another's already. Train one of the two with another --identifier.")

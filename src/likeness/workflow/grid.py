@@ -1,0 +1,116 @@
+"""What a grid was asked for, as its cells: recipes x subjects x seeds."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..evaluation.benchmark import DREAMBENCH_SUBJECTS
+from ..evaluation.options import Encoders
+from ..files.errors import UserError, did_you_mean
+from ..files.picture import safe_name
+from ..files.prompts import said
+from ..files.recipe import continued_in, recipe_from_dict, stages_in
+from ..methods import METHODS, packaged_recipes, packaged_sweeps
+from ..world.subjects import OPEN_SUBJECTS, SUBJECTS
+from .cells import Cell, Drawing
+from .photos import toybox_subject
+from .recipes import expanded, packaged_continuations, packaged_recipe, recipe_for
+from .stack import stage_types
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A grid: recipes (methods, with options if wanted: lora:rank=2,alpha=4; packaged recipes and sweeps; TOML files of either), subjects (toybox:NAME, or FOLDER=class noun) and seeds."""
+
+    recipes: Sequence[str]
+    subjects: Sequence[str]
+    seeds: Sequence[int] = (0,)
+    base: str = "toybox"
+    drawing: Drawing = Drawing()
+    encoders: Encoders = Encoders()
+    folders: Sequence[tuple[str, Path]] = ()  # other people's pictures: a name, and a folder with one for each subject
+
+
+def cells_of(asked: Asked) -> list[Cell]:
+    """Every recipe on every subject with every seed."""
+    return [_cell(recipe, subject, seed, asked, settings) for recipe, settings in expanded(asked.recipes).items() for subject in asked.subjects for seed in asked.seeds]
+
+
+def prompts_of(asked: Asked) -> dict[str, list[str]]:
+    """What each subject's pictures were asked for, in the order of the numbers."""
+    found = {}
+    for subject in asked.subjects:
+        photos, noun = photos_and_noun(subject)
+        found[subject] = [said(template, noun) for template in asked.drawing.templates(noun, toybox_subject(photos) is not None)]
+    return found
+
+
+def subjects_of(benchmark: str | None, named: str, data: Path | None, held_out: bool) -> list[str]:
+    """Subjects as a grid wants them, from "all" or their names: of a local copy of DreamBench's folder, or of the toybox."""
+    if benchmark == "dreambench" and data is None:
+        raise UserError("--benchmark dreambench: needs --data, a local copy of the folder with a folder of photos for each subject (github.com/google/dreambooth, dataset).")
+    if data is not None:
+        there = {name: noun for name, noun in DREAMBENCH_SUBJECTS.items() if (data / name).is_dir()}
+        if not there:
+            raise UserError(f"--data {data}: holds none of DreamBench's folders ({', '.join(list(DREAMBENCH_SUBJECTS)[:3])}, …).")
+        chosen = list(there) if named == "all" else named.split(",")
+        if missing := [name for name in chosen if name not in there]:
+            raise UserError(f"--subjects {missing[0]}: is not in {data}; {did_you_mean(missing[0], there)}.")
+        return [f"{data / name}={there[name]}" for name in chosen]
+    if named == "all":
+        return [f"toybox:{s.name}" for s in (SUBJECTS.values() if held_out else OPEN_SUBJECTS)]
+    chosen = [f"toybox:{name}" if name in SUBJECTS else name for name in named.split(",")]
+    kept = [toy.name for name in chosen if benchmark and (toy := toybox_subject(name.partition("=")[0])) and toy.held_out]
+    if kept and not held_out:
+        raise UserError(f"--subjects {kept[0]}: is held out for a last measurement. Add --held-out if this is it.")
+    return chosen
+
+
+def photos_and_noun(subject: str) -> tuple[str, str]:
+    photos, _, noun = subject.partition("=")
+    known = toybox_subject(photos)
+    if not noun and known is None:
+        raise UserError(f"--subjects {subject}: what is it? Write {subject}=dog, with its class noun.")
+    return photos, noun or (known.class_noun if known else "")
+
+
+def _cell(recipe: str, subject: str, seed: int, grid: Asked, settings: Mapping[str, Any]) -> Cell:
+    photos, noun = photos_and_noun(subject)
+    about: dict[str, Any] = {"photos": photos, "class_noun": noun}
+    continued: list[dict[str, Any]] = []
+    if recipe.endswith(".toml"):
+        asked = recipe_from_dict({"base": grid.base, "seed": seed, "subject": about, "stages": stages_in(Path(recipe))}, stage_types())
+        continued = continued_in(Path(recipe))
+    elif recipe in packaged_recipes():
+        asked, continued = packaged_recipe(recipe, about, grid.base, seed=seed), packaged_continuations(recipe, grid.base)
+    elif recipe.partition(":")[0] in packaged_recipes():
+        raise UserError(f"{recipe}: a recipe of several stages takes no options here. Copy it (likeness recipes {recipe.partition(':')[0]} > mine.toml), change it, and give the file.")
+    elif (method := recipe.partition(":")[0]) in METHODS:
+        asked = recipe_for(method, _options(recipe), about, grid.base, settings, seed=seed)
+    else:
+        raise UserError(f"no recipe {recipe!r}: {did_you_mean(recipe, [*METHODS, *packaged_recipes(), *packaged_sweeps()])}, or give a TOML file.")
+    name = safe_name(f"{_title(recipe)}-{Path(photos.removeprefix('toybox:')).stem}-{seed}")
+    return Cell(name, _title(recipe), subject, seed, asked, grid.drawing, tuple(continued))
+
+
+def _title(recipe: str) -> str:
+    return Path(recipe).stem if recipe.endswith(".toml") else recipe
+
+
+def _options(recipe: str) -> dict[str, Any]:
+    """ "lora:rank=2,alpha=4" -> {"rank": 2, "alpha": 4}"""
+    options = {}
+    for part in filter(None, re.split(r",(?![^\[]*\])", recipe.partition(":")[2])):  # a comma in brackets parts a list
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise UserError(f"{recipe}: {part!r} is no option; write it as lora:rank=2,alpha=4.")
+        try:
+            options[name.strip().replace("-", "_")] = json.loads(value)
+        except ValueError:
+            options[name.strip().replace("-", "_")] = value
+    return options
