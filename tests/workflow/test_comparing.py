@@ -16,7 +16,9 @@ from likeness.files.lock import held
 from likeness.files.run_folder import RunFolder
 from likeness.workflow import cells, comparing
 from likeness.workflow.cells import Drawing, work
-from likeness.workflow.comparing import Asked, compare, subjects_of, table
+from likeness.workflow.comparing import compare
+from likeness.workflow.comparison_table import table
+from likeness.workflow.grid import Asked, cells_of, subjects_of
 from likeness.workflow.progress import Silent
 from likeness.world.drawing import draw
 from likeness.world.subjects import SUBJECTS, prompts_for
@@ -43,7 +45,7 @@ def test_only_missing_cells_run(recipes, tmp_path):
     cell = second["cells"][0]
     assert cell["ceiling"]["placed"] == 1 and cell["ceiling"]["named"] > cell["floor"]["named"] and 0 <= cell["scores"]["placed"] <= 1
     said = table(second)
-    assert "small" in said and "word less small, DINO" in said
+    assert "small" in said and "Less small, paired on subjects and seeds" in said
     assert json.loads((tmp_path / "grid" / "compare.json").read_text())["rows"][0]["recipe"] == "small"
     (tmp_path / "small.toml").write_text(LORA.format(steps=2))
     compare(Asked(recipes[:1], ["toybox:biscuit"]), tmp_path / "grid", Silent())
@@ -104,7 +106,7 @@ def test_a_subset_of_a_benchmark_is_drawn_scored_and_stands_beside_what_it_is_me
     real, truth, lookalikes = found["bounds"]
     assert truth["dino"]["value"] > lookalikes["dino"]["value"] and real["clip_t"] is None and truth["named"]["value"] > 0.5
     assert found["rows"][0]["kinds"].keys() == {"recontextualization", "accessory"} and found["prompts"]["toybox:biscuit"][1] == "a dog wearing a red hat"
-    assert "small, accessory" in table(found) and "look-alikes" in table(found)
+    assert "Prompts of one kind alone: accessory" in table(found) and "look-alikes" in table(found)
     drawn = {p.path: p.path.stat().st_mtime_ns for p in run.pictures()}
     more = compare(Asked(recipes[:1], ["toybox:biscuit"], drawing=Drawing("toybench", (0, 1), 2)), tmp_path / "grid", Silent())
     assert all(path.stat().st_mtime_ns == moment for path, moment in drawn.items()) and len(run.pictures()) == 6  # two are new, of one training
@@ -128,7 +130,7 @@ def test_a_cell_that_another_process_is_at_is_left_to_it(recipes, tmp_path, monk
     monkeypatch.setattr(cells.time, "sleep", lambda seconds: holding.__exit__(None, None, None))
 
     def named(name: str):
-        cell = comparing._cell(recipes[0], "toybox:biscuit", 0, Asked(recipes[:1], ["toybox:biscuit"]), {})
+        (cell,) = cells_of(Asked(recipes[:1], ["toybox:biscuit"]))
         return replace(cell, name=name)
 
     work([named("first"), named("second")], tmp_path, Encoders(), lambda cell, run: order.append(cell.name))

@@ -8,7 +8,8 @@ from likeness.files.errors import UserError
 from likeness.files.recipe import continued_in, stages_in
 from likeness.methods import packaged_recipes, packaged_sweeps, sentence_of
 from likeness.workflow.cells import Drawing
-from likeness.workflow.comparing import Asked, _cell, compare
+from likeness.workflow.comparing import compare
+from likeness.workflow.grid import Asked, cells_of
 from likeness.workflow.progress import Silent
 from likeness.workflow.recipes import expanded, packaged_continuations, packaged_recipe, recipe_for
 from likeness.workflow.stack import stage_types
@@ -30,9 +31,7 @@ def test_a_packaged_recipe_is_whole_for_the_toybox_and_for_any_base(name):
 
 @pytest.mark.parametrize("name", packaged_sweeps())
 def test_a_packaged_sweep_is_whole(name):
-    asked = expanded([name])
-    grid = Asked([name], ["toybox:biscuit"])
-    cells = [_cell(recipe, "toybox:biscuit", 0, grid, settings) for recipe, settings in asked.items()]
+    cells = cells_of(Asked([name], ["toybox:biscuit"]))
     assert len({cell.asked.model_dump_json() for cell in cells}) == len(cells) > 1
 
 

@@ -45,28 +45,36 @@ class Cost:
 
 def cost_of(folder: Path) -> Cost:
     about, layers = object_of(folder / "run.json"), [path for path in _last_checkpoint(folder) if path.suffix == ".safetensors"]
+    sampling, seconds = _drawing(folder, number(about.get("picture_seconds")))
     return Cost(
         trains=str(about.get("trains") or ""),
         parameters=sum(map(_numbers_in, layers)) if layers else None,
         stored=sum(path.stat().st_size for path in layers) if layers else None,
         seconds=number(about.get("seconds")),
         peak_bytes=number(about.get("peak_bytes")),
-        sampling=_sampling(folder),
-        picture_seconds=number(about.get("picture_seconds")),
+        sampling=sampling,
+        picture_seconds=seconds,
         several_subjects=str(about.get("several_subjects") or ""),
     )
 
 
-def _sampling(folder: Path) -> list[dict[str, float]]:
-    """The different ways in which its pictures were drawn: those that were scored, where any were."""
-    scored = {line.get("file") for line in as_list(object_of(folder / "scores.json").get("each")) if isinstance(line, dict)}
-    ways = []
+def _drawing(folder: Path, of_before: float | None) -> tuple[list[dict[str, float]], float | None]:
+    """The ways in which its pictures were drawn, those that were scored where any were; and the mean seconds of all that were drawn so.
+
+    of_before  run.json's seconds a picture of an older run, which are of the last that were drawn, in whatever way: believed where there is one way alone
+    """
+    scored = {line.get("file") for line in map(as_dict, as_list(object_of(folder / "scores.json").get("each")))}
+    ways, seconds = {}, {}
     for line in lines_of(folder / "pictures" / "index.jsonl"):
         settings, labels = as_dict(line.get("settings")), as_dict(line.get("labels"))
-        if labels.get("model") == "personalized" and (not scored or line.get("file") in scored):
-            way = {name: number(settings.get(name)) for name in ("steps", "guidance_scale")}
-            ways += [way] if None not in way.values() and way not in ways else []
-    return ways
+        steps, scale = number(settings.get("steps")), number(settings.get("guidance_scale"))
+        if labels.get("model") != "personalized" or steps is None or scale is None:
+            continue
+        seconds.setdefault((steps, scale), []).append(number(labels.get("seconds")))
+        if not scored or line.get("file") in scored:
+            ways[steps, scale] = {"steps": int(steps), "guidance_scale": scale}
+    known = [one for way in ways for one in seconds[way] if one is not None]
+    return list(ways.values()), sum(known) / len(known) if known else of_before if len(seconds) == 1 else None
 
 
 def _walk(way: Mapping[str, Any]) -> str:

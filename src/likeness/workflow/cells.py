@@ -33,7 +33,7 @@ from .generating import NEW_SCENES, checkpoint_of, generate
 from .looking import open_judges
 from .photos import toybox_subject
 from .progress import Silent
-from .stack import stage_types
+from .stack import SAMPLING, read_card, stage_types
 from .stopping import Stopped
 
 PROMPTS, PICTURES = 10, 2  # where no benchmark is named: of ToyBench's recontextualization prompts, and pictures of each
@@ -99,13 +99,27 @@ def run_cell(cell: Cell, parent: Path, encoders: Encoders, judges: dict[str, str
         run = _trained(_child(run, changes)) or branch(run, changes, Silent())
     if not _scored(run, cell, judges):
         generate(run, cell.templates, cell.drawing.seeds, Silent(), beside_base=False)
-        last, wanted = checkpoint_of(run).step, cell.wanted
-
-        def asked(picture: SavedPicture) -> bool:
-            return (picture.labels["class_prompt"], picture.settings.seed) in wanted and picture.labels["checkpoint"] in (0, last)
-
-        evaluate(run, Silent(), encoders, asked)
+        evaluate(run, Silent(), encoders, _asked(run, cell))
     return run
+
+
+def _asked(run: RunFolder, cell: Cell) -> Callable[[SavedPicture], bool]:
+    """Whether a picture is the cell's: of its prompts and seeds, and, if it is the subject's, drawn as the checkpoint wants it and with nothing beside it.
+
+    A run may hold others of the same prompts and seeds: drawn by hand in fewer steps, with another run's LoRA, under a negative prompt.
+    """
+    checkpoint, wanted = checkpoint_of(run), cell.wanted
+    how = {**SAMPLING, **read_card(checkpoint)["sampling"]}
+    plain = {
+        "checkpoint": f"{run.name}/{checkpoint.step}", "negative_prompt": "", "options": {"upscaler": how["upscaler"]} if how.get("upscaler") else {},
+        **{name: how[name] for name in SAMPLING},
+    }  # fmt: skip
+
+    def asked(picture: SavedPicture) -> bool:
+        own = picture.labels["model"] != "personalized" or all(getattr(picture.settings, name) == value for name, value in plain.items())
+        return own and (picture.labels["class_prompt"], picture.settings.seed) in wanted and picture.labels["checkpoint"] in (0, checkpoint.step)
+
+    return asked
 
 
 def _trained(run: RunFolder | None) -> RunFolder | None:
@@ -131,7 +145,10 @@ def _child(run: RunFolder, changes: Mapping[str, Any]) -> RunFolder | None:
 def _scored(run: RunFolder, cell: Cell, judges: dict[str, str]) -> bool:
     """Whether exactly what is asked was scored, by these judges."""
     scores = run.scores()
-    return bool(scores) and scores["encoders"] == judges and {(line["prompt"], line["seed"]) for line in scores["each"]} == cell.wanted
+    if not scores or scores["encoders"] != judges or {(line["prompt"], line["seed"]) for line in scores["each"]} != cell.wanted:
+        return False
+    asked, files = _asked(run, cell), {line["file"] for line in scores["each"]}
+    return all(asked(picture) for picture in run.pictures() if picture.path.name in files)
 
 
 def work(cells: Sequence[Cell], parent: Path, encoders: Encoders, done: Callable[[Cell, RunFolder], None] = lambda cell, run: None) -> None:

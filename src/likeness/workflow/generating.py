@@ -242,13 +242,13 @@ def _draw(run: RunFolder, base: Base, asked: list, progress: Progress, title: st
     small = blend(guided[0], base, *wanted, guided[1], unwanted, eta) if guided else sample(base, *wanted, unwanted, eta, first.sampler)
     heard = [job.class_prompt if second and not second["upscaler"].get("trained") else settings.prompt for settings, job, *_ in asked]  # what it never learned it is not told
     drawn = enlarged(base, small, heard, wanted[1], second, first.negative_prompt)
-    paths, began = [], time.monotonic()
+    paths, before = [], time.monotonic()
     with stop_request() as stop, progress.task(title, len(asked)) as task:
         for picture, (settings, job, kind, step) in zip(drawn, asked):
-            labels = {"model": kind, "class_prompt": job.class_prompt, "checkpoint": step} | ({"about": job.about} if job.about else {})
+            seconds, before = round(time.monotonic() - before, 4), time.monotonic()  # the first of a batch has the time of all: they count as means
+            labels = {"model": kind, "class_prompt": job.class_prompt, "checkpoint": step, "seconds": seconds} | ({"about": job.about} if job.about else {})
             paths.append(run.add_picture(picture, settings, labels, shelf))
             task.advance()
             if stop and len(paths) < len(asked) and len(paths) % BATCH == 0:  # what was computed together is kept together
                 raise Stopped(stop.number or 2, f"stopped by a signal after {len(paths)} of {len(asked)} {title}. The same command draws the rest.")
-    run.update(picture_seconds=round((time.monotonic() - began) / len(paths), 3))
     return paths
