@@ -7,12 +7,16 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from likeness.files.errors import UserError
+from likeness.files.recipe import recipe_from_dict, recipe_to_dict
 from likeness.learning.denoising import Batch
 from likeness.learning.method import Subject
 from likeness.learning.prior import class_pictures
 from likeness.methods import METHODS
+from likeness.workflow.fitting import fit
 from likeness.workflow.photos import gather
-from likeness.workflow.stack import method_class
+from likeness.workflow.progress import Silent
+from likeness.workflow.recipe_facts import several_subjects
+from likeness.workflow.stack import method_class, read_card, stage_types
 
 
 def test_constructing_changes_no_picture(method, prediction, attach, open_base):
@@ -107,6 +111,20 @@ def test_it_stacks_where_it_may_and_says_when_not(method, below, fitted, tmp_pat
     with pytest.raises(UserError, match=f"{method} cannot stand on {below}|{method}: stands in the recipe twice"):
         fitted(below, method)
     assert not (tmp_path / "runs").exists()
+
+
+def test_it_teaches_two_subjects_or_says_that_it_does_not(method, recipe_of, tmp_path):
+    """Tables promise it: "together"."""
+    content = recipe_to_dict(recipe_of(method))
+    content["stages"] = [{key: value for key, value in content["stages"][0].items() if key != "words"}]  # they follow from the identifiers
+    content["others"] = [{**content["subject"], "class_noun": "cat", "identifier": "zwx"}]
+    recipe = recipe_from_dict(content, stage_types())
+    if "together" not in several_subjects(recipe):
+        with pytest.raises(UserError, match=f"{method}: teaches one subject"):
+            fit(recipe, tmp_path, Silent())
+        return
+    card = read_card(fit(recipe, tmp_path, Silent()).latest())
+    assert len({card["subject"]["called"], card["others"][0]["called"]}) == 2
 
 
 def test_cached_equals_uncached(method, prediction, attach):

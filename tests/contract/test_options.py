@@ -13,6 +13,11 @@ def test_every_option_has_a_sentence(method):
     assert [name for name, field in fields.items() if not (field.description or "").rstrip().endswith(".")] == []
 
 
+def test_it_says_what_it_trains_in_a_few_words(method):
+    Spec = method_class(method).Spec
+    assert "trains" in vars(Spec) and 0 < len(Spec().trains()) <= 30
+
+
 def test_every_option_is_tested(method, changed_options):
     assert set(changed_options) == set(method_class(method).Spec.model_fields)
 

@@ -32,6 +32,16 @@ def test_the_laws_hold_for_a_method_of_another_package(tmp_path):
     assert int(re.search(r"(\d+) passed", done.stdout).group(1)) > 40  # type: ignore[union-attr]
 
 
+def test_it_says_in_words_what_it_trains(tmp_path):
+    code = """
+from likeness.workflow.grid import Asked, cells_of
+from likeness.workflow.recipe_facts import facts_in_words
+print([facts_in_words(cell.asked) for cell in cells_of(Asked(["biases", "biases:norms=false"], ["toybox:biscuit"]))])
+"""
+    done = subprocess.run([sys.executable, "-c", code], env=installed(tmp_path), capture_output=True, text=True)
+    assert done.stdout.strip() == str([{"trains": words, "several_subjects": "together"} for words in ("biases", "biases but the norms'")]), done.stderr
+
+
 def test_its_command_has_a_flag_for_every_option(tmp_path):
     done = subprocess.run([sys.executable, "-m", "likeness.cli", "train", "biases", "--help"], env=installed(tmp_path), capture_output=True, text=True)
     assert done.returncode == 0 and "From the package biases." in done.stdout and "--norms" in done.stdout

@@ -89,11 +89,12 @@ def test_what_does_not_compare_is_said_with_what_to_do(tmp_path: Path):
 
 
 def test_the_page_shows_every_part(tmp_path: Path):
-    runs = [made(tmp_path / "lora-20261125-101112", 0.7, 0.25, steps=(50, 100)), made(tmp_path / "word-20261125-101112", 0.6, 0.27, steps=(40, 80))]
+    facts = {"trains": "rank-8 adapters", "several_subjects": "together, added"}
+    runs = [made(tmp_path / "lora-20261125-101112", 0.7, 0.25, steps=(50, 100), **facts), made(tmp_path / "word-20261125-101112", 0.6, 0.27, steps=(40, 80))]
     write_lines(runs[0] / "photos.jsonl", [{"name": "me.jpg", "sha256": "abcdef0123456789", "used": True}])
     report = write_comparison(runs, tmp_path / "out")
     page = Page(report)
-    for words in ("lora is higher than word by", "a dog in place 3", "1 min 1 s", "lora less word", "loss: denoising", "learning rate", "abcdef012345", "Likeness against obedience"):
+    for words in ("lora is higher than word by", "a dog in place 3", "1 min 1 s", "lora less word", "loss: denoising", "learning rate", "abcdef012345", "Likeness against obedience", *facts.values()):
         assert words in page.text, words
     assert "me.jpg" not in page.text and report.stat().st_size < 3_000_000
     assert all((image["src"] or "").startswith("data:image/") and image["alt"] for image in page.images())
@@ -103,7 +104,7 @@ def test_the_page_shows_every_part(tmp_path: Path):
 
 
 def test_no_text_of_a_run_can_act_and_one_known_script_may(tmp_path: Path):
-    runs = [made(tmp_path / "a", 0.7, 0.25, status=HOSTILE, recipe={HOSTILE: HOSTILE}), made(tmp_path / "<img src=x>", 0.6, 0.25, prompts=[HOSTILE])]
+    runs = [made(tmp_path / "a", 0.7, 0.25, status=HOSTILE, trains=HOSTILE, recipe={HOSTILE: HOSTILE}), made(tmp_path / "<img src=x>", 0.6, 0.25, prompts=[HOSTILE])]
     write_lines(runs[0] / "pictures" / "index.jsonl", [drawn("100-0.png", HOSTILE, class_prompt=HOSTILE, model="personalized")])
     (runs[0] / "recipe.toml").write_text("</pre><script>alert(1)</script>")
     page = Page(report := write_comparison(runs, tmp_path / "out"))

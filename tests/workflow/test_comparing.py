@@ -18,6 +18,8 @@ from likeness.workflow import cells, comparing
 from likeness.workflow.cells import Drawing, work
 from likeness.workflow.comparing import compare
 from likeness.workflow.comparison_table import table
+from likeness.workflow.evaluating import evaluate
+from likeness.workflow.generating import generate
 from likeness.workflow.grid import Asked, cells_of, subjects_of
 from likeness.workflow.progress import Silent
 from likeness.world.drawing import draw
@@ -38,6 +40,9 @@ def recipes(tmp_path, monkeypatch):
 def test_only_missing_cells_run(recipes, tmp_path):
     first = compare(Asked(recipes[:1], ["toybox:biscuit"]), tmp_path / "grid", Silent())
     journals = {path: path.stat().st_mtime_ns for path in (tmp_path / "grid").glob("*/journal.jsonl")}
+    (record,) = (tmp_path / "grid").glob("*/run.json")
+    facts = ("trains", "several_subjects")
+    record.write_text(json.dumps({key: value for key, value in json.loads(record.read_text()).items() if key not in facts}))  # as it was before they were kept
     second = compare(Asked(recipes, ["toybox:biscuit"]), tmp_path / "grid", Silent())
     assert second["cells"][0] == first["cells"][0] and len(list((tmp_path / "grid").glob("*/run.json"))) == 2
     assert all(path.stat().st_mtime_ns == moment for path, moment in journals.items())
@@ -45,11 +50,29 @@ def test_only_missing_cells_run(recipes, tmp_path):
     cell = second["cells"][0]
     assert cell["ceiling"]["placed"] == 1 and cell["ceiling"]["named"] > cell["floor"]["named"] and 0 <= cell["scores"]["placed"] <= 1
     said = table(second)
-    assert "small" in said and "Less small, paired on subjects and seeds" in said
+    assert "small" in said and "Less small, paired on subjects and seeds" in said and max(map(len, said.splitlines())) <= 100
+    assert [[row[fact] for fact in facts] for row in second["rows"]] == [["rank-2 adapters", "together, added"], ["3 vectors", "no"]]
+    assert all(row["sampling"] == [{"steps": 25, "guidance_scale": 4.0}] and row["picture_seconds"] > 0 for row in second["rows"])
+    assert json.loads(record.read_text())["trains"] == "rank-2 adapters"  # a page, which knows no methods, reads it there
     assert json.loads((tmp_path / "grid" / "compare.json").read_text())["rows"][0]["recipe"] == "small"
     (tmp_path / "small.toml").write_text(LORA.format(steps=2))
     compare(Asked(recipes[:1], ["toybox:biscuit"]), tmp_path / "grid", Silent())
     assert len(list((tmp_path / "grid").glob("small-*/run.json"))) == 2
+
+
+def test_only_pictures_that_are_drawn_as_the_run_wants_are_the_grids(recipes, tmp_path):
+    """Others of the same prompts and seeds lie in the run, drawn in two steps and under a negative prompt, and are newer; the seconds are not theirs either."""
+    asked = Asked(recipes[:1], ["toybox:biscuit"], drawing=Drawing("toybench", (0,), 1))
+    first = compare(asked, tmp_path / "grid", Silent())
+    (path,) = (tmp_path / "grid").glob("*/run.json")
+    run = RunFolder.open(path.parent)
+    generate(run, ["a {} in the jungle"], [0], Silent(), steps=2, beside_base=False)
+    generate(run, ["a {} in the jungle"], [0], Silent(), negative="dog", beside_base=False)
+    evaluate(run, Silent())
+    assert len(run.pictures()) == len(run.scores()["each"]) == 3
+    second = compare(asked, tmp_path / "grid", Silent())
+    assert second["rows"][0]["sampling"] == [{"steps": 25, "guidance_scale": 4.0}] and len(run.scores()["each"]) == 1
+    assert second["cells"][0]["scores"] == first["cells"][0]["scores"]
 
 
 def test_a_method_may_have_options(monkeypatch, tmp_path):

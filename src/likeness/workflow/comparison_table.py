@@ -7,7 +7,7 @@ from typing import Any
 
 from ..evaluation.statistics import Estimate, paired_difference
 from ..report.facts import Cost
-from .score_table import GROUPS, blocks, said, score_blocks
+from .score_table import GROUPS, blocks, measured_with, said, score_blocks, wrapped
 
 TITLES = {name: title for titles in GROUPS.values() for name, title in titles.items()}
 COSTS = "What is trained, and what it takes; several subjects: trained together, merged, added while drawing"
@@ -21,9 +21,7 @@ def table(found: Mapping[str, Any]) -> str:
     lines += score_blocks([(row["recipe"], {name: row[name] for name in TITLES if row.get(name)}) for row in (*rows, *found["bounds"])])
     for kind in dict.fromkeys(kind for row in rows for kind in row["kinds"]):
         lines += blocks(f"Prompts of one kind alone: {kind}", [(row["recipe"], _of_kind(row["kinds"].get(kind, {}))) for row in rows])
-    lines += _differences(found["cells"])
-    lines += _measured_on(found)
-    lines += [f"{kind}: {name}" for kind, name in found["encoders"].items()]
+    lines += [*_differences(found["cells"]), *wrapped(_measured_on(found)), *measured_with(found["encoders"])]
     return "\n".join(lines)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 from ..evaluation.statistics import Estimate
@@ -36,10 +37,19 @@ def table(scores: Mapping[str, Any]) -> str:
     """A block for each group of scores, intervals in brackets; then what the rows are and what they were measured with."""
     rows = scores["rows"]
     lines = score_blocks([(row["name"].partition(":")[0], row["scores"]) for row in rows])
-    lines += [row["name"] for row in rows if ":" in row["name"]]
-    lines += [f"note: {remark}" for remark in scores["remarks"]]
-    lines += [f"{kind}: {name}" for kind, name in scores["encoders"].items()]
+    lines += wrapped([row["name"] for row in rows if ":" in row["name"]])
+    lines += wrapped([f"note: {remark}" for remark in scores["remarks"]])
+    lines += measured_with(scores["encoders"])
     return "\n".join(lines)
+
+
+def measured_with(encoders: Mapping[str, str]) -> list[str]:
+    return wrapped([f"{kind}: {name}" for kind, name in encoders.items()])
+
+
+def wrapped(sentences: Iterable[str]) -> list[str]:
+    """Each on as many lines as it takes; the further ones are moved in."""
+    return [line for sentence in sentences for line in wrap(sentence, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)]
 
 
 def score_blocks(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
