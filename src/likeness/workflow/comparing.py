@@ -40,7 +40,7 @@ from .stack import stage_types
 
 SCORES = {
     "named": "named", "dino": "DINO", "dinov2": "DINOv2", "clip_i": "CLIP-I", "placed": "placed", "clip_t_class": "CLIP-T", "clip_t": "CLIP-T as typed", "diversity": "sameness",
-    "lpips": "LPIPS", "perceptual": "variety (stand-in)", "entanglement": "entangled",
+    "lpips": "LPIPS", "perceptual": "variety (stand-in)", "entanglement": "entangled", "aesthetic": "aesthetic",
 }  # fmt: skip
 BY_KIND = {"dino": "DINO", "clip_i": "CLIP-I", "clip_t_class": "CLIP-T"}
 BOUNDS = {"real": "real pictures", "ceiling": "truth", "floor": "look-alikes"}
