@@ -13,7 +13,8 @@ import numpy as np
 
 from likeness.evaluation.loading import EMBEDDED, load_dino
 from likeness.evaluation.statistics import bootstrap
-from likeness.toybox.check import Family, check, families
+from likeness.toybox.check import check
+from likeness.toybox.individuals import Family, families
 
 FALSE = (0.01, 0.05, 0.10, 0.20)  # shares of look-alikes taken for the individual
 

@@ -4,6 +4,7 @@
     python benchmarks/dreamblend.py roundtrip OUT.json
     python benchmarks/dreamblend.py calibrate OUT.json --runs RUNS --subjects biscuit,mimi,clover
     python benchmarks/dreamblend.py report OUT.json --runs RUNS --subjects earl,ramen,bolt,grumble
+    python benchmarks/dreamblend.py pairs OUT.json --runs RUNS --subjects wick
 
 `cost`: seconds of a blended picture over a plain one, in turn in one process, on the toybox and on a small network of Stable Diffusion 1.5's shape; and the same
 ratio in floating-point operations on the full shapes of Stable Diffusion 1.5 and XL, which nothing has to be computed for. Beside them Algorithm 1 as it is
@@ -51,7 +52,8 @@ WAYS = {
     "the default, encoder's maps": Blend(layers="encoder"),
 }
 LAST = 400
-SCENES = {"calibrate": (10, range(1)), "report": (12, range(2))}  # recontextualization prompts, and pictures of each
+GUIDES, EDITS = (0, 50, 100, 200), (100, 200, LAST)  # of pairs: checkpoints that guide, 0 for the base, and that are guided
+SCENES = {"calibrate": (10, range(1)), "report": (12, range(2)), "pairs": (10, range(1))}  # recontextualization prompts, and pictures of each
 FULL_SHAPES = {
     "Stable Diffusion 1.5": ({"sample_size": 64, "cross_attention_dim": 768, "attention_head_dim": 8}, None),
     "Stable Diffusion XL": ({
@@ -222,7 +224,7 @@ GRID = [(guide, LAST, Blend(alpha=alpha)) for guide in (50, 100) for alpha in (0
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["cost", "roundtrip", "calibrate", "report"])
+    parser.add_argument("what", choices=["cost", "roundtrip", "calibrate", "report", "pairs"])
     parser.add_argument("out", type=Path)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--subjects", default="biscuit,mimi,clover")
@@ -236,11 +238,12 @@ def main() -> None:
         found["roundtrip"] = roundtrip()
     else:
         names = asked.subjects.split(",")
-        steps = [*range(50, LAST + 1, 50)] if asked.what == "report" else [50, 100, LAST]
+        steps = {"report": [*range(50, LAST + 1, 50)], "calibrate": [50, 100, LAST], "pairs": list(EDITS)}[asked.what]
+        chosen = {"report": pairs, "calibrate": GRID, "pairs": [(guide, edit, Blend()) for edit in EDITS for guide in GUIDES if guide < edit]}[asked.what]
         with Progress().task(asked.what, len(names)) as task:
             for name in names:
                 run = RunFolder.open(sorted(asked.runs.glob(f"{name}-dreambooth-*"))[-1])
-                mine = score(name, run, steps, GRID if asked.what == "calibrate" else pairs, *SCENES[asked.what])
+                mine = score(name, run, steps, chosen, *SCENES[asked.what])
                 found[asked.what] = [line for line in found.get(asked.what, []) if line["subject"] != name] + mine
                 task.advance(note=name)
                 asked.out.write_text(json.dumps(found, indent=None, separators=(",", ":")) + "\n")

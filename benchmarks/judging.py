@@ -16,14 +16,16 @@ class Judged:
     """What pictures of one subject are held against: its photos, and ten others of the same words."""
 
     def __init__(self, subject: NamedSubject, run: RunFolder, judges: Judges):
-        self.judges, self.references = judges, judges.dino.pictures([photo.image for photo in run.photos() if photo.image])
+        photos = [photo.image for photo in run.photos() if photo.image]
+        self.judges, self.references, self.shown = judges, judges.dino.pictures(photos), judges.clip.pictures(photos)
         self.candidates = candidates_for(subject, judges, self.references)
 
     def scores(self, pictures: Sequence[Image.Image], said: Sequence[str]) -> dict[str, list[float]]:
-        """Likeness (DINO), obedience (CLIP-T; `said` has the class noun) and whether the name is found, of each picture."""
+        """Likeness (DINO, CLIP-I), obedience (CLIP-T; `said` has the class noun), looks, and whether the name is found, of each picture."""
         seen, shown = self.judges.dino.pictures(pictures), self.judges.clip.pictures(pictures)
         found = {
-            "dino": metrics.subject_similarity_mean(seen, self.references), "clip_t": metrics.prompt_similarity(shown, self.judges.clip.texts(said)),
-            "named": (metrics.identify(seen, self.candidates) == 0).astype(float),
+            "dino": metrics.subject_similarity_mean(seen, self.references), "clip_i": metrics.subject_similarity_mean(shown, self.shown),
+            "clip_t": metrics.prompt_similarity(shown, self.judges.clip.texts(said)),
+            **({"aesthetic": self.judges.aesthetic.scores(shown)} if self.judges.aesthetic else {}), "named": (metrics.identify(seen, self.candidates) == 0).astype(float),
         }  # fmt: skip
         return {name: np.round(each, 4).tolist() for name, each in found.items()}

@@ -7,7 +7,7 @@ import numpy as np
 
 from likeness.evaluation.statistics import Estimate, bootstrap, bootstrap_of, paired_difference, pareto_front
 
-from .writing import heading, short, table
+from .writing import heading, number, short, table
 
 
 def dreamblend(found: dict) -> Iterator[str]:
@@ -29,7 +29,25 @@ def dreamblend(found: dict) -> Iterator[str]:
     yield "\nThe blend with the highest F1, minus each on the same prompts and noise. The best single checkpoint is that of the highest F1 on these very pictures, as the blend is, so both are flattered.\n"
     yield table(["minus", "subject", "DINO", "CLIP-T", "F1"], list(against(found["report"])))
     yield f"\n{front(found['report'])}\n"
+    yield from over_pairs(found.get("pairs", []))
     yield from led_back(found["roundtrip"])
+
+
+def over_pairs(lines: list[dict]) -> Iterator[str]:
+    """DreamBlend's Figure 10 in numbers: which checkpoint guides which."""
+    if not lines:
+        return
+    yield f"\n### Which checkpoint guides which ({', '.join(dict.fromkeys(line['subject'] for line in lines))})\n"
+    yield "α = .3, ten scenes, one picture of each; DINO, CLIP-T and the F1 of the means. Guided by the base a picture keeps the most of its layout.\n"
+    by = {(line.get("guide"), line["checkpoint"]): line for line in lines}
+    guides, edits = (sorted({pair[n] for pair in by if pair[n] is not None}) for n in (0, 1))
+    yield table(["", *(f"edit: {edit}" for edit in edits)], [
+        ["unguided" if guide is None else f"guided by {guide or 'the base'}", *(three(by[guide, edit]) if (guide, edit) in by else "" for edit in edits)] for guide in (None, *guides)
+    ])  # fmt: skip
+
+
+def three(line: dict) -> str:
+    return " ".join(number(value) for value in (sum(line["dino"]) / len(line["dino"]), sum(line["clip_t"]) / len(line["clip_t"]), mean_f1(line)))
 
 
 def led_back(lines: list[dict]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from likeness.evaluation import metrics
+from likeness.evaluation.loading import EMBEDDED
 from likeness.files.errors import UserError
 from likeness.files.recipe import recipe_from_dict
 from likeness.files.run_folder import RunFolder
@@ -165,9 +166,13 @@ def test_an_aesthetic_head_is_its_layers_one_after_the_other(tmp_path, monkeypat
         np.testing.assert_allclose(reward_of(["aesthetic"], rewarding)(some_pictures(), ["", ""]), expected, atol=1e-5)
     save_file({"weight": torch.zeros(1, 5), "bias": torch.zeros(1)}, tmp_path / "other.safetensors")
     (tmp_path / "text.pth").write_text("no head")
-    for path, says in ((None, "needs --aesthetic-head"), (tmp_path / "other.safetensors", "wants vectors of 5"), (tmp_path / "text.pth", "is not an aesthetic head")):
+    for options, says in (
+        ({"clip_source": str(EMBEDDED / "clip")}, "needs --aesthetic-head"), ({"aesthetic_head": tmp_path / "other.safetensors"}, "wants vectors of 5"),
+        ({"aesthetic_head": tmp_path / "text.pth"}, "is not an aesthetic head"),
+    ):  # fmt: skip
         with pytest.raises(UserError, match=says):
-            reward_of(["aesthetic"], Rewarding(aesthetic_head=path))(some_pictures(), ["", ""])
+            reward_of(["aesthetic"], Rewarding(**options))(some_pictures(), ["", ""])
+    assert all(1 < mark < 11 for mark in reward_of(["aesthetic"], Rewarding())(some_pictures(), ["", ""]))  # the toybox has its own
 
 
 def test_a_reward_of_another_package_is_found_by_its_name(monkeypatch):

@@ -18,3 +18,6 @@ class Encoders(Options):
     lpips: Path | None = Field(
         default=None, description="LPIPS's weights: a folder with torchvision's AlexNet and LPIPS's alex.pth, or one file with both. Default: a stand-in from DINO's feature maps."
     )
+    aesthetic_head: Path | None = Field(
+        default=None, description="File of a linear head on the CLIP encoder's vectors, scored as aesthetic: LAION's for ViT-L/14. Default: the embedded judge's, which knows spoilt pictures from whole ones; none beside another CLIP."
+    )

@@ -12,21 +12,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
-from pickle import UnpicklingError
+from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
-from safetensors.torch import load_file
 
 from ..evaluation import metrics
+from ..evaluation.aesthetic import AestheticHead, load_aesthetic_head
 from ..evaluation.encoders import CLIP, DINO, EncoderError
 from ..evaluation.loading import EMBEDDED, load_clip, load_dino
 from ..files.errors import UserError, did_you_mean
 
 Reward = Callable[[Sequence[Image.Image], Sequence[str]], Sequence[float] | np.ndarray]
 JPEG_QUALITY = 95  # of ddpo-pytorch's rewards
-SCORED = {"clip_t": ("clip_t", "clip_t_class"), "subject": ("dino",), "f1": ("dino", "clip_t", "clip_t_class")}  # scores that a reward is the teacher of
+SCORED = {"clip_t": ("clip_t", "clip_t_class"), "subject": ("dino",), "f1": ("dino", "clip_t", "clip_t_class"), "aesthetic": ("aesthetic",)}  # scores that a reward is the teacher of
 
 
 @dataclass(frozen=True)
@@ -51,11 +50,17 @@ class Rewarding:
     def references(self) -> np.ndarray:
         return self.dino.pictures(self.photos)
 
-    def _opened(self, load: Callable, source: str | Path):
+    def _opened(self, load: Callable, source: str | Path, **options: Any):
         try:
-            return load(source, device=self.device)
+            return load(source, **(options or {"device": self.device}))
         except EncoderError as problem:
             raise UserError(f"rewards: {problem}") from None
+
+    @cached_property
+    def head(self) -> AestheticHead:
+        if self.aesthetic_head is None and self.clip_source:
+            raise UserError("rewards: aesthetic needs --aesthetic-head, the file of LAION's linear head (sac+logos+ava1-l14-linearMSE), beside --reward-clip, the CLIP it was trained on.")
+        return self._opened(load_aesthetic_head, self.aesthetic_head or EMBEDDED / "aesthetic.safetensors", clip=self.clip)
 
     def clip_t(self, pictures: Sequence[Image.Image], prompts: Sequence[str]) -> np.ndarray:
         """Cosine of picture and prompt."""
@@ -80,14 +85,8 @@ class Rewarding:
         return _kilobytes(pictures)
 
     def aesthetic(self, pictures: Sequence[Image.Image], prompts: Sequence[str]) -> np.ndarray:
-        """LAION's aesthetic score, about 1 to 10: a head on the unit vectors of the CLIP that it was trained with (ViT-L/14)."""
-        if self.aesthetic_head is None:
-            raise UserError("rewards: aesthetic needs --aesthetic-head, the file of LAION's linear head (sac+logos+ava1-l14-linearMSE), and --reward-clip, the CLIP it was trained on.")
-        weight, bias = _affine(self.aesthetic_head)
-        seen = self.clip.pictures(pictures)
-        if seen.shape[1] != len(weight):
-            raise UserError(f"{self.aesthetic_head}: wants vectors of {len(weight)} numbers, and {self.clip.name} gives {seen.shape[1]}. Give --reward-clip the CLIP it was trained on.")
-        return seen @ weight + bias
+        """How good the picture looks, about 1 to 10, by a linear head on CLIP's vectors."""
+        return self.head.scores(self.clip.pictures(pictures))
 
 
 BUILT_IN = ("clip_t", "subject", "f1", "compressible", "incompressible", "aesthetic")
@@ -133,19 +132,3 @@ def _kilobytes(pictures: Sequence[Image.Image]) -> np.ndarray:
         picture.save(written, "JPEG", quality=JPEG_QUALITY)
         sizes.append(written.tell() / 1000)
     return np.array(sizes)
-
-
-def _affine(path: Path) -> tuple[np.ndarray, float]:
-    """The head is linear layers with nothing between them but dropout: one affine map."""
-    try:
-        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
-        layers = [(state[key].double(), state[key.replace("weight", "bias")].double()) for key in state if key.endswith("weight")]
-        weight, bias = layers[0]
-        for after, shift in layers[1:]:
-            weight, bias = after @ weight, after @ bias + shift
-        if weight.shape[0] != 1:
-            raise ValueError(f"it ends in {weight.shape[0]} numbers")
-    except (OSError, ValueError, KeyError, RuntimeError, IndexError, UnpicklingError) as problem:
-        line = str(problem).splitlines()[0]
-        raise UserError(f"{path}: is not an aesthetic head ({line}). Give LAION's sac+logos+ava1-l14-linearMSE file.") from None
-    return weight[0].numpy(), float(bias[0])

@@ -50,7 +50,7 @@ class Spec(DrawingStage):
     rewards: tuple[str, ...] = Field(default=("f1",), min_length=1, description="What is raised, with weights if wanted (subject:0.5): clip_t, subject, f1, compressible, incompressible, aesthetic, or another package's. Default: a subject in its scene.")
     reward_clip: str | None = Field(default=None, description="CLIP encoder of the rewards: folder or hub id; none = the toybox's judge.")
     reward_dino: str | None = Field(default=None, description="DINO encoder of the rewards: folder or hub id; none = the toybox's judge.")
-    aesthetic_head: Path | None = Field(default=None, description="File of LAION's linear head, for the reward aesthetic.")
+    aesthetic_head: Path | None = Field(default=None, description="File of a linear head on the CLIP encoder's vectors, for the reward aesthetic: LAION's for ViT-L/14. Default: the toybox's own, which knows spoilt pictures from whole ones.")
     draw_steps: int = Field(default=50, ge=1, le=1000, description="Sampling steps of a rollout's pictures; each but the last is learned from. Default from DDPO's code.")
     draw_guidance_scale: float = Field(default=5.0, ge=1, le=100, description="Guidance of a rollout's pictures, and in training. Default from DDPO's code.")
     clip_range: float = Field(default=1e-4, gt=0, le=1, description="How far a step's probability ratio may move its own update. Default from DDPO's code.")

@@ -13,9 +13,10 @@ import torch
 from PIL import Image
 
 from ..evaluation import metrics
+from ..evaluation.aesthetic import AestheticHead, load_aesthetic_head
 from ..evaluation.encoders import CLIP, DINO
 from ..evaluation.loading import EMBEDDED, load_clip, load_dino
-from ..evaluation.statistics import Estimate, auc, bootstrap, wilson
+from ..evaluation.statistics import Estimate, bootstrap, bootstrap_of, wilson
 from ..model.base import Base
 from ..model.trajectory import sample
 from ..world.accessories import ACCESSORIES
@@ -25,16 +26,14 @@ from ..world.contexts import CONTEXTS
 from ..world.drawing import draw
 from ..world.random_scenes import NAMED_CONTEXTS, held_out, random_appearance, random_light, random_placement, side_by_side
 from ..world.scene import COLOURS, STYLES, Appearance, Scene
-from ..world.subjects import NamedSubject, distractors, near_named, photo_scenes
+from ..world.subjects import near_named
 from . import data, models
+from .aesthetic_training import spoilt
+from .individuals import SEED, families, named_among_others, told_apart
 from .judge_training import UNSEEN
 from .questions import QUESTIONS, Answer
 
 PICTURES = 512
-SEED = 20_260  # of the pictures measured on: no training set has it
-FAMILIES = 128  # of look-alikes, sixteen pictures each, that the judges of individuals are asked about
-NAMED = 64  # individuals that are to be named among DISTRACTORS
-DISTRACTORS = 10
 
 
 @dataclass(frozen=True)
@@ -113,56 +112,6 @@ def facts(scenes: list[Scene], question: str) -> list[Answer]:
     return [QUESTIONS[question].answer(data.truth_of(scene)) for scene in scenes]
 
 
-@dataclass(frozen=True)
-class Family:
-    """Cosines between the pictures of four individuals that share all words: of one, of two, and of one to others of the class that share none."""
-
-    noun: str
-    same: np.ndarray
-    twins: np.ndarray
-    others: np.ndarray  # empty where the class has no other family here
-
-
-def families(dino: DINO, count: int = FAMILIES) -> list[Family]:
-    """What a judge of individuals sees in look-alikes that nothing was trained on."""
-    scenes, people = zip(*(data.judges_scene(SEED, k) for k in range(count * data.TWINS * data.PHOTOS)))
-    vectors = dino.pictures([draw(s, models.SIZE) for s in scenes])
-    people, nouns = np.array(people), np.array([s.objects[0].appearance.class_noun for s in scenes])
-    found = []
-    for number in range(count):
-        mine = np.flatnonzero(people // data.TWINS == number)
-        noun = str(nouns[mine[0]])
-        others = np.flatnonzero((nouns == noun) & (people // data.TWINS != number))
-        cosines, same = vectors[mine] @ vectors[mine].T, people[mine][:, None] == people[mine]
-        upper = np.triu(np.ones_like(cosines, dtype=bool), 1)
-        found.append(Family(noun, cosines[upper & same], cosines[upper & ~same], (vectors[mine] @ vectors[others].T).ravel()))
-    return found
-
-
-def told_apart(found: Sequence[Family]) -> tuple[Estimate, Estimate]:
-    """How often one individual in two scenes has a higher cosine than it has to another of its class, and to a twin by words.
-
-    An AUC a family; the intervals are over families.
-    """
-    to_others = [auc(family.same, family.others[:: -(-len(family.others) // 4000)]).value for family in found if len(family.others)]
-    return bootstrap(to_others), bootstrap([auc(family.same, family.twins).value for family in found])
-
-
-def named_among_others(dinos: Sequence[DINO]) -> list[Estimate]:
-    """For each judge: the share of true pictures in new scenes in which an individual nobody trained on is named among ten others of the same words."""
-    rng = np.random.default_rng((SEED, 3))
-    right: list[list[float]] = [[] for _ in dinos]
-    for n in range(NAMED):
-        individual = NamedSubject(f"check {n}", random_appearance(rng, str(rng.choice(list(CLASSES)))), False)
-        people = [individual.appearance, *distractors(individual, DISTRACTORS, same_words=True)]
-        photos = [[draw(s, models.SIZE) for s in photo_scenes(one, 5, SEED + 100 * n + k)] for k, one in enumerate(people)]
-        scenes = photo_scenes(individual.appearance, 4, SEED + 100 * n + 99, tuple(map(str, rng.permutation(NAMED_CONTEXTS)[:4])))
-        for hits, dino in zip(right, dinos):
-            seen = dino.pictures([draw(s, models.SIZE) for s in scenes])
-            hits.append(float((metrics.identify(seen, [dino.pictures(p) for p in photos]) == 0).mean()))
-    return [bootstrap(hits) for hits in right]
-
-
 @torch.no_grad()
 def reconstruction(base: Base, images: list[Image.Image]) -> Estimate:
     """Peak signal-to-noise ratio of the VAE in decibels, a picture at a time."""
@@ -172,6 +121,19 @@ def reconstruction(base: Base, images: list[Image.Image]) -> Estimate:
         error = np.asarray(base.decode(mean)[0], np.float64) - np.asarray(image, np.float64)
         ratios.append(10 * np.log10(255**2 / np.square(error).mean()))
     return bootstrap(ratios)
+
+
+def reads_spoiling(head: AestheticHead, clip: CLIP, images: Sequence[Image.Image]) -> Estimate:
+    """Correlation of the judge's marks with the true ones, of renders spoilt in the ways that it learned."""
+    rng = np.random.default_rng((SEED, 5))
+    pictures, marks = zip(*(spoilt(image, rng) for image in images))
+    given, true = (each - np.mean(each) for each in (head.scores(clip.pictures(pictures)), np.array(marks)))
+    return bootstrap_of(_correlation, [given, true, given * true, given**2, true**2])
+
+
+def _correlation(given, true, products, given_squared, true_squared):
+    """Of means."""
+    return (products - given * true) / np.sqrt((given_squared - given**2) * (true_squared - true**2))
 
 
 def variety(dino: DINO, drawn: list[list[Image.Image]], real: list[list[Image.Image]]) -> Estimate:
@@ -226,6 +188,9 @@ def check(say: Callable[[str], None], pictures: int = PICTURES) -> list[Measured
     ):  # fmt: skip
         images = [draw(s, models.SIZE) for s in shown]
         note(f"judge on real renders: {question}", answered(clip, images, question, facts(shown, question)), at_least(bar) if bar else None)
+    head = load_aesthetic_head(EMBEDDED / "aesthetic.safetensors", clip)
+    note("judge of looks: correlation with how much real renders are spoilt", reads_spoiling(head, clip, real))
+    note("judge of looks: its marks of real renders, 1 to 10", bootstrap(head.scores(clip.pictures(real))))
     dinos = {"judge of individuals": load_dino(EMBEDDED / "dino"), "examiner": load_dino(EMBEDDED / "examiner")}
     for name, dino in dinos.items():
         found = families(dino)
@@ -246,6 +211,7 @@ def check(say: Callable[[str], None], pictures: int = PICTURES) -> list[Measured
     drawn = generated(prompts)
     for question, bar in (("class", 0.95), ("context", 0.95), ("colour", 0.90)):
         note(f"base on held-out combinations: {question}", answered(clip, drawn, question, facts(scenes, question)), at_least(bar))
+    note("base on held-out combinations: marks of its pictures by the judge of looks", bootstrap(head.scores(clip.pictures(drawn))))
     asked = [f"a photo of {article(n)} {accessory_words(a)}" for n, a in facts(dressed, "accessory")]
     note("base: accessory", answered(clip, generated(asked), "accessory", facts(dressed, "accessory")), at_least(0.85))
     note("base: both things of a two-thing prompt", answered(clip, generated(both), "pair", facts(pairs, "pair")), at_least(0.75))

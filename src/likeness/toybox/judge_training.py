@@ -13,7 +13,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import CLIPImageProcessorPil, CLIPTokenizer, ViTImageProcessorPil
 
+from ..evaluation.loading import load_clip
 from . import data, models
+from .aesthetic_training import train_aesthetic_head
 from .loop import Losses, fit, half, on_device, seeded, to_tensor, token_ids, trained, under, whole
 from .plan import Plan
 
@@ -151,3 +153,4 @@ def export_judges(plan: Plan, folder: Path) -> None:
     CLIPImageProcessorPil(**seen, do_center_crop=False).save_pretrained(folder / "clip")
     for name in ("dino", "examiner"):
         ViTImageProcessorPil(**seen).save_pretrained(folder / name)
+    train_aesthetic_head(plan, load_clip(folder / "clip"), folder / "aesthetic.safetensors")

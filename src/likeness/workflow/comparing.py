@@ -24,7 +24,7 @@ from .progress import Progress
 from .recipe_facts import facts_in_words
 from .stack import stage_types
 
-SCORES = ("named", "dino", "dinov2", "clip_i", "placed", "clip_t_class", "clip_t", "diversity", "lpips", "perceptual", "entanglement")
+SCORES = ("named", "dino", "dinov2", "clip_i", "placed", "clip_t_class", "clip_t", "diversity", "lpips", "perceptual", "entanglement", "aesthetic")
 BY_KIND = ("dino", "clip_i", "clip_t_class")
 BOUNDS = {"real": "real pictures", "ceiling": "truth", "floor": "look-alikes"}
 COSTS = ("parameters", "bytes", "train_seconds", "picture_seconds", "peak_bytes")

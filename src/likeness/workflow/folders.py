@@ -20,12 +20,12 @@ from .progress import Progress
 from .scoring import (
     WorldQuestions,
     counts_of,
-    likeness_of,
     measured,
     photos_against_photos,
     remarks_on,
     rows_by_kind,
     scores_of,
+    without_prompts,
     written,
 )
 
@@ -71,7 +71,7 @@ def rows_of_folder(seen: Seen, judges: Judges, known: References, class_noun: st
     """The rows of anybody's pictures, and what could not be asked of them."""
     if without := seen.class_prompts.count(""):
         remark = f"Prompts: unknown of {without} pictures, so how well they were followed was not scored. Give --prompts FILE, or put captions beside them."
-        scores = {name: bootstrap(values) for name, values in likeness_of(seen, known).items()}
+        scores = {name: bootstrap(values) for name, values in without_prompts(seen, judges, known).items()}
         return [{"name": "pictures", "scores": written(scores)}], [remark]
     kinds = kinds_for(class_noun) if class_noun else {}
     rows = [{"name": "pictures", "scores": scores_of(seen, judges, known, world, kinds)}]

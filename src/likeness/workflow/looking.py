@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from ..evaluation import metrics
+from ..evaluation.aesthetic import AestheticHead, aesthetic_head
 from ..evaluation.encoders import BATCH, CLIP, DINO, EncoderError, unit
 from ..evaluation.loading import EMBEDDED, load_clip, load_dino
 from ..evaluation.options import Encoders
@@ -34,6 +35,7 @@ class Judges:
     dino: DINO
     dinov2: DINO | None = None
     lpips: LPIPS | None = None
+    aesthetic: AestheticHead | None = None
 
     @property
     def distance(self) -> str:
@@ -43,7 +45,7 @@ class Judges:
     @property
     def names(self) -> dict[str, str]:
         """What each is and how pictures are prepared for it, to stand beside its numbers."""
-        given = {"clip": self.clip, "dino": self.dino, "dinov2": self.dinov2, "lpips": self.lpips}
+        given = {"clip": self.clip, "dino": self.dino, "dinov2": self.dinov2, "lpips": self.lpips, "aesthetic": self.aesthetic}
         names = {kind: judge.name for kind, judge in given.items() if judge}
         return names if self.lpips else {**names, "perceptual": f"stand-in for LPIPS (1 - cosine of feature maps): {self.dino.name}"}
 
@@ -58,9 +60,10 @@ def open_judges(base: str, encoders: Encoders = Encoders()) -> Judges:
     if encoders.lpips and not encoders.lpips.exists():
         raise UserError(f"--lpips {encoders.lpips}: no such file or folder. Give AlexNet's weights and LPIPS's alex.pth, or leave it out for a stand-in.")
     try:
+        clip = load_clip(encoders.clip or EMBEDDED / "clip")
         return Judges(
-            load_clip(encoders.clip or EMBEDDED / "clip"), load_dino(encoders.dino or EMBEDDED / "dino"),
-            load_dino(encoders.dinov2) if encoders.dinov2 else None, load_lpips(encoders.lpips) if encoders.lpips else None,
+            clip, load_dino(encoders.dino or EMBEDDED / "dino"), load_dino(encoders.dinov2) if encoders.dinov2 else None,
+            load_lpips(encoders.lpips) if encoders.lpips else None, aesthetic_head(encoders.aesthetic_head, clip, not encoders.clip),
         )  # fmt: skip
     except EncoderError as problem:
         raise UserError(str(problem)) from None

@@ -18,6 +18,7 @@ GROUPS = {
     "Share of pictures in which two subjects are there, named among ten others each": {"both": "both", "first": "the first", "second": "the second"},
     "Likeness by other measures": {"dino_max": "likest photo (DINO)", "clip_i": "CLIP-I", "clip_i_max": "likest photo (CLIP)", "dinov2": "DINOv2"},
     "Obedience to the prompt as typed": {"clip_t": "CLIP-T"},
+    "Looks, whatever is shown: about 1 to 10": {"aesthetic": "aesthetic"},
     "Alike within a prompt: less is more varied. Looks that change with the scene: less is steadier": {
         "diversity": "alike (DINO)", "diversity_clip": "alike (CLIP)", "entanglement": "change (DINO)",
     },

@@ -31,7 +31,7 @@ MEASURED = {
     "clip_i_base": "clip; the base's picture of the same prompt and seed", "clip_t_change": "clip; the prompt with the class noun, against the base's picture of the same seed",
     "drift": "dino; 1 - cosine to the base's picture of the same prompt and seed", "drift_clip": "clip; 1 - cosine to the base's picture of the same prompt and seed",
     "pres": "dino; pictures of the class against the subject's photos", "realism": "dino; the likest of many true pictures of the class",
-    "named": "dino; among ten others of the same words", "placed": "clip; among the places that the world knows",
+    "aesthetic": "aesthetic; how good the picture looks, whatever it shows", "named": "dino; among ten others of the same words", "placed": "clip; among the places that the world knows",
 }  # fmt: skip
 
 
@@ -52,10 +52,16 @@ def scores_of(seen: Seen, judges: Judges, references: References, world: WorldQu
 
 def per_picture(seen: Seen, judges: Judges, references: References) -> dict[str, np.ndarray]:
     """Every score that a single picture has, [n] each."""
-    found = likeness_of(seen, references)
+    found = without_prompts(seen, judges, references)
     found["clip_t_class"] = metrics.prompt_similarity(seen.clip, texts_of(judges, seen.class_prompts))
     found["clip_t"] = metrics.prompt_similarity(seen.clip, texts_of(judges, [one.prompt for one in seen.asked]))
     return found
+
+
+def without_prompts(seen: Seen, judges: Judges, references: References) -> dict[str, np.ndarray]:
+    """What can be asked of a picture whose prompt is unknown."""
+    found = likeness_of(seen, references)
+    return {**found, "aesthetic": judges.aesthetic.scores(seen.clip)} if judges.aesthetic else found
 
 
 def likeness_of(seen: Seen, references: References) -> dict[str, np.ndarray]:

@@ -1,0 +1,142 @@
+"""The tables of published studies, with the toybox's figures beside theirs."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from likeness.evaluation.statistics import bootstrap, f1, paired_difference
+
+from .writing import heading, number, short, table
+
+FIGURES = Path(__file__).parent.parent / "results"
+REGIMES = {  # of a reproduction on Stable Diffusion 1.5, CLIP ViT-B/32, one dog: likest photo, mean, prompt, sameness, deviations of likeness and prompt
+    "overfit": (0.881, 0.870, 0.275, 0.915, 0.055, 0.031), "balanced": (0.855, 0.843, 0.288, 0.903, 0.066, 0.029), "underfit": (0.784, 0.773, 0.296, 0.880, 0.066, 0.029),
+}  # fmt: skip
+OF_REGIMES = {"dino_max": "likest photo", "dino": "mean", "clip_t_class": "prompt", "diversity": "sameness", "dino_sd": "deviation, likeness", "clip_t_class_sd": "deviation, prompt"}
+CONTINUED = {  # the same study: CLIP-I to the photos, to the base's picture, CLIP-T of the base and of the run, LPIPS; means and deviations
+    "face": ((0.795, 0.055), (0.636, 0.090), (0.268, 0.020), (0.253, 0.023), (0.596, 0.044)),
+    "monster_toy": ((0.693, 0.110), (0.395, 0.202), (0.288, 0.023), (0.291, 0.025), (0.699, 0.048)),
+}
+TWO_STAGE = {"two_stage": (0.800, 0.629, 0.859, 0.718), "dreambooth": (0.753, 0.540, 0.841, 0.690)}  # CLIP-I and DINO, diverse and simple prompts, Stable Diffusion 2.1
+BLENDS = {  # DreamBlend's Table 1, Stable Diffusion 1.5: DINO, CLIP-I, CLIP-T
+    "real": (0.774, 0.885, None), "textual_inversion:vectors=4": (0.569, 0.780, 0.255), "dreambooth": (0.659, 0.805, 0.296), "custom_diffusion:trained=kv": (0.627, 0.789, 0.286),
+}
+SWEEPS = {  # Nanuvala's study, Stable Diffusion 1.5 and 1.4: CLIP-T, CLIP-I, DINO (of LoRA, which learned a style, CLIP-T alone)
+    "λ": {f"dreambooth:prior_weight={weight}": scores for weight, scores in (
+        ("0.25", (0.274, 0.823, 0.588)), ("0.5", (0.272, 0.823, 0.560)), ("0.75", (0.269, 0.845, 0.564)), ("1", (0.269, 0.800, 0.462)))},
+    "rank": {"lora:rank=4": (0.249, None, None), "lora:rank=8": (0.244, None, None), "lora:rank=16": (0.183, None, None)},
+    "vectors": {f"textual_inversion:vectors={count}": scores for count, scores in (
+        (1, (0.241, 0.798, 0.628)), (2, (0.237, 0.819, 0.664)), (4, (0.271, 0.857, 0.687)), (8, (0.277, 0.834, 0.690)))},
+    "cross-attention": {"custom_diffusion:trained=kv": (0.257, 0.741, 0.081), "custom_diffusion:trained=all": (0.258, 0.723, 0.005)},
+}  # fmt: skip
+SCORES = ("clip_t_class", "clip_i", "dino")
+
+
+def studies(found: dict) -> Iterator[str]:
+    """What benchmarks/studies.py wrote, and the other files' figures again, each in the form that somebody published."""
+    grid = json.loads((FIGURES / "grid.json").read_text("utf-8"))["cells"]
+    yield heading("The studies' tables, here", found)
+    yield "Theirs are of photographs and Stable Diffusion, measured with CLIP, DINO and LPIPS, mostly one training and no interval; the toybox's are of its own judges. So columns do not compare: what goes up and what goes down does.\n"
+    yield from three_regimes(found["regimes"])
+    yield from continued(found["beside base"])
+    yield from two_stages(grid, found["simple"])
+    yield from beside_dreamblend(grid)
+    yield from sweeps(grid)
+
+
+def three_regimes(lines: list[dict]) -> Iterator[str]:
+    of = {recipe: {line["subject"]: line["scores"] for line in lines if line["recipe"] == recipe} for recipe in REGIMES}
+    subjects = list(of["overfit"])
+    yield f"\n### DreamBooth's regimes ({', '.join(subjects)})\n"
+    yield table(["regime", *(f"{title}: theirs, here" for title in OF_REGIMES.values())], [
+        [regime, *(f"{number(theirs)}, {short(bootstrap([of[regime][s][score] for s in subjects], subjects))}" for theirs, score in zip(REGIMES[regime], OF_REGIMES))] for regime in REGIMES
+    ])  # fmt: skip
+    rows = []
+    for title, score, order in (("likeness falls from overfit over balanced to underfit", "dino", ("overfit", "balanced", "underfit")),
+                                ("obedience rises", "clip_t_class", ("underfit", "balanced", "overfit")),
+                                ("sameness falls", "diversity", ("overfit", "balanced", "underfit"))):  # fmt: skip
+        steps = [paired_difference([of[more][s][score] for s in subjects], [of[less][s][score] for s in subjects], groups=subjects).difference for more, less in zip(order, order[1:])]
+        held = [one.low is not None and one.low > 0 for one in steps]
+        against = [one.high is not None and one.high < 0 for one in steps]
+        verdict = "**confirmed**" if all(held) else "**refuted** in part" if any(against) else "confirmed in part, the rest open" if any(held) else "open"
+        rows.append([title, *(f"{more} less {less}: {short(one, signed=True)}" for more, less, one in zip(order, order[1:], steps)), verdict])
+    yield "\n" + table(["they found", "first step here", "second step here", "verdict"], rows)
+
+
+def continued(lines: list[dict]) -> Iterator[str]:
+    yield "\n### A face and a toy, trained on after a look\n"
+    yield "One subject each here as there, ten prompts of ten pictures: means, no interval beyond one subject. Variety is LPIPS there, and here its stand-in by the toybox's judge.\n"
+    titles = ["likeness to the photos (CLIP-I)", "likeness to the base's picture (CLIP-I)", "obedience of the base (CLIP-T)", "obedience of the run (CLIP-T)", "variety"]
+    head, rows = ["measure"], [[title] for title in titles]
+    for line in lines:
+        run, base = line["rows"]["personalized"], line["rows"]["base"]
+        here = [run["clip_i"], run["clip_i_base"], base["clip_t_class"], run["clip_t_class"], run["perceptual"]]
+        head += [f"{line['recipe']}, theirs (1200 steps)", f"{line['recipe']}: {line['subject']} ({line['steps']} steps)"]
+        for row, (mean, deviation), value in zip(rows, CONTINUED[line["recipe"]], here):
+            row += [f"{number(mean)} ± {number(deviation)}", number(value)]
+    yield table(head, rows)
+    for line in lines:
+        run, base, (_, _, was, became, _) = line["rows"]["personalized"], line["rows"]["base"], CONTINUED[line["recipe"]]
+        change = (became[0] - was[0]) / was[0], (run["clip_t_class"] - base["clip_t_class"]) / base["clip_t_class"]
+        yield f"\n{line['recipe']}: obedience changed by {change[0]:+.1%} there, by {change[1]:+.1%} here; DINO to the photos {number(run['dino'])} here, {number(base['dino'])} by the base."
+
+
+def two_stages(grid: list[dict], simple: list[dict]) -> Iterator[str]:
+    yield "\n### Two stages against DreamBooth (Zeng et al., Table 1)\n"
+    diverse = {recipe: {c["subject"].removeprefix("toybox:"): c["scores"] for c in grid if c["recipe"] == recipe} for recipe in TWO_STAGE}
+    alone = {recipe: {s["subject"]: {key: float(np.mean(s[key])) for key in ("clip_i", "dino")} for s in simple if s["recipe"] == recipe} for recipe in TWO_STAGE}
+    rows = []
+    for recipe, theirs in TWO_STAGE.items():
+        here = [shown(of[recipe], score) for of in (diverse, alone) for score in ("clip_i", "dino")]
+        rows.append([f"`{recipe}`", *(f"{number(value)}, {text}" for value, text in zip(theirs, here))])
+    both = [[short(paired(of["two_stage"], of["dreambooth"], score), signed=True) for of in (diverse, alone) for score in ("clip_i", "dino")]]
+    rows += [["difference here", *line] for line in both]
+    yield table(["method", *(f"{kind}, {score}: theirs, here" for kind in ("diverse prompts", "simple prompt") for score in ("CLIP-I", "DINO"))], rows)
+    yield f"\nDiverse prompts: the {len(diverse['two_stage'])} subjects of the methods' grid. Simple prompt: 64 pictures each of {', '.join(alone['two_stage'])}."
+
+
+def shown(of: dict[str, dict[str, float]], score: str) -> str:
+    return short(bootstrap([scores[score] for scores in of.values()], list(of)))
+
+
+def paired(more: dict[str, dict[str, float]], less: dict[str, dict[str, float]], score: str):
+    subjects = [s for s in more if s in less]
+    return paired_difference([more[s][score] for s in subjects], [less[s][score] for s in subjects], groups=subjects).difference
+
+
+def beside_dreamblend(grid: list[dict]) -> Iterator[str]:
+    """Table 1 of DreamBlend: the best operating point by F1 of each method's training."""
+    yield "\n### DreamBlend beside others (its Table 1)\n"
+    lines = json.loads((FIGURES / "dreamblend.json").read_text("utf-8"))["report"]
+    subjects = list(dict.fromkeys(line["subject"] for line in lines))
+
+    def best(kind: Callable[[dict], bool]) -> list[dict]:
+        return [max((line for line in lines if line["subject"] == s and kind(line)), key=lambda line: f1(np.mean(line["dino"]), np.mean(line["clip_t"]))) for s in subjects]
+
+    rows = []
+    for title, theirs, chosen in (("DreamBooth, best checkpoint", (0.659, 0.296), best(lambda line: "guide" not in line)), ("DreamBlend, best blend", (0.675, 0.308), best(lambda line: "guide" in line))):
+        here = [short(bootstrap([float(np.mean(line[score])) for line in chosen], subjects)) for score in ("dino", "clip_t")]
+        rows.append([title, len(subjects), *(f"{number(value)}, {text}" for value, text in zip(theirs, here))])
+    for recipe, (dino, _, clip_t) in BLENDS.items():
+        cells = [c for c in grid if c["recipe"] == ("dreambooth" if recipe == "real" else recipe)]
+        names, kept = [c["subject"] for c in cells], [c["real"] if recipe == "real" else c["scores"] for c in cells]
+        text = [short(bootstrap([one[score] for one in kept], names)) if score in kept[0] else "" for score in ("dino", "clip_t_class")]
+        title = "real photos, each against the others" if recipe == "real" else f"`{recipe}`, the grid's"
+        rows.append([title, len(kept), f"{number(dino)}, {text[0]}", f"{number(clip_t)}, {text[1]}" if clip_t else ""])
+    yield table(["method", "subjects", "DINO: theirs, here", "CLIP-T: theirs, here"], rows)
+    yield "\nThe first two are chosen by F1 on the very pictures that are shown, as theirs were, in other scenes than the rest."
+
+
+def sweeps(grid: list[dict]) -> Iterator[str]:
+    yield "\n### λ, rank, vectors, and what of cross-attention (Nanuvala)\n"
+    rows = []
+    for sweep, recipes in SWEEPS.items():
+        shared = set.intersection(*({c["subject"] for c in grid if c["recipe"] == recipe} for recipe in recipes))
+        for recipe, theirs in recipes.items() if shared else ():
+            cells = [c for c in grid if c["recipe"] == recipe and c["subject"] in shared]
+            here = [short(bootstrap([c["scores"][score] for c in cells], [c["subject"] for c in cells])) for score in SCORES]
+            rows.append([sweep, f"`{recipe}`", len(cells), *(f"{number(value) if value else 'none'}, {text}" for value, text in zip(theirs, here))])
+    yield table(["of", "recipe", "subjects", *(f"{title}: theirs, here" for title in ("CLIP-T", "CLIP-I", "DINO"))], rows)
+    yield "\nWhat of it holds stands above, under what others found."
