@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from likeness.files.errors import UserError
@@ -71,4 +73,6 @@ def test_a_grid_goes_on_where_a_recipe_does_and_only_once(tmp_path):
     asked = Asked([str(tmp_path / "mine.toml")], ["toybox:biscuit"], drawing=Drawing(prompts=(0,)))
     first, second = (compare(asked, tmp_path / "grid", Silent()) for _ in range(2))
     assert first == second and "continued" in first["cells"][0]["run"]
-    assert len(list((tmp_path / "grid").glob("*/run.json"))) == 2 and len(list((tmp_path / "grid").glob("*/scores.json"))) == 1
+    seconds = [json.loads(path.read_text())["seconds"] for path in (tmp_path / "grid").glob("*/run.json")]
+    assert len(seconds) == 2 and first["cells"][0]["train_seconds"] == pytest.approx(sum(seconds))  # of both trainings
+    assert len(list((tmp_path / "grid").glob("*/scores.json"))) == 1

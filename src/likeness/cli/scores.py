@@ -105,7 +105,7 @@ def compare(
     held_out: Annotated[bool, Parameter(negative=())] = False, prompts: str | None = None, pictures: int | None = None,
     folder: Annotated[tuple[str, ...], Parameter(negative=())] = (), workers: int = 1, runs: Runs = Path("runs/compare"), base: str = "toybox", encoders: Judges = Encoders(),
 ) -> None:  # fmt: skip
-    """Train, draw and score the grid of recipes, subjects and seeds, or a whole benchmark; only missing cells run. Ends with one table.
+    """Train, draw and score the grid of recipes, subjects and seeds, or a whole benchmark; only missing cells run. Ends with what each recipe trains and takes, its scores, and differences.
 
     Parameters
     ----------
