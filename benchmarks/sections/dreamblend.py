@@ -38,7 +38,7 @@ def over_pairs(lines: list[dict]) -> Iterator[str]:
     if not lines:
         return
     yield f"\n### Which checkpoint guides which ({', '.join(dict.fromkeys(line['subject'] for line in lines))})\n"
-    yield "α = .3, ten scenes, one picture of each; DINO, CLIP-T and the F1 of the means. Guided by the base a picture keeps the most of its layout.\n"
+    yield "α = .3, ten scenes, one picture of each; DINO, CLIP-T and the F1 of the means.\n"
     by = {(line.get("guide"), line["checkpoint"]): line for line in lines}
     guides, edits = (sorted({pair[n] for pair in by if pair[n] is not None}) for n in (0, 1))
     yield table(["", *(f"edit: {edit}" for edit in edits)], [

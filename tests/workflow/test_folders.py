@@ -68,7 +68,7 @@ def test_prompts_are_found_beside_the_pictures_or_in_them(folders):
 
 def test_without_prompts_likeness_alone_is_scored(folders):
     found = evaluate_folder(*folders, Silent())
-    assert set(found["rows"][0]["scores"]) == {"dino", "dino_max", "clip_i", "clip_i_max"}
+    assert set(found["rows"][0]["scores"]) == {"dino", "dino_max", "clip_i", "clip_i_max", "aesthetic"}
     assert any("unknown of 3 pictures" in remark for remark in found["remarks"])
 
 
