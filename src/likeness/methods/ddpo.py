@@ -38,6 +38,7 @@ class Spec(DrawingStage):
     """Options of DDPO."""
 
     method: ClassVar[str] = "ddpo"
+    several: ClassVar[bool] = False  # rewards hold every picture against all photos there are
     decides: ClassVar[tuple[str, ...]] = ("trained", "rank")
 
     trained: Literal["lora", "full"] = Field(default="lora", description="What learns: a LoRA on the U-Net's attention, or all of the U-Net. Source: DDPO's code.")
