@@ -18,6 +18,7 @@ from PIL import Image
 from ..evaluation import metrics
 from ..evaluation.encoders import BATCH, CLIP, DINO, EncoderError, unit
 from ..evaluation.loading import EMBEDDED, load_clip, load_dino
+from ..evaluation.memory import keep_freed_memory
 from ..evaluation.options import Encoders
 from ..evaluation.perceptual import LPIPS, Spread, load_lpips, unit_maps
 from ..evaluation.preprocessing import prepared
@@ -135,6 +136,7 @@ class Seen:
 
 def look(asked: Sequence[Asked], pictures: Sequence[Path | Image.Image], judges: Judges, seen: Callable[[int], None] = lambda done: None) -> Seen:
     """Show pictures to the judges. `seen(done)` hears of progress; UserError names a file that cannot be read."""
+    keep_freed_memory()
     encoders = {"dino": judges.dino, "clip": judges.clip, **({"dinov2": judges.dinov2} if judges.dinov2 else {})}
     vectors: dict[str, list[Any]] = {name: [] for name in encoders}
     small, black, constant = [], [], []
@@ -168,7 +170,7 @@ class _Prepared:
 
 
 def _prepared(pictures: Sequence[Path | Image.Image], judges: Judges) -> Iterator[tuple[slice, _Prepared]]:
-    """Batches that are ready for the networks, one ahead of them. A picture is read once, and let go before the next is read: large ones need much memory."""
+    """Batches that are ready for the networks, one ahead of them. Each picture is read once, and one after the other, since large ones need much memory."""
     encoders = {name: encoder for name, encoder in (("dino", judges.dino), ("clip", judges.clip), ("dinov2", judges.dinov2)) if encoder}
     first_of = {name: next(other for other in encoders if encoders[other].preparation == encoder.preparation) for name, encoder in encoders.items()}
     processors = {name: encoders[name].processor for name in set(first_of.values())}
