@@ -1,7 +1,7 @@
 """Memory that a small network frees after each layer is kept for the next one.
 
 glibc hands what was freed at the top of its heap back to the system and asks for it again a layer later; of every page that comes back the system makes zeros
-first. Between the small judges' layers that costs up to a fifth of their time, and more, the more else is in memory.
+first. Of the toybox's judges that was a seventh of the time: .4 of 3.0 ms a picture and 300 pages.
 """
 
 import ctypes

@@ -30,7 +30,7 @@ def prepared(processor: ImageProcessor, picture: Image.Image) -> np.ndarray:
     return values
 
 
-def preparation(processor: ImageProcessor) -> str:
+def preparation(processor: Any) -> str:
     """All that `prepared` goes by: two processors of one preparation make the same of a picture."""
     steps = ("do_resize", "size", "resample", "do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
     used = {step: getattr(processor, step, None) for step in steps} | ({"crop": processor.crop_size} if getattr(processor, "do_center_crop", False) else {})
