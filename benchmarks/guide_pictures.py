@@ -245,7 +245,7 @@ class Judged:
     def __init__(self, subject: NamedSubject):
         self.subject, self.judges = subject, open_judges("toybox")
         self.references = References.of([draw(scene, SIDE) for scene in photos_of(subject)], self.judges)
-        self.world = WorldScores(subject, candidates_for(subject, self.judges, self.references.dino), self.judges.clip)
+        self.world = WorldScores(subject, candidates_for(subject, self.judges, self.references.dino), self.judges)
 
     def scores(self, images: list[Image.Image], prompts: list[str]) -> dict[str, Any]:
         judges: Judges = self.judges

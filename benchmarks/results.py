@@ -19,6 +19,7 @@ from sections.grid import grid
 from sections.guidance import guidance
 from sections.lcm import lcm
 from sections.pairs import pairs
+from sections.scoring import scoring
 from sections.steps import steps
 from sections.style import style
 from sections.world import world
@@ -31,6 +32,7 @@ SECTIONS: dict[str, Callable[[dict], Iterator[str]]] = {  # by the name of their
     "guidance": guidance,
     "grid": grid,
     "steps": steps,
+    "scoring": scoring,
     "pairs": pairs,
     "style": style,
     "choice": choice,

@@ -15,7 +15,7 @@ from torch import nn
 
 from likeness.evaluation.encoders import EncoderError
 from likeness.evaluation.loading import EMBEDDED, load_dino
-from likeness.evaluation.perceptual import Spread, load_lpips, unit_maps
+from likeness.evaluation.perceptual import Spread, _lengths, load_lpips, unit_maps
 
 CHANNELS = (64, 192, 384, 256, 256)
 
@@ -134,3 +134,9 @@ def test_weights_that_are_none_are_named(folder, network, weights, tmp_path):
     save_file(state, tmp_path / "negative.safetensors")
     with pytest.raises(EncoderError, match="below 0"):
         load_lpips(tmp_path / "negative.safetensors")
+
+
+@pytest.mark.parametrize("shape", [(3, 48, 24, 24), (2, 256, 3, 3), (2, 16, 1, 2)])
+def test_lengths_are_torchs_to_the_last_bit(shape):
+    maps = torch.randn(shape, generator=torch.Generator().manual_seed(2)).relu()
+    assert torch.equal(_lengths(maps), maps.norm(dim=1, keepdim=True))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from likeness.workflow.drifting import drift_rows
 from likeness.workflow.evaluating import evaluate
 from likeness.workflow.fitting import fit
 from likeness.workflow.generating import CLASS_PICTURES, generate
-from likeness.workflow.looking import Asked, References, look, open_judges
+from likeness.workflow.looking import Asked, References, look, open_judges, read
 from likeness.workflow.progress import Silent
 from likeness.workflow.recipes import recipe_for
 from likeness.workflow.scoring import counts_of, scores_of
@@ -98,6 +100,32 @@ def test_the_distance_of_a_run_is_the_mean_over_its_pairs(judges, references):
     pairs = [(i, j) for i in range(6) for j in range(6) if i < j and (j - i) % 2 == 0]
     cosines = [np.mean([float((a[i] * a[j]).sum(0).div(a[i].norm(dim=0) * a[j].norm(dim=0)).nan_to_num().mean()) for a in maps]) for i, j in pairs]
     assert found == pytest.approx(1 - np.mean(cosines), abs=1e-3)  # a place where nothing fires is at no distance here, at one by the cosine
+
+
+def test_pictures_are_not_held_decoded(judges, tmp_path, monkeypatch):
+    """However many are scored: where one is read, the one before may be there still, and no other."""
+    held: list[weakref.ref] = []
+
+    def only(path: Path) -> Image.Image:
+        assert sum(one() is not None for one in held) <= 1
+        held.append(weakref.ref(image := read(path)))
+        return image
+
+    draw(photos_of(BISCUIT)[0], 64).save(tmp_path / "0.png")
+    monkeypatch.setattr("likeness.workflow.looking.read", only)
+    look([Asked("", "a dog", "", n) for n in range(40)], [tmp_path / "0.png"] * 40, judges)
+    assert len(held) == 40
+
+
+def test_a_text_is_read_once(monkeypatch):
+    """Whatever number of rows asks for it, and its vector is what CLIP says."""
+    judges, told = open_judges("toybox"), []
+    texts = ["a dog", "a cat", "a dog"]
+    expected = judges.clip.texts(["a dog", "a cat"])[[0, 1, 0]]
+    read_by_clip = judges.clip.texts
+    monkeypatch.setattr(judges.clip, "texts", lambda asked: told.append(asked) or read_by_clip(asked))
+    assert np.array_equal(judges.texts(texts), expected) and np.array_equal(judges.texts(texts), expected)
+    assert told == [("a dog", "a cat")]
 
 
 def test_a_subject_that_takes_on_its_place_is_more_entangled_than_a_true_one(judges, references):

@@ -10,29 +10,25 @@ DINOv2 (Oquab et al. 2023). What a reader would get wrong:
   files) nor the first such token will do, since padding and unknown letters may have the same id
 """
 
-import json
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from transformers import (
-    BitImageProcessorPil,
-    CLIPImageProcessorPil,
     CLIPModel,
     CLIPTokenizer,
     Dinov2Model,
     RegNetModel,
     ResNetModel,
     VisionTextDualEncoderModel,
-    ViTImageProcessorPil,
     ViTModel,
 )
 
-ImageProcessor: TypeAlias = BitImageProcessorPil | CLIPImageProcessorPil | ViTImageProcessorPil
+from .preprocessing import ImageProcessor, preparation, prepared
 
 CONVOLUTIONAL: dict[str, type[ResNetModel] | type[RegNetModel]] = {"resnet": ResNetModel, "regnet": RegNetModel}
 BATCH = 32
@@ -72,7 +68,7 @@ class CLIP:
     @property
     def preparation(self) -> str:
         """What is done to a picture first. Encoders of one preparation are shown the same pixels, which are then made once."""
-        return _preparation(self.processor)
+        return preparation(self.processor)
 
     def pixels(self, batch: Sequence[Image.Image]) -> Tensor:
         """What the network is shown of pictures. [n, 3, h, w]"""
@@ -128,7 +124,7 @@ class DINO:
     @property
     def preparation(self) -> str:
         """What is done to a picture first. Encoders of one preparation are shown the same pixels, which are then made once."""
-        return _preparation(self.processor)
+        return preparation(self.processor)
 
     def pixels(self, batch: Sequence[Image.Image]) -> Tensor:
         """What the network is shown of pictures. [n, 3, h, w]"""
@@ -171,10 +167,4 @@ def _batches(things: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 
 def _pixels(processor: ImageProcessor, pictures: Sequence[Image.Image], device: torch.device) -> Tensor:
-    return processor([picture.convert("RGB") for picture in pictures], return_tensors="pt")["pixel_values"].to(device)
-
-
-def _preparation(processor: Any) -> str:
-    steps = ("do_resize", "size", "resample", "do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
-    used = {step: getattr(processor, step, None) for step in steps} | ({"crop": processor.crop_size} if getattr(processor, "do_center_crop", False) else {})
-    return json.dumps(used, default=lambda value: dict(value) if hasattr(value, "keys") else vars(value), sort_keys=True)
+    return torch.from_numpy(np.stack([prepared(processor, picture) for picture in pictures])).to(device)

@@ -27,7 +27,8 @@ from transformers import (
 from transformers.utils.hub import cached_file
 
 from ..files.atomic import sha256_of_all
-from .encoders import CLIP, CONVOLUTIONAL, DINO, EncoderError, ImageProcessor
+from .encoders import CLIP, CONVOLUTIONAL, DINO, EncoderError
+from .preprocessing import ImageProcessor
 
 # The Pillow processors by name: the default ones want torchvision.
 PROCESSORS: dict[str, type[ImageProcessor]] = {
@@ -124,6 +125,8 @@ def _processor(settings: dict[str, Any], source: str | Path) -> ImageProcessor:
     if family not in PROCESSORS:
         raise EncoderError(f"{source}: preprocessor_config.json asks for {asked!r}; known are {', '.join(PROCESSORS)}")
     processor: Any = PROCESSORS[family].from_dict(settings)
+    if processor.do_resize and not (processor.size.width and processor.size.height) and (not processor.size.shortest_edge or processor.size.longest_edge):
+        raise EncoderError(f"{source}: preprocessor_config.json resizes to {settings.get('size')}; known are height and width, and shortest_edge alone")
     return processor
 
 

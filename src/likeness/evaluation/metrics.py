@@ -100,7 +100,7 @@ def alike(maps: np.ndarray) -> float:
 
 def is_blank(picture: Image.Image) -> bool:
     """Whether a picture is one colour all over: what a safety checker or a NaN leaves. Count these and say how many."""
-    return all(low == high for low, high in picture.convert("RGB").getextrema())  # pyright: ignore[reportGeneralTypeIssues]
+    return _rgb(picture).getcolors(1) is not None  # it stops at the second colour
 
 
 def near_copies(pictures: np.ndarray, references: np.ndarray, threshold: float = NEAR_COPY) -> list[tuple[int, int]]:
@@ -110,17 +110,32 @@ def near_copies(pictures: np.ndarray, references: np.ndarray, threshold: float =
     """
     if not len(pictures) or not len(references):
         return []
-    known = references.reshape(len(references), -1)
-    likeness = np.maximum(*(view.reshape(len(pictures), -1) @ known.T for view in (pictures, pictures[:, :, ::-1]))) / known.shape[1]
+    shown = pictures.reshape(len(pictures), -1)
+    views = (view.reshape(len(references), -1) for view in (references, references[:, :, ::-1]))
+    likeness = np.maximum(*(shown @ view.T for view in views)) / shown.shape[1]
     return [(n, int(row.argmax())) for n, row in enumerate(likeness) if row.max() >= threshold]
 
 
 def thumbnail(image: Image.Image) -> np.ndarray:
     """[24, 24, 3], mean 0 and deviation 1; a picture of one colour is 0 everywhere and like nothing."""
-    small = np.asarray(image.convert("RGB").resize((24, 24), Image.Resampling.BOX), dtype=np.float64)
-    centred = small - small.mean()
-    deviation = centred.std()
-    return centred / deviation if deviation > 1 else np.zeros_like(centred)
+    return standardized(shrunk(image)[None])[0]
+
+
+def shrunk(image: Image.Image) -> np.ndarray:
+    """[24, 24, 3], bytes"""
+    return np.asarray(_rgb(image).resize((24, 24), Image.Resampling.BOX))
+
+
+def standardized(small: np.ndarray) -> np.ndarray:
+    """Thumbnails of what `shrunk` left of pictures. [n, 24, 24, 3] -> the same"""
+    flat = small.reshape(len(small), -1).astype(np.float64)
+    centred = flat - flat.mean(axis=1, keepdims=True)
+    deviations = centred.std(axis=1, keepdims=True)
+    return np.divide(centred, deviations, out=np.zeros_like(centred), where=deviations > 1).reshape(small.shape)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _cosines(pictures: np.ndarray, references: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from ..world.drawing import draw
 from ..world.random_scenes import random_appearance
 from ..world.subjects import photo_scenes, seed_of
 from .looking import Asked, Judges, References, Seen, look
-from .scoring import paired, texts_of, written
+from .scoring import paired, written
 
 TRUE_PICTURES = 200  # of the class, each of another individual
 ASIDE = 40  # of them, to say how near true pictures are to other true ones
@@ -60,7 +60,7 @@ def _moved(after: Seen, before: Seen, judges: Judges, by_prompt: bool) -> dict[s
         return {}
     prompts = [after.class_prompts[n] for n in mine]
     groups = prompts if by_prompt else None  # pictures of one prompt from independent noise are observations of their own
-    texts = texts_of(judges, prompts)
+    texts = judges.texts(prompts)
     shown, was = (metrics.prompt_similarity(vectors, texts) for vectors in (after.clip[mine], before.clip[theirs]))
     return {
         "drift": bootstrap(metrics.drift(after.dino[mine], before.dino[theirs]), groups), "drift_clip": bootstrap(metrics.drift(after.clip[mine], before.clip[theirs]), groups),
@@ -71,7 +71,7 @@ def _moved(after: Seen, before: Seen, judges: Judges, by_prompt: bool) -> dict[s
 def _of_class(seen: Seen, judges: Judges, references: References, true: Seen | None, prompt: bool = True) -> dict[str, Estimate]:
     found = {"pres": bootstrap(metrics.subject_similarity_mean(seen.dino, references.dino))}
     if prompt:
-        found["clip_t"] = bootstrap(metrics.prompt_similarity(seen.clip, texts_of(judges, seen.class_prompts)))
+        found["clip_t"] = bootstrap(metrics.prompt_similarity(seen.clip, judges.texts(seen.class_prompts)))
     if len(seen.asked) > 1:
         found["diversity"] = Estimate(metrics.diversity(seen.dino), None, None, 1)
         found[judges.distance] = Estimate(next(iter(seen.apart.values())), None, None, 1)

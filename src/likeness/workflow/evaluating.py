@@ -15,7 +15,6 @@ from PIL import Image
 
 from ..evaluation import metrics
 from ..evaluation.benchmark import kinds_for
-from ..evaluation.encoders import CLIP
 from ..evaluation.options import Encoders
 from ..evaluation.statistics import Estimate, wilson
 from ..files.errors import UserError
@@ -58,7 +57,7 @@ class WorldScores:
 
     subject: NamedSubject
     candidates: list[np.ndarray]  # from candidates_for
-    clip: CLIP
+    judges: Judges
 
     def __call__(self, seen: np.ndarray, shown: np.ndarray, prompts: list[str]) -> dict[str, Estimate]:
         """Shares of pictures in which the subject is named among others, and in which the asked place is recognized.
@@ -71,7 +70,7 @@ class WorldScores:
         asked = [n for n, prompt in enumerate(prompts) if prompt in places]
         found = {"named": wilson(int(named.sum()), len(named))}
         if asked:
-            words = self.clip.texts([f"{article(noun)} {CONTEXTS[place].words}" for place in NAMED_CONTEXTS])
+            words = self.judges.texts([f"{article(noun)} {CONTEXTS[place].words}" for place in NAMED_CONTEXTS])
             likest = (shown[asked] @ words.T).argmax(axis=1)
             right = sum(NAMED_CONTEXTS[place] == places[prompts[n]] for n, place in zip(asked, likest))
             found["placed"] = wilson(right, len(asked))
@@ -107,7 +106,7 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
     references = References.of([image for _, image in photos], judges)
     subject = toybox_subject(recipe.subject.photos)
     size = max(p.settings.width for p in saved)  # whoever is compared with them is drawn as large
-    world = WorldScores(subject, candidates_for(subject, judges, references.dino, size), judges.clip) if subject else None
+    world = WorldScores(subject, candidates_for(subject, judges, references.dino, size), judges) if subject else None
     kinds = kinds_for(recipe.subject.class_noun)
     last = max(p.labels.get("checkpoint", 0) for p in saved)
     together = _together(run, recipe, saved)

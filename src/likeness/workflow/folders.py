@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def files_in(folder: Path) -> dict[str, Path]:
     """Every picture file of a folder by its name, in order; UserError where there is none."""
     if not folder.is_dir():
         raise UserError(f"{folder}: is no folder of pictures.")
-    found = {path.name: path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")}
+    found = {name: folder / name for name in sorted(os.listdir(folder)) if os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")}
     if not found:
         raise UserError(f"{folder}: holds no picture ({', '.join(sorted(SUFFIXES))}).")
     return found

@@ -84,7 +84,7 @@ def _scored(found: Theirs, judges: Judges) -> dict[str, Any]:
     subject = toybox_subject(found.subject)
     photos = [(photo.name, photo.image) for photo in gather(found.subject, 64 if subject else SIDE) if photo.image]
     references = References.of([image for _, image in photos], judges)
-    world = WorldScores(subject, candidates_for(subject, judges, references.dino), judges.clip) if subject else None
+    world = WorldScores(subject, candidates_for(subject, judges, references.dino), judges) if subject else None
     asked = [Asked(name, prompt, prompt, n) for n, (name, prompt) in enumerate(found.prompts.items())]
     seen = look(asked, list(found.files.values()), judges)
     rows, _ = rows_of_folder(seen, judges, references, found.class_noun, world)

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from ..evaluation import metrics
 from ..evaluation.aesthetic import AestheticHead, aesthetic_head
 from ..evaluation.encoders import BATCH, CLIP, DINO, EncoderError, unit
 from ..evaluation.loading import EMBEDDED, load_clip, load_dino
+from ..evaluation.memory import keep_freed_memory
 from ..evaluation.options import Encoders
 from ..evaluation.perceptual import LPIPS, Spread, load_lpips, unit_maps
+from ..evaluation.preprocessing import prepared
 from ..files.decoding import Unreadable, decode
 from ..files.errors import UserError
 from ..files.picture import is_black
@@ -36,6 +39,15 @@ class Judges:
     dinov2: DINO | None = None
     lpips: LPIPS | None = None
     aesthetic: AestheticHead | None = None
+    _read: dict[tuple[str, ...], np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def texts(self, texts: Sequence[str]) -> np.ndarray:
+        """CLIP's vector for each text, [n, d]. Rows of scores ask for the same ones again and again; CLIP reads each once."""
+        distinct = tuple(dict.fromkeys(texts))
+        if distinct not in self._read:  # by all of them: what is read beside a text changes the last bits of its vector
+            self._read[distinct] = self.clip.texts(distinct)
+        rows = {text: n for n, text in enumerate(distinct)}
+        return self._read[distinct][[rows[text] for text in texts]]
 
     @property
     def distance(self) -> str:
@@ -127,6 +139,7 @@ class Seen:
 
 def look(asked: Sequence[Asked], pictures: Sequence[Path | Image.Image], judges: Judges, seen: Callable[[int], None] = lambda done: None) -> Seen:
     """Show pictures to the judges. `seen(done)` hears of progress; UserError names a file that cannot be read."""
+    keep_freed_memory()
     encoders = {"dino": judges.dino, "clip": judges.clip, **({"dinov2": judges.dinov2} if judges.dinov2 else {})}
     vectors: dict[str, list[Any]] = {name: [] for name in encoders}
     small, black, constant = [], [], []
@@ -140,36 +153,47 @@ def look(asked: Sequence[Asked], pictures: Sequence[Path | Image.Image], judges:
                 found = encoder.embed(batch.pixels[name])
             vectors[name].append(found)
         spread.add([one.group for one in asked[rows]], judges.lpips.features(batch.pixels["lpips"]) if judges.lpips else features)
-        small += batch.thumbnails
+        small.append(batch.thumbnails)
         black += batch.black
         constant += batch.constant
         seen(rows.stop)
     known = {name: unit(vectors[name], encoder.width, encoder.name) for name, encoder in encoders.items()}
     return Seen(
-        list(asked), known["dino"], known["clip"], known.get("dinov2"), np.array(small), np.array(black, bool), np.array(constant, bool), spread.means
-    )
+        list(asked), known["dino"], known["clip"], known.get("dinov2"), np.concatenate(small or [np.zeros((0, 24, 24, 3))]),
+        np.array(black, bool), np.array(constant, bool), spread.means,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class _Prepared:
     pixels: dict[str, Any]
-    thumbnails: list[np.ndarray]
+    thumbnails: np.ndarray
     black: list[bool]
     constant: list[bool]
 
 
 def _prepared(pictures: Sequence[Path | Image.Image], judges: Judges) -> Iterator[tuple[slice, _Prepared]]:
-    """Batches that are ready for the networks, one ahead of them."""
+    """Batches that are ready for the networks, one ahead of them. Each picture is read once, and one after the other, since large ones need much memory."""
     encoders = {name: encoder for name, encoder in (("dino", judges.dino), ("clip", judges.clip), ("dinov2", judges.dinov2)) if encoder}
     first_of = {name: next(other for other in encoders if encoders[other].preparation == encoder.preparation) for name, encoder in encoders.items()}
+    processors = {name: encoders[name].processor for name in set(first_of.values())}
 
     def prepare(rows: slice) -> _Prepared:
-        images = [read(picture) for picture in pictures[rows]]
-        made = {name: encoders[name].pixels(images) for name in set(first_of.values())}
-        pixels = {name: made[first] for name, first in first_of.items()} | ({"lpips": judges.lpips.pixels(images)} if judges.lpips else {})
-        black = [is_black(image) for image in images]
-        constant = [metrics.is_blank(image) and not dark for image, dark in zip(images, black)]
-        return _Prepared(pixels, [metrics.thumbnail(image) for image in images], black, constant)
+        made: dict[str, list[np.ndarray]] = {name: [] for name in processors}
+        lpips, small, black, constant = [], [], [], []
+        for picture in pictures[rows]:
+            image = read(picture)
+            for name, processor in processors.items():
+                made[name].append(prepared(processor, image))
+            if judges.lpips:
+                lpips.append(judges.lpips.pixels([image]))
+            small.append(metrics.shrunk(image))
+            blank = metrics.is_blank(image)
+            black.append(blank and is_black(image))
+            constant.append(blank and not black[-1])
+        joined = {name: torch.from_numpy(np.stack(each)) for name, each in made.items()}
+        pixels = {name: joined[first].to(encoders[name].model.device) for name, first in first_of.items()} | ({"lpips": torch.cat(lpips)} if lpips else {})
+        return _Prepared(pixels, metrics.standardized(np.stack(small)), black, constant)
 
     parts = [slice(first, min(first + BATCH, len(pictures))) for first in range(0, len(pictures), BATCH)]
     with ThreadPoolExecutor(1) as thread:

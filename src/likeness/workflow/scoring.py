@@ -53,8 +53,8 @@ def scores_of(seen: Seen, judges: Judges, references: References, world: WorldQu
 def per_picture(seen: Seen, judges: Judges, references: References) -> dict[str, np.ndarray]:
     """Every score that a single picture has, [n] each."""
     found = without_prompts(seen, judges, references)
-    found["clip_t_class"] = metrics.prompt_similarity(seen.clip, texts_of(judges, seen.class_prompts))
-    found["clip_t"] = metrics.prompt_similarity(seen.clip, texts_of(judges, [one.prompt for one in seen.asked]))
+    found["clip_t_class"] = metrics.prompt_similarity(seen.clip, judges.texts(seen.class_prompts))
+    found["clip_t"] = metrics.prompt_similarity(seen.clip, judges.texts([one.prompt for one in seen.asked]))
     return found
 
 
@@ -75,20 +75,13 @@ def likeness_of(seen: Seen, references: References) -> dict[str, np.ndarray]:
     return found
 
 
-def texts_of(judges: Judges, texts: Sequence[str]) -> np.ndarray:
-    """A vector for each text; a text that is asked for many times is read once."""
-    distinct = list(dict.fromkeys(texts))
-    rows = {text: n for n, text in enumerate(distinct)}
-    return judges.clip.texts(distinct)[[rows[text] for text in texts]]
-
-
 def against_base(seen: Seen, base: Seen, judges: Judges) -> dict[str, Estimate]:
     """What training did to each picture: cosine to the base's of the same prompt and noise, and the change in how well the prompt is followed."""
     mine, theirs = paired(seen, base)
     if not mine:
         return {}
     prompts = [seen.class_prompts[n] for n in mine]
-    texts = texts_of(judges, prompts)
+    texts = judges.texts(prompts)
     return {
         "dino_base": bootstrap(1 - metrics.drift(seen.dino[mine], base.dino[theirs]), prompts),
         "clip_i_base": bootstrap(1 - metrics.drift(seen.clip[mine], base.clip[theirs]), prompts),
