@@ -68,7 +68,7 @@ def comparison(grid: dict[str, Any], pages: Sequence[Page]) -> dict[str, Any]:
     owners = {recipe: page.name for page in pages for recipe in page.recipes}
     for recipe in dict.fromkeys(cell["recipe"] for cell in cells):
         own = [cell for cell in cells if cell["recipe"] == recipe]
-        costs = {key: sum(cell[key] for cell in own) / len(own) for key in ("parameters", "bytes", "train_seconds", "picture_seconds")}
+        costs = {key: sum(cell[key] for cell in own) / len(own) for key in ("parameters", "bytes", "train_seconds")} | {"picture_seconds": grid["processor seconds of a picture"][recipe]}
         rows.append({"recipe": recipe, "page": owners.get(recipe, ""), "subjects": len({cell["subject"] for cell in own}), **costs, "scores": estimates(own, "scores")})
     each = list({cell["subject"]: cell for cell in cells}.values())
     claims = [dict(zip(("says", "difference", "verdict"), tested(claim, cells))) for claim in CLAIMS if {claim.more, claim.less} <= {row["recipe"] for row in rows}]

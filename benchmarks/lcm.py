@@ -66,11 +66,14 @@ def lines_of(teacher: RunFolder, students: dict[str, RunFolder], judges: Judges)
 
 
 def bounds(subject: NamedSubject, judged: Judged, prompts: list[str], each: int) -> list[dict[str, Any]]:
+    """True pictures: of a look-alike (the floor of likeness), of the subject (the ceiling), and of the subject asked for another scene (the floor of obedience)."""
     lines = []
     for kind, appearance in (("floor", distractors(subject, 1, same_words=True)[0]), ("ceiling", subject.appearance)):
         pictures, said = true_pictures(subject.class_noun, appearance, prompts, each=each)
         lines.append({"subject": subject.name, "by": kind, "steps": None, "prompt": said, **judged.scores(pictures, said)})
-    return lines
+    other = dict(zip(prompts, [*prompts[1:], prompts[0]]))
+    elsewhere = [other[prompt] for prompt in said]
+    return [*lines, {"subject": subject.name, "by": "unasked", "steps": None, "prompt": elsewhere, **judged.scores(pictures, elsewhere)}]
 
 
 def seconds(teacher: RunFolder, student: RunFolder) -> dict[str, float]:

@@ -21,7 +21,9 @@ from sections.lcm import lcm
 from sections.pairs import pairs
 from sections.scoring import scoring
 from sections.steps import steps
+from sections.studies import studies
 from sections.style import style
+from sections.toybench import toybench
 from sections.world import world
 
 HERE = Path(__file__).parent
@@ -31,6 +33,8 @@ SECTIONS: dict[str, Callable[[dict], Iterator[str]]] = {  # by the name of their
     "world": world,
     "guidance": guidance,
     "grid": grid,
+    "studies": studies,
+    "toybench": toybench,
     "steps": steps,
     "scoring": scoring,
     "pairs": pairs,

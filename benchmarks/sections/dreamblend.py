@@ -28,7 +28,7 @@ def dreamblend(found: dict) -> Iterator[str]:
         yield table(["drawn by", "α", "until", "layers", "DINO", "CLIP-T", "F1", "named"], blends([line for line in found["report"] if line["subject"] == subject]))
     yield "\nThe blend with the highest F1, minus each on the same prompts and noise. The best single checkpoint is that of the highest F1 on these very pictures, as the blend is, so both are flattered.\n"
     yield table(["minus", "subject", "DINO", "CLIP-T", "F1"], list(against(found["report"])))
-    yield f"\n{front(found['report'])}\n"
+    yield f"\n{against_best(found['report'])}\n\n{front(found['report'])}\n"
     yield from over_pairs(found.get("pairs", []))
     yield from led_back(found["roundtrip"])
 
@@ -122,6 +122,14 @@ def against(lines: list[dict]) -> Iterator[list[str]]:
             pairs = [paired_difference(blend[key], other[key], groups=blend["prompt"]).difference for key in ("dino", "clip_t")]
             both = bootstrap_of(lambda a, b, c, d: harmonic(a, b) - harmonic(c, d), [blend["dino"], blend["clip_t"], other["dino"], other["clip_t"]], blend["prompt"])
             yield [f"{kind} ({other['checkpoint']})", f"{subject}: {strong(blend)}", *(short(each, signed=True) for each in (*pairs, both))]
+
+
+def against_best(lines: list[dict]) -> str:
+    """Over subjects: the best blend less the best checkpoint of the same run, each by F1 on these very pictures."""
+    subjects = list(dict.fromkeys(line["subject"] for line in lines))
+    blend, single = ([max((line for line in lines if line["subject"] == s and ("guide" in line) == blended), key=mean_f1) for s in subjects] for blended in (True, False))
+    difference = paired_difference([mean_f1(line) for line in blend], [mean_f1(line) for line in single], groups=subjects).difference
+    return f"Over the {len(subjects)} subjects the best of the blends of step 400 less the best of the eight checkpoints, F1: {short(difference, signed=True)}."
 
 
 def front(lines: list[dict]) -> str:

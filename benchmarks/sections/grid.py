@@ -7,6 +7,8 @@ from likeness.evaluation.statistics import bootstrap
 from .claims import CLAIMS, tested
 from .writing import SCORES, heading, short, table
 
+SHOWN = {**SCORES, "clip_i": "CLIP-I", "aesthetic": "aesthetic"}
+
 
 def grid(found: dict) -> Iterator[str]:
     """compare.json of the methods' grid."""
@@ -15,32 +17,38 @@ def grid(found: dict) -> Iterator[str]:
     recipes = list(dict.fromkeys(cell["recipe"] for cell in cells))
     yield heading("The methods side by side", found)
     yield f"{len(recipes)} recipes with the toybox's advice, {len(subjects)} subjects ({', '.join(subjects)}), {found['prompts']} new scenes, {found['pictures']} pictures of each.\n"
-    yield table(["recipe", "subjects", "trained", "stored", "train s", "s/picture", *SCORES.values()], [
-        *([f"*{name}*", str(len(subjects)), "", "", "", "", *bounds(cells, name)] for name in ("floor", "ceiling")),
-        *(row(recipe, [cell for cell in cells if cell["recipe"] == recipe]) for recipe in recipes),
+    yield table(["recipe", "what is trained", "numbers", "stored", "training s", "drawn in steps", "guidance", "processor s/picture", "several subjects"], [costs(recipe, of(cells, recipe), found["processor seconds of a picture"]) for recipe in recipes])
+    yield "\n" + table(["recipe", "subjects", *SHOWN.values()], [
+        *([f"*{name}*", len(subjects), *estimates(list({cell["subject"]: cell for cell in cells}.values()), name)] for name in ("floor", "ceiling")),
+        *([f"`{recipe}`", len({cell["subject"] for cell in of(cells, recipe)}), *estimates(of(cells, recipe), "scores")] for recipe in recipes),
     ])  # fmt: skip
     seeds = len({cell["seed"] for cell in cells})
-    yield f"\nSeconds are of one thread beside another such process. {len(cells)} trainings, {seeds} seed{'s' * (seeds > 1)} each. Rows of other subjects do not compare."
+    yield f"\nTraining seconds are of one thread beside other processes; a picture's processor seconds were taken in turn. {len(cells)} trainings, {seeds} seed{'s' * (seeds > 1)} each. Rows of other subjects do not compare."
     yield "\n## What others found, on the toybox\n"
     yield "Paired on subjects: each difference is of the two recipes on the same subject, prompts and noise.\n"
     yield table(["claim", "difference here", "verdict"], [tested(claim, cells) for claim in CLAIMS if {claim.more, claim.less} <= set(recipes)])
     yield from cheaper(cells)
 
 
-def row(recipe: str, cells: list[dict]) -> list[str]:
-    mean = {key: sum(cell[key] for cell in cells) / len(cells) for key in ("parameters", "bytes", "train_seconds", "picture_seconds")}
+def of(cells: list[dict], recipe: str) -> list[dict]:
+    return [cell for cell in cells if cell["recipe"] == recipe]
+
+
+def costs(recipe: str, cells: list[dict], seconds: dict[str, float]) -> list[str]:
+    """What no interval is asked of: words, sizes, and mean seconds."""
+    mean = {key: sum(cell[key] for cell in cells) / len(cells) for key in ("parameters", "bytes", "train_seconds")}
     stored = f"{mean['bytes'] / 2**20:.1f} MiB" if mean["bytes"] > 2**19 else f"{mean['bytes'] / 2**10:.0f} KiB"
-    return [f"`{recipe}`", str(len({cell["subject"] for cell in cells})), f"{mean['parameters']:,.0f}", stored, f"{mean['train_seconds']:.0f}", f"{mean['picture_seconds']:.2f}", *estimates(cells, "scores")]
+    steps, guidance = (", ".join(dict.fromkeys(f"{way[key]:g}" for cell in cells for way in cell["sampling"])) for key in ("steps", "guidance_scale"))
+    return [
+        f"`{recipe}`", cells[0]["trains"], f"{mean['parameters']:,.0f}", stored, f"{mean['train_seconds']:.0f}", steps, "none" if guidance == "1" else guidance,
+        f"{seconds[recipe]:.2f}", cells[0]["several_subjects"],
+    ]  # fmt: skip
 
 
 def estimates(cells: list[dict], key: str) -> list[str]:
-    subjects = [cell["subject"] for cell in cells]
-    return [short(bootstrap([cell[key][score] for cell in cells], subjects)) for score in SCORES]
-
-
-def bounds(cells: list[dict], key: str) -> list[str]:
-    """Of each subject once: floor and ceiling do not depend on the recipe."""
-    return estimates(list({cell["subject"]: cell for cell in cells}.values()), key)
+    """Of the scores that are shown; empty where a row has none of it."""
+    known = {score: [(cell[key][score], cell["subject"]) for cell in cells if score in cell[key]] for score in SHOWN}
+    return [short(bootstrap([value for value, _ in pairs], [subject for _, subject in pairs])) if pairs else "" for pairs in known.values()]
 
 
 def cheaper(cells: list[dict]) -> Iterator[str]:

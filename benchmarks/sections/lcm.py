@@ -9,7 +9,8 @@ from .writing import heading, short, table
 SCORES = {"named": "named", "dino": "DINO", "clip_t": "CLIP-T"}
 LOSSES = {"huber": "pseudo-Huber", "l2": "L2"}
 TEACHER = ("teacher", 25)
-APART = 0.1  # floor and ceiling, for a share of the way between them to say something
+FLOORS = {"named": "floor", "dino": "floor", "clip_t": "unasked"}  # obedience has no floor in a look-alike, which is in the asked scene too
+NAMES = {"floor": "*floor: a look-alike in the scene*", "ceiling": "*ceiling: the subject in the scene*", "unasked": "*the subject in another scene*"}
 
 
 def lcm(found: dict) -> Iterator[str]:
@@ -23,7 +24,7 @@ def lcm(found: dict) -> Iterator[str]:
         [title(by), steps or "", seconds(found, by, steps), *(short(bootstrap([of[s][name] for s in subjects], subjects)) for name in SCORES)]
         for (by, steps), of in sorted(means.items(), key=lambda item: order(*item[0]))
     ])  # fmt: skip
-    yield f"\nLess the teacher in its 25 guided steps, paired on {len(subjects)} subjects ({', '.join(subjects)}); in brackets behind it the share of the way from floor to ceiling, where those lie apart:\n"
+    yield f"\nLess the teacher in its 25 guided steps, paired on {len(subjects)} subjects ({', '.join(subjects)}); in brackets behind it the share of the way from floor to ceiling (of CLIP-T, from the subject in another scene):\n"
     compared = [key for key in sorted(means, key=lambda key: order(*key)) if key[0] in (*LOSSES, "teacher") and key != TEACHER]
     yield table(["drawn by", "steps", *SCORES.values()], [[title(by), steps, *(less(means, (by, steps), TEACHER, name, subjects) for name in SCORES)] for by, steps in compared])
     if ("l2", 4) in means:
@@ -34,11 +35,11 @@ def lcm(found: dict) -> Iterator[str]:
 def title(by: str) -> str:
     if by in LOSSES:
         return f"student, {LOSSES[by]}, no guidance"
-    return f"*{by}*" if by in ("floor", "ceiling") else "DreamBooth, with guidance"
+    return NAMES.get(by, "DreamBooth, with guidance")
 
 
 def order(by: str, steps: int | None) -> tuple[int, int]:
-    return ["floor", "ceiling", "teacher", *LOSSES].index(by), -(steps or 0) if by == "teacher" else steps or 0
+    return ["unasked", "floor", "ceiling", "teacher", *LOSSES].index(by), -(steps or 0) if by == "teacher" else steps or 0
 
 
 def seconds(found: dict, by: str, steps: int | None) -> str:
@@ -47,7 +48,7 @@ def seconds(found: dict, by: str, steps: int | None) -> str:
 
 
 def less(means: dict, one: tuple, other: tuple, name: str, subjects: list[str]) -> str:
-    """The paired difference, and as a share of the distance between the means of floor and ceiling, where that is one."""
+    """The paired difference, and as a share of the distance between the means of floor and ceiling."""
     difference = paired_difference([means[one][s][name] for s in subjects], [means[other][s][name] for s in subjects]).difference
-    floor, ceiling = (sum(means[kind, None][s][name] for s in subjects) / len(subjects) for kind in ("floor", "ceiling"))
-    return short(difference, signed=True) + (f" ({difference.value / (ceiling - floor):+.0%})" if ceiling - floor > APART else "")
+    floor, ceiling = (sum(means[kind, None][s][name] for s in subjects) / len(subjects) for kind in (FLOORS[name], "ceiling"))
+    return f"{short(difference, signed=True)} ({difference.value / (ceiling - floor):+.0%})"
