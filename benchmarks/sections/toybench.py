@@ -17,7 +17,7 @@ def toybench(found: dict) -> Iterator[str]:
     subjects = list(dict.fromkeys(cell["subject"].removeprefix("toybox:") for cell in cells))
     kinds = [kind for kind in dict.fromkeys(kind for cell in cells for kind in cell["kinds"])]
     yield heading("ToyBench, by what is asked for", found)
-    yield f"All of ToyBench's 25 prompts a subject, {found['pictures']} pictures of each, {len(subjects)} subjects ({', '.join(subjects)}); mean over a kind's prompts, intervals over the subjects that it is asked of.\n"
+    yield f"All of ToyBench's 25 prompts a subject, {found['pictures']} picture{'s' * (found['pictures'] > 1)} of each, {len(subjects)} subjects ({', '.join(subjects)}); mean over a kind's prompts, intervals over the subjects that it is asked of.\n"
     for score, title in SCORES.items():
         yield f"\n**{title}**\n"
         yield table(["recipe", *(KINDS.get(kind, kind) for kind in kinds)], [[f"`{recipe}`", *(mean(cells, recipe, kind, score) for kind in kinds)] for recipe in recipes])
