@@ -61,7 +61,7 @@ def test_a_method_that_declares_nothing_is_called_by_its_name():
     ("stages", "ways"),
     [
         (("dreambooth",), ["together"]), (("lora",), ["together", "added"]), (("textual_inversion",), []), (("custom_diffusion",), ["together", "merged"]),
-        (("textual_inversion", "lora"), ["added"]), (("textual_inversion", "dreambooth"), []), (("lora", "ddpo"), ["together"]), (("custom_diffusion", "lcm"), ["together"]),
+        (("textual_inversion", "lora"), ["added"]), (("textual_inversion", "dreambooth"), []), (("lora", "ddpo"), []), (("custom_diffusion", "lcm"), ["together"]),
     ],
 )  # fmt: skip
 def test_several_subjects_come_together_as_the_commands_allow(stages, ways):
