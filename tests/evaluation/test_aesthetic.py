@@ -10,7 +10,10 @@ from safetensors.torch import save_file
 from likeness.evaluation.aesthetic import aesthetic_head, load_aesthetic_head
 from likeness.evaluation.encoders import EncoderError
 from likeness.evaluation.loading import EMBEDDED, load_clip
+from likeness.evaluation.options import Encoders
+from likeness.files.errors import UserError
 from likeness.toybox.aesthetic_training import BEST, WAYS, WORST, ridge, spoilt
+from likeness.workflow.looking import open_judges
 from likeness.world.drawing import draw
 from likeness.world.subjects import SUBJECTS, photo_scenes
 
@@ -56,3 +59,8 @@ def test_a_picture_that_is_left_as_it_is_has_the_best_mark(renders):
     assert all(WORST <= mark <= BEST for _, _, mark in marked)
     assert all((np.asarray(before) == np.asarray(after)).all() for before, after, mark in marked if mark == BEST)
     assert sum(mark == BEST for _, _, mark in marked) < len(marked) / 2
+
+
+def test_a_missing_head_is_said_before_anything_is_opened(tmp_path):
+    with pytest.raises(UserError, match="--aesthetic-head .*: no such file"):
+        open_judges("toybox", Encoders(aesthetic_head=tmp_path / "none.pth"))

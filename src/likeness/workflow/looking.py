@@ -71,6 +71,8 @@ def open_judges(base: str, encoders: Encoders = Encoders()) -> Judges:
         )
     if encoders.lpips and not encoders.lpips.exists():
         raise UserError(f"--lpips {encoders.lpips}: no such file or folder. Give AlexNet's weights and LPIPS's alex.pth, or leave it out for a stand-in.")
+    if encoders.aesthetic_head and not encoders.aesthetic_head.is_file():
+        raise UserError(f"--aesthetic-head {encoders.aesthetic_head}: no such file. Give a linear head on the CLIP encoder's vectors, such as LAION's, or leave it out.")
     try:
         clip = load_clip(encoders.clip or EMBEDDED / "clip")
         return Judges(
