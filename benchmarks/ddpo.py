@@ -80,6 +80,7 @@ def main() -> None:
             extra = {"before": {}, "after": {"rewards": rewards, "drift": np.round(metrics.drift(is_now, was), 4).tolist()}}
             for when, one in (("before", run), ("after", after)):
                 pictures, said = pictures_of(one, seeds)
+                assert len(pictures) == len(templates) * len(seeds), (name, when, len(pictures))  # none drawn otherwise lies among them
                 unrewarded = np.round(metrics.subject_similarity_mean(examiner.pictures(pictures), photos), 4).tolist()
                 lines.append({"way": asked.way, "subject": name, "when": when, "prompt": said, **judged.scores(pictures, said), "examiner": unrewarded, **extra[when]})
                 print(asked.way, name, when, {key: round(statistics.mean(lines[-1][key]), 3) for key in ("named", "dino", "clip_t", "aesthetic", "examiner", "drift") if key in lines[-1]}, flush=True)

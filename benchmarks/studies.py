@@ -55,6 +55,7 @@ def simple(run: RunFolder, judges: Judges) -> dict[str, Any]:
     noun = SUBJECTS[name].class_noun
     alone = SIMPLE.format(noun)
     pictures = [Image.open(p.path).convert("RGB") for p in run.pictures() if p.labels["model"] == "personalized" and p.labels["class_prompt"] == alone and p.settings.seed in seeds]
+    assert len(pictures) == len(seeds), (run.name, len(pictures))
     return {"recipe": recipe, "subject": name, **Judged(SUBJECTS[name], run, judges).scores(pictures, [alone] * len(pictures))}
 
 

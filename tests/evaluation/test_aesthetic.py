@@ -64,3 +64,18 @@ def test_a_picture_that_is_left_as_it_is_has_the_best_mark(renders):
 def test_a_missing_head_is_said_before_anything_is_opened(tmp_path):
     with pytest.raises(UserError, match="--aesthetic-head .*: no such file"):
         open_judges("toybox", Encoders(aesthetic_head=tmp_path / "none.pth"))
+
+
+@pytest.mark.parametrize("content", [b"", b"no head"])
+@pytest.mark.parametrize("name", ["head.safetensors", "head.pth"])
+def test_a_file_that_is_no_head_is_said_in_one_line(content, name, clip, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(EncoderError, match="is not an aesthetic head"):
+        load_aesthetic_head(tmp_path / name, clip)
+
+
+@pytest.mark.parametrize("state", [[], torch.zeros(3), {"state_dict": {}}, {"weight": torch.zeros(128), "bias": torch.zeros(1)}, {"weight": "text", "bias": ""}])
+def test_a_file_of_other_things_is_no_head(state, clip, tmp_path):
+    torch.save(state, tmp_path / "head.pth")
+    with pytest.raises(EncoderError, match="is not an aesthetic head"):
+        load_aesthetic_head(tmp_path / "head.pth", clip)

@@ -199,3 +199,15 @@ def test_subjects_are_found_by_name(tmp_path):
 def test_a_prompt_that_there_is_not_is_named(tmp_path, likeness, capsys):
     assert likeness("compare", "lora", "--subjects", "biscuit", "--benchmark", "simple", "--prompts", "1", "--runs", tmp_path / "grid") == 2
     assert "--prompts 1: there are 1, counted from 0" in capsys.readouterr().err and not (tmp_path / "grid").exists()
+
+
+def test_two_cells_of_one_name_are_refused_and_what_is_asked_twice_runs_once(tmp_path):
+    """Else both would be one run, and each other's scores."""
+    for folder, rank in (("a", 2), ("b", 8)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.toml").write_text(f'[[stages]]\nmethod = "lora"\nrank = {rank}\n')
+    with pytest.raises(UserError, match=r"a/dog=dog and .*b/dog=dog would both be called lora-dog-0"):
+        cells_of(Asked(["lora"], [f"{tmp_path}/a/dog=dog", f"{tmp_path}/b/dog=dog"]))
+    with pytest.raises(UserError, match="would both be called mine-biscuit-0"):
+        cells_of(Asked([str(tmp_path / "a" / "mine.toml"), str(tmp_path / "b" / "mine.toml")], ["toybox:biscuit"]))
+    assert len(cells_of(Asked(["lora", "lora"], ["toybox:biscuit", "toybox:biscuit"], [0, 0]))) == 1

@@ -12,6 +12,7 @@ from pickle import UnpicklingError
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from .encoders import CLIP, EncoderError
@@ -39,13 +40,15 @@ def load_aesthetic_head(path: Path, clip: CLIP) -> AestheticHead:
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
         layers = [(state[key].double(), state[key.replace("weight", "bias")].double()) for key in state if key.endswith("weight")]
+        if not layers or any(matrix.ndim != 2 for matrix, _ in layers):
+            raise ValueError("it holds no linear layer")
         weight, bias = layers[0]
         for after, shift in layers[1:]:
             weight, bias = after @ weight, after @ bias + shift
         if weight.shape[0] != 1:
             raise ValueError(f"it ends in {weight.shape[0]} numbers")
-    except (OSError, ValueError, KeyError, RuntimeError, IndexError, UnpicklingError) as problem:
-        line = str(problem).splitlines()[0]
+    except (OSError, EOFError, ValueError, KeyError, RuntimeError, IndexError, AttributeError, TypeError, UnpicklingError, SafetensorError) as problem:
+        line = (str(problem) or type(problem).__name__).splitlines()[0]
         raise EncoderError(f"{path}: is not an aesthetic head ({line}). Give LAION's sac+logos+ava1-l14-linearMSE file.") from None
     if weight.shape[1] != clip.width:
         raise EncoderError(f"{path}: wants vectors of {weight.shape[1]} numbers, and {clip.name} gives {clip.width}. Give the CLIP that the head was trained on.")

@@ -24,7 +24,7 @@ DISTRACTORS = 10
 
 @dataclass(frozen=True)
 class Family:
-    """Cosines between the pictures of four individuals that share all words: of one, of two, and of one to others of the class that share none."""
+    """Cosines between the pictures of four individuals that share all words: of one, of two, and of one to other families of the class."""
 
     noun: str
     same: np.ndarray

@@ -26,7 +26,7 @@ def table(found: Mapping[str, Any]) -> str:
 
 
 def _costs(row: Mapping[str, Any]) -> dict[str, str]:
-    """None where nothing was trained here."""
+    """Empty where nothing was trained here."""
     if row["parameters"] is None:
         return {}
     cost = Cost(

@@ -37,8 +37,15 @@ class Asked:
 
 
 def cells_of(asked: Asked) -> list[Cell]:
-    """Every recipe on every subject with every seed."""
-    return [_cell(recipe, subject, seed, asked, settings) for recipe, settings in expanded(asked.recipes).items() for subject in asked.subjects for seed in asked.seeds]
+    """Every recipe on every subject with every seed; what is asked twice, once. UserError for two cells of one name, which would be one run."""
+    recipes, subjects, seeds = expanded(asked.recipes).items(), dict.fromkeys(asked.subjects), dict.fromkeys(asked.seeds)
+    cells: dict[str, Cell] = {}
+    for cell in (_cell(recipe, subject, seed, asked, settings) for recipe, settings in recipes for subject in subjects for seed in seeds):
+        if known := cells.get(cell.name):
+            one, other = (known.subject, cell.subject) if known.subject != cell.subject else (known.recipe, cell.recipe)
+            raise UserError(f"compare: {one} and {other} would both be called {cell.name}. Rename a folder or file, so that their last names differ.")
+        cells[cell.name] = cell
+    return list(cells.values())
 
 
 def prompts_of(asked: Asked) -> dict[str, list[str]]:
