@@ -127,9 +127,15 @@ def against(lines: list[dict]) -> Iterator[list[str]]:
 def against_best(lines: list[dict]) -> str:
     """Over subjects: the best blend less the best checkpoint of the same run, each by F1 on these very pictures."""
     subjects = list(dict.fromkeys(line["subject"] for line in lines))
-    blend, single = ([max((line for line in lines if line["subject"] == s and ("guide" in line) == blended), key=mean_f1) for s in subjects] for blended in (True, False))
+    blend, single = best(lines, blended=True), best(lines, blended=False)
     difference = paired_difference([mean_f1(line) for line in blend], [mean_f1(line) for line in single], groups=subjects).difference
     return f"Over the {len(subjects)} subjects the best of the blends of step 400 less the best of the eight checkpoints, F1: {short(difference, signed=True)}."
+
+
+def best(lines: list[dict], blended: bool) -> list[dict]:
+    """Of each subject the line of the highest F1, among blends or among plain checkpoints."""
+    subjects = dict.fromkeys(line["subject"] for line in lines)
+    return [max((line for line in lines if line["subject"] == s and ("guide" in line) == blended), key=mean_f1) for s in subjects]
 
 
 def front(lines: list[dict]) -> str:

@@ -57,5 +57,11 @@ def load_aesthetic_head(path: Path, clip: CLIP) -> AestheticHead:
 
 def aesthetic_head(path: Path | None, clip: CLIP, embedded: bool) -> AestheticHead | None:
     """The head that is named; else the toybox's own where the CLIP is (`embedded`), and none for another CLIP."""
-    chosen = path or (EMBEDDED / "aesthetic.safetensors" if embedded else None)
-    return load_aesthetic_head(chosen, clip) if chosen else None
+    if path:
+        return load_aesthetic_head(path, clip)
+    return embedded_aesthetic_head(clip) if embedded else None
+
+
+def embedded_aesthetic_head(clip: CLIP) -> AestheticHead:
+    """The toybox's own; clip: its judge of words and pictures."""
+    return load_aesthetic_head(EMBEDDED / "aesthetic.safetensors", clip)

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from ..evaluation import metrics
-from ..evaluation.aesthetic import AestheticHead, load_aesthetic_head
+from ..evaluation.aesthetic import AestheticHead, aesthetic_head
 from ..evaluation.encoders import CLIP, DINO, EncoderError
 from ..evaluation.loading import EMBEDDED, load_clip, load_dino
 from ..files.errors import UserError, did_you_mean
@@ -50,17 +49,21 @@ class Rewarding:
     def references(self) -> np.ndarray:
         return self.dino.pictures(self.photos)
 
-    def _opened(self, load: Callable, source: str | Path, **options: Any):
+    def _opened(self, load: Callable, source: str | Path):
         try:
-            return load(source, **(options or {"device": self.device}))
+            return load(source, device=self.device)
         except EncoderError as problem:
             raise UserError(f"rewards: {problem}") from None
 
     @cached_property
     def head(self) -> AestheticHead:
-        if self.aesthetic_head is None and self.clip_source:
+        try:
+            head = aesthetic_head(self.aesthetic_head, self.clip, embedded=not self.clip_source)
+        except EncoderError as problem:
+            raise UserError(f"rewards: {problem}") from None
+        if head is None:
             raise UserError("rewards: aesthetic needs --aesthetic-head, the file of LAION's linear head (sac+logos+ava1-l14-linearMSE), beside --reward-clip, the CLIP it was trained on.")
-        return self._opened(load_aesthetic_head, self.aesthetic_head or EMBEDDED / "aesthetic.safetensors", clip=self.clip)
+        return head
 
     def clip_t(self, pictures: Sequence[Image.Image], prompts: Sequence[str]) -> np.ndarray:
         """Cosine of picture and prompt."""

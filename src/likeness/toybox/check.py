@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from ..evaluation import metrics
-from ..evaluation.aesthetic import AestheticHead, load_aesthetic_head
+from ..evaluation.aesthetic import AestheticHead, embedded_aesthetic_head
 from ..evaluation.encoders import CLIP, DINO
 from ..evaluation.loading import EMBEDDED, load_clip, load_dino
 from ..evaluation.statistics import Estimate, bootstrap, bootstrap_of, wilson
@@ -188,7 +188,7 @@ def check(say: Callable[[str], None], pictures: int = PICTURES) -> list[Measured
     ):  # fmt: skip
         images = [draw(s, models.SIZE) for s in shown]
         note(f"judge on real renders: {question}", answered(clip, images, question, facts(shown, question)), at_least(bar) if bar else None)
-    head = load_aesthetic_head(EMBEDDED / "aesthetic.safetensors", clip)
+    head = embedded_aesthetic_head(clip)
     note("judge of looks: correlation with how much real renders are spoilt", reads_spoiling(head, clip, real))
     note("judge of looks: its marks of real renders, 1 to 10", bootstrap(head.scores(clip.pictures(real))))
     dinos = {"judge of individuals": load_dino(EMBEDDED / "dino"), "examiner": load_dino(EMBEDDED / "examiner")}
