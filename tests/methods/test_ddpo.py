@@ -23,11 +23,14 @@ from likeness.files.run_folder import RunFolder
 from likeness.learning import rewards
 from likeness.learning.method import Subject
 from likeness.learning.policy import log_probability, next_step
+from likeness.learning.precision import precision as numbers
 from likeness.learning.rewards import Rewarding, parse, reward_of
 from likeness.learning.training import make_optimizer, train
 from likeness.methods.ddpo import DDPO, Spec
+from likeness.workflow.evaluating import own_teachers
 from likeness.workflow.fitting import fit, resume
 from likeness.workflow.progress import Silent, Task
+from likeness.workflow.recipes import recipe_for
 from likeness.workflow.stack import stage_types
 from likeness.workflow.stopping import Stopped
 
@@ -43,15 +46,16 @@ def method(tiny_base, subject_photos):
     return of
 
 
-@pytest.mark.parametrize("batch_size", [1, 3])
-def test_ratios_of_a_rollout_begin_at_one(batch_size, method):
-    """In other batches than it was drawn in."""
-    made, batches = method(batch_size=batch_size)
+@pytest.mark.parametrize(("batch_size", "precision"), [(1, "no"), (3, "no"), (4, "bf16")])
+def test_ratios_of_a_rollout_begin_at_one(batch_size, precision, method):
+    """In other batches than it was drawn in, and in the number type that is trained in."""
+    made, batches = method(batch_size=batch_size, mixed_precision=precision)
     largest = 0.0
     for step in islice(batches, 2):
         assert sum(batch.share for batch in step) == pytest.approx(1)
         for batch in step:
-            mean, deviation = next_step(made.base, made._predict(batch.latents, batch.timesteps, batch.prompts), batch.latents, batch.timesteps, batch.earlier)
+            with numbers(precision, made.base.device):
+                mean, deviation = next_step(made.base, made._predict(batch.latents, batch.timesteps, batch.prompts), batch.latents, batch.timesteps, batch.earlier)
             ratio = (log_probability(batch.chosen, mean, deviation) - batch.log_probabilities).exp()
             largest = max(largest, (ratio - 1).abs().max().item())
     assert largest < 1e-5  # a tenth of the clip range
@@ -128,7 +132,30 @@ def test_options_that_break_a_rollout_are_refused():
     for options, says in (({"steps": 5, "updates": 2}, "multiple of updates"), ({"checkpoints": (3,), "updates": 2}, "where a rollout ends"), ({"prompts": ("a dog",)}, "must have"), ({"rewards": ("clipt",)}, "did you mean")):
         with pytest.raises(ValueError, match=says):
             Spec(**options)
-    assert Spec(rewards="clip_t, subject:0.5").rewards == ("clip_t", "subject:0.5")  # type: ignore[arg-type]
+    for said in ("clip_t, subject:0.5", ["clip_t,subject:0.5"], ["clip_t", "subject:0.5"]):
+        assert Spec(rewards=said).rewards == ("clip_t", "subject:0.5")  # type: ignore[arg-type]
+
+
+def test_the_whole_unet_learns_at_a_rate_of_its_own():
+    assert (Spec().learning_rate, Spec(trained="full").learning_rate) == (3e-4, 1e-5)
+    advised = [recipe_for("ddpo", {"trained": trained}, {"photos": "toybox:bolt"}).stages[0].learning_rate for trained in ("lora", "full")]
+    assert advised == [5e-4, 2e-5]
+
+
+@pytest.mark.parametrize(("options", "says"), [
+    ({}, "know the toybox alone.*--reward-clip openai/clip-vit-base-patch32 --reward-dino"), ({"rewards": ["clip_t"]}, "--reward-clip openai/clip-vit-base-patch32$"),
+    ({"reward_clip": "nowhere", "reward_dino": "nowhere"}, "rewards: nowhere"), ({"rewards": ["aesthetic"], "reward_clip": str(EMBEDDED / "clip")}, "needs --aesthetic-head"),
+])  # fmt: skip
+def test_what_rewards_look_through_is_asked_for_before_any_training(options, says, tiny_folder, photo_folder, tmp_path):
+    asked = {"base": str(tiny_folder), "subject": {"photos": photo_folder, "class_noun": "dog"}, "stages": [{"method": "ddpo", **options}]}
+    with pytest.raises(UserError, match=says):
+        fit(recipe_from_dict(asked, stage_types()), tmp_path, Silent())
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("reward", "named"), [("clip_t", "CLIP-T"), ("subject", "DINO"), ("f1", "DINO and CLIP-T"), ("aesthetic", "the judge of looks")])
+def test_the_score_that_was_its_own_teacher_is_named(reward, named):
+    assert own_teachers([Spec(rewards=(reward,))])[0].startswith(f"{named}: rewarded")
 
 
 # rewards
@@ -189,7 +216,7 @@ def test_a_reward_of_another_package_is_found_by_its_name(monkeypatch):
         reward_of(["bright"], Rewarding())([Image.new("RGB", (4, 4))], [""])
 
 
-@pytest.mark.parametrize(("asked", "says"), [("clipt", "did you mean"), ("clip_t:much", "a name and a weight")])
+@pytest.mark.parametrize(("asked", "says"), [("clipt", "did you mean"), ("clip_t:much", "a name and a weight"), ("clip_t:nan", "a name and a weight")])
 def test_a_reward_that_is_none_is_named(asked, says):
     with pytest.raises(UserError, match=says):
         parse([asked])

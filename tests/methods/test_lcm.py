@@ -132,7 +132,34 @@ def test_the_students_start_is_its_teacher(tiny_folder, tiny_base):
             assert torch.equal(plain, heard) == same
 
 
-def test_a_student_does_not_teach_another(recipe, tmp_path):
-    with pytest.raises(UserError, match="lcm: stands in the recipe twice"):
-        fit(recipe(QUICK, LORA, QUICK), tmp_path, Silent())
+@pytest.mark.parametrize("above", [LORA, QUICK, {"method": "ddpo", "rewards": ["compressible"]}])
+def test_a_student_teaches_nobody(above, recipe, tmp_path):
+    """It draws by another walk than class pictures, lessons and rollouts are drawn by."""
+    with pytest.raises(UserError, match=f"{above['method']}: cannot stand on lcm, which may carry super_resolution alone"):
+        fit(recipe(QUICK, above), tmp_path, Silent())
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4, 7])
+def test_a_student_draws_at_timesteps_that_it_learned(steps, tiny_base, subject_photos):
+    method = LCM(Spec(rank=2, batch_size=64, solver_steps=20, pictures=1, picture_steps=1), tiny_base)
+    (batch,) = next(method.batches([Subject(subject_photos, "dog", "sks")], 0, 0))
+    sampler = tiny_base.few_step_sampler()
+    sampler.set_timesteps(steps)
+    learned = {50 * cell - 1 for cell in range(1, 21)}
+    assert set(batch.examples.timesteps.tolist()) <= learned and set(sampler.timesteps.tolist()) <= learned
+
+
+def test_more_steps_than_its_solver_had_are_refused(recipe, tmp_path):
+    with pytest.raises(ValueError, match="draws_in: 9 is more than solver_steps, 8"):
+        Spec(draws_in=9, solver_steps=8)
+    run = fit(recipe({**QUICK, "solver_steps": 8}), tmp_path, Silent())
+    with pytest.raises(UserError, match="--steps 9: must be from 1 to 8"):
+        generate(run, ["a {} in the snow"], [0], Silent(), steps=9)
+    (path,) = export(run, "diffusers", Silent())
+    assert "original_inference_steps=8" in (path.parent / "README.md").read_text()
+
+
+def test_a_full_student_learns_at_a_rate_of_its_own():
+    assert (Spec().learning_rate, Spec(student="full").learning_rate, Spec(student="full", learning_rate=1e-3).learning_rate) == (1e-4, 1e-6, 1e-3)
+    assert "learning_rate" not in Spec(student="full").model_fields_set  # a base's advice may still fill it

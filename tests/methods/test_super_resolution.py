@@ -99,6 +99,10 @@ def test_least_above_most_is_refused():
         Spec(noise_least=30)
 
 
+def test_it_is_drawn_at_the_middle_of_the_levels_that_it_learned():
+    assert [Spec(**options).drawing()["noise_level"] for options in ({}, {"noise_least": 100, "noise_most": 200}, {"noise_level": 3})] == [10, 150, 3]
+
+
 def test_a_stage_that_nobody_named_is_asked_for(recipe, tmp_path):
     alone = recipe({**SECOND}).model_copy(update={"stages": (Spec(),)})
     with pytest.raises(UserError, match="Give it with --upscaler"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from diffusers import IFPipeline
 
 from likeness.files.errors import UserError
 from likeness.files.recipe import recipe_from_dict
+from likeness.methods.lcm import LCM
+from likeness.methods.lcm import Spec as LCMSpec
 from likeness.model.base import Base
 from likeness.model.deepfloyd import DeepFloyd
 from likeness.workflow.fitting import fit
@@ -46,6 +49,14 @@ def test_the_prediction_is_the_half_that_is_noise(base):
     with torch.no_grad():
         whole = base.unet(latents, t, told.states).sample
         assert whole.shape[1] == 6 and torch.equal(base.predict(latents, t, told), whole[:, :3])
+
+
+def test_a_student_hears_its_guidance(base):
+    LCM(LCMSpec(student="full", zero_init=False), base)
+    latents, t, told = torch.randn(1, 3, 16, 16), torch.tensor([500]), base.condition(["a dog"])
+    with torch.no_grad():
+        weak, strong = (base.predict(latents, t, replace(told, guidance=torch.tensor([scale]))) for scale in (1.0, 16.0))
+    assert not torch.allclose(weak, strong)
 
 
 def test_its_scheduler_has_a_fixed_variance_and_keeps_its_threshold(base, tiny_folders):

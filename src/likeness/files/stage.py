@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -81,7 +81,7 @@ class Stage(Options):
     )
 
     several: ClassVar[bool] = True  # whether it tells several subjects apart
-    again: ClassVar[bool] = True  # whether it may stand above itself in a stack
+    carries: ClassVar[tuple[str, ...] | None] = None  # the methods that may stand anywhere above it in a stack; None: any
 
     @classmethod
     def completed(cls, options: dict[str, Any], *subjects: dict[str, Any]) -> dict[str, Any]:
@@ -96,9 +96,17 @@ class Stage(Options):
         """About how many numbers it trains, of those that U-Net and text encoders have; 0: few beside them."""
         return 0
 
+    def check(self, base: str) -> None:
+        """Refuse what the stage needs beside the base `base` and cannot have; raises UserError. Called before any model is loaded."""
+
     def photo_size(self, of_base: int) -> int:
         """Width and height in pixels of the photos that it learns from, where the base's stages learn from those of `of_base`."""
         return of_base
+
+    def by_default(self, **values: Any) -> Self:
+        """Defaults that depend on another option, where the field was left open; it still counts as open, for a base's advice to fill."""
+        self.__dict__.update({name: value for name, value in values.items() if name not in self.model_fields_set})
+        return self
 
     @property
     def checkpoint_steps(self) -> tuple[int, ...]:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
+from ..files.atomic import write_bytes
 from ..model.base import Base
 from ..model.trajectory import BATCH, initial_latents, walk
 from .method import chance
@@ -37,9 +38,7 @@ def drawn_latents(
             latents = initial_latents(base, [chance(seed, "drawn", first + k) for k in range(len(asked))])
             for step in walk(base, latents, base.condition(asked), base.condition([""] * len(asked)), steps, guidance_scale):
                 latents = step.latents
-            unfinished = kept.with_suffix(".part")
-            save_file({"latents": latents.cpu().contiguous()}, unfinished)
-            unfinished.rename(kept)
+            write_bytes(kept, save({"latents": latents.cpu().contiguous()}))
             if drawn:
                 drawn(first + len(asked), len(prompts))
         parts.append(latents.to(base.device))

@@ -7,6 +7,7 @@ package offers one by an entry point in the group `likeness.rewards`. What rewar
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -92,6 +93,8 @@ class Rewarding:
         return self.head.scores(self.clip.pictures(pictures))
 
 
+NEEDS = {"clip_t": ("clip",), "subject": ("dino",), "f1": ("clip", "dino"), "aesthetic": ("clip", "head")}  # parts of Rewarding
+USUAL = {"clip": "openai/clip-vit-base-patch32", "dino": "facebook/dino-vits16"}
 BUILT_IN = ("clip_t", "subject", "f1", "compressible", "incompressible", "aesthetic")
 
 
@@ -103,12 +106,24 @@ def parse(asked: Sequence[str]) -> list[tuple[str, float]]:
         name, colon, number = text.partition(":")
         try:
             weight = float(number) if colon else 1.0
+            if not math.isfinite(weight):
+                raise ValueError
         except ValueError:
             raise UserError(f"rewards: {text!r} must be a name, or a name and a weight such as subject:0.5.") from None
         if name not in known:
             raise UserError(f"rewards: no {name!r}; {did_you_mean(name, known)}. Known: {', '.join(known)}.")
         parsed.append((name, weight))
     return parsed
+
+
+def check_rewards(asked: Sequence[str], rewarding: Rewarding, base: str) -> None:
+    """Open what the built-in rewards look through, before hours of training; raises UserError where it is not there, or knows another world than `base`."""
+    needed = {part for name, _ in parse(asked) for part in NEEDS.get(name, ())}
+    missing = [f"--reward-{kind} {usual}" for kind, usual in USUAL.items() if kind in needed and not getattr(rewarding, f"{kind}_source")]
+    if base != "toybox" and missing:
+        raise UserError(f"rewards: the embedded judges know the toybox alone, and the base is {base}. Name encoders as folders or hub ids: {' '.join(missing)}")
+    for part in sorted(needed):
+        getattr(rewarding, part)
 
 
 def reward_of(asked: Sequence[str], rewarding: Rewarding) -> Callable[[Sequence[Image.Image], Sequence[str]], np.ndarray]:

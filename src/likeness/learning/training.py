@@ -10,7 +10,7 @@ import math
 import resource
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from torch import Tensor
 from ..files.errors import UserError
 from ..files.recipe import Stage
 from .method import Method, seed_everything
+from .precision import precision
 
 PATIENCE = 3  # steps in a row that may be skipped for a loss or gradient that is not finite
 
@@ -97,7 +98,7 @@ def _gradients(method: Method, micro_batches: list, stage: Stage, parameters: li
         try:
             totals: dict[str, float] = {}
             for batch in micro_batches:
-                with _precision(stage.mixed_precision, parameters[0].device):
+                with precision(stage.mixed_precision, parameters[0].device):
                     losses = method.loss(batch)
                 torch.stack(list(losses.values())).sum().backward()
                 for name, value in losses.items():
@@ -125,19 +126,6 @@ def _halved(micro_batches: list, step: int, problem: Exception) -> list:
             "or a smaller --resolution. The last checkpoint is intact."
         ) from problem
     return [half for batch in micro_batches for half in batch.halves()]
-
-
-def _precision(mixed_precision: str, device: torch.device):
-    """Half precision inside the networks alone; schedules, noise, targets and losses are float32."""
-    return torch.autocast(device.type, dtype=torch.bfloat16) if mixed_precision == "bf16" else nullcontext()
-
-
-def bf16_is_emulated(device: torch.device) -> bool:
-    """Whether the CPU lacks instructions for bf16: a convolution's step then took twenty times float32's (AMD Zen 3, torch 2.13)."""
-    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):
-        return False
-    has = torch.cpu.get_capabilities()
-    return has.get("architecture") == "x86_64" and not (has.get("avx512_bf16") or has.get("amx_bf16"))
 
 
 STATUS = Path("/proc/self/status")

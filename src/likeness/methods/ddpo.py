@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from peft import LoraConfig
+from PIL import Image
 from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 
@@ -24,7 +25,8 @@ from ..files.prompts import said
 from ..learning.adapted import Adapted, DrawingStage
 from ..learning.method import Subject, chance
 from ..learning.policy import PromptStatistics, clipped_objective, log_probability, next_step
-from ..learning.rewards import Rewarding, parse, reward_of
+from ..learning.precision import precision
+from ..learning.rewards import Rewarding, check_rewards, parse, reward_of
 from ..model.adapters import Adapter, LowRank, Weights
 from ..model.base import Base
 from ..model.denoiser import Conditioning
@@ -42,7 +44,7 @@ class Spec(DrawingStage):
     decides: ClassVar[tuple[str, ...]] = ("trained", "rank")
 
     trained: Literal["lora", "full"] = Field(default="lora", description="What learns: a LoRA on the U-Net's attention, or all of the U-Net. Source: DDPO's code.")
-    learning_rate: float = Field(default=3e-4, gt=0, le=1, description="Step size of AdamW after the warm-up; the whole U-Net wants 1e-5. Default from DDPO's code.")
+    learning_rate: float = Field(default=3e-4, gt=0, le=1, description="Step size of AdamW after the warm-up; left open, the whole U-Net takes 1e-5. Default from DDPO's code.")
     steps: int = Field(default=200, ge=1, le=10_000_000, description="Optimizer steps of this stage. Default: 100 rollouts with two steps on each, as DDPO's code.")
     batch_size: int = Field(default=8, ge=1, description="Pictures per micro-batch; each gives one step of its drawing at a time. Default: cut from DDPO's 256 a rollout to fit one GPU.")
     gradient_accumulation: int = Field(default=2, ge=1, description="Micro-batches of pictures per optimizer step. Default: cut from DDPO's 256 pictures a rollout to fit one GPU.")
@@ -63,7 +65,8 @@ class Spec(DrawingStage):
     @field_validator("rewards", mode="before")
     @classmethod
     def _apart_by_commas(cls, rewards: Any) -> Any:
-        return [part.strip() for part in rewards.split(",")] if isinstance(rewards, str) else rewards
+        words = [rewards] if isinstance(rewards, str) else rewards
+        return [part.strip() for word in words for part in (word.split(",") if isinstance(word, str) else [word])] if isinstance(words, list | tuple) else words
 
     @field_validator("rewards")
     @classmethod
@@ -81,6 +84,16 @@ class Spec(DrawingStage):
         if broken := [step for step in self.checkpoints if step % self.updates]:
             raise ValueError(f"checkpoints: {broken[0]} must be a multiple of updates, {self.updates}, where a rollout ends")
         return self
+
+    @model_validator(mode="after")
+    def _rate_of_what_learns(self) -> Spec:
+        return self.by_default(learning_rate=1e-5) if self.trained == "full" else self
+
+    def check(self, base: str) -> None:
+        check_rewards(self.rewards, self.rewarding(), base)
+
+    def rewarding(self, photos: Sequence[Image.Image] = (), device: str = "cpu") -> Rewarding:
+        return Rewarding(photos, self.reward_clip, self.reward_dino, self.aesthetic_head, device)
 
     def trains(self) -> str:
         return f"{'U-Net' if self.trained == 'full' else f'rank-{self.rank} adapters'} by reward"
@@ -155,7 +168,7 @@ class DDPO(Adapted):
         with torch.no_grad():
             self._said = {prompt: self.base.condition([prompt]) for prompt in ["", *(prompt for prompt, _ in asked)]}
         photos = [photo for subject in subjects for photo in subject.photos]
-        self._reward = reward_of(spec.rewards, Rewarding(photos, spec.reward_clip, spec.reward_dino, spec.aesthetic_head, str(self.base.device)))
+        self._reward = reward_of(spec.rewards, spec.rewarding(photos, str(self.base.device)))
         return self._endless(asked, start // spec.updates, seed)
 
     def _endless(self, asked: list[tuple[str, str]], rollout: int, seed: int) -> Iterator[list[Decisions]]:
@@ -190,7 +203,9 @@ class DDPO(Adapted):
             steps = []
             for t in sampler.timesteps.to(base.device):
                 timesteps, earlier = t.expand(len(prompts)), (t - gap).clamp(min=0).expand(len(prompts))
-                mean, deviation = next_step(base, self._predict(latents, timesteps, prompts), latents, timesteps, earlier)
+                with precision(spec.mixed_precision, base.device):  # as in training, or ratios would not begin at 1
+                    output = self._predict(latents, timesteps, prompts)
+                mean, deviation = next_step(base, output, latents, timesteps, earlier)
                 noise = torch.cat([torch.randn((1, *latents.shape[1:]), generator=g) for g in generators]).to(latents)
                 chosen = mean + deviation * noise
                 steps.append((latents, chosen, timesteps, earlier, log_probability(chosen, mean, deviation)))

@@ -43,10 +43,10 @@ class Spec(DrawingStage):
 
     method: ClassVar[str] = "lcm"
     decides: ClassVar[tuple[str, ...]] = ("student", "rank", "alpha")
-    again: ClassVar[bool] = False  # a student draws by another walk, and teaches nobody
+    carries: ClassVar[tuple[str, ...] | None] = ("super_resolution",)  # a student draws by another walk, and teaches nobody
 
     student: Literal["lora", "full"] = Field(default="lora", description="What learns: a LoRA on the U-Net, or all of it, which is then told the guidance scale. Source: LCM-LoRA.")
-    learning_rate: float = Field(default=1e-4, gt=0, le=1, description="Step size of AdamW after the warm-up; a full student wants 1e-6. Default from diffusers' scripts.")
+    learning_rate: float = Field(default=1e-4, gt=0, le=1, description="Step size of AdamW after the warm-up; left open, a full student takes 1e-6. Default from diffusers' scripts.")
     steps: int = Field(default=1000, ge=1, le=10_000_000, description="Optimizer steps of this stage. Default from diffusers' scripts.")
     batch_size: int = Field(default=4, ge=1, description="Latents per micro-batch. Default: diffusers' 12 on one large GPU, cut to fit a small one.")
     rank: int = Field(default=64, ge=1, le=1024, description="Rank of the student's LoRA. Default from diffusers' script.")
@@ -66,7 +66,13 @@ class Spec(DrawingStage):
     def _bounds_in_order(self) -> Spec:
         if self.guidance_min > self.guidance_max:
             raise ValueError(f"guidance_min: {self.guidance_min} is more than guidance_max, {self.guidance_max}")
+        if {"draws_in", "solver_steps"} & self.model_fields_set and self.draws_in > self.solver_steps:
+            raise ValueError(f"draws_in: {self.draws_in} is more than solver_steps, {self.solver_steps}, and the student draws at some of their timesteps")
         return self
+
+    @model_validator(mode="after")
+    def _rate_of_what_learns(self) -> Spec:
+        return self.by_default(learning_rate=1e-6) if self.student == "full" else self
 
     def trains(self) -> str:
         return f"student: {'U-Net' if self.student == 'full' else f'rank-{self.rank} adapters'}"
@@ -98,6 +104,7 @@ class LCM(Adapted):
 
     def __init__(self, spec: Spec, base: Base):
         self.spec, self.base = spec, base
+        base.solver_steps = spec.solver_steps
         if base.prediction_type == "epsilon" and base.alphas_cumprod[-1] == 0:
             raise UserError(f"lcm: {base.name} predicts noise and ends in nothing but noise, so its last step says nothing of the picture. Use another base.")
         if spec.student == "lora":
@@ -125,7 +132,7 @@ class LCM(Adapted):
 
     def sampling(self) -> dict[str, Any]:
         scale = (self.spec.guidance_min + self.spec.guidance_max) / 2
-        return {"sampler": "LCM", "steps": self.spec.draws_in, "guidance_scale": 1.0 if self.spec.student == "lora" else scale, "eta": 0.0}
+        return {"sampler": "LCM", "steps": self.spec.draws_in, "guidance_scale": 1.0 if self.spec.student == "lora" else scale, "eta": 0.0, "most_steps": self.spec.solver_steps}
 
     def batches(self, subjects: Sequence[Subject], start: int, seed: int) -> Iterator[list[Points]]:
         if self.spec.gradient_checkpointing:

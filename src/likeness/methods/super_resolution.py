@@ -42,7 +42,7 @@ class Spec(CaptionedStage):
         default=20, ge=0, le=999,
         description="Highest such level; levels are uniform between the two. On DeepFloyd IF's schedule 20 is a variance of 2e-3, 999 what it was pretrained with. Default: the reduced augmentation of DreamBooth.",
     )  # fmt: skip
-    noise_level: int = Field(default=10, ge=0, le=999, description="Noise level of the small picture when it is drawn; kept with the run. diffusers' pipeline takes 250. Default: the middle of what is trained.")
+    noise_level: int | None = Field(default=None, ge=0, le=999, description="Noise level of the small picture when it is drawn; kept with the run. diffusers' pipeline takes 250. Default: the middle of what is trained.")
     draw_steps: int = Field(default=50, ge=1, le=1000, description="Sampling steps of the stage when it is drawn. Default from diffusers' pipeline.")
     draw_guidance_scale: float = Field(default=4.0, ge=1, le=100, description="Guidance of the stage when it is drawn, where it reads words. Default from diffusers' pipeline.")
 
@@ -57,7 +57,8 @@ class Spec(CaptionedStage):
 
     def drawing(self) -> dict[str, Any]:
         """How the stage is drawn, as a card keeps it."""
-        return {"name": self.upscaler, "steps": self.draw_steps, "guidance_scale": self.draw_guidance_scale, "noise_level": self.noise_level}
+        level = (self.noise_least + self.noise_most) // 2 if self.noise_level is None else self.noise_level
+        return {"name": self.upscaler, "steps": self.draw_steps, "guidance_scale": self.draw_guidance_scale, "noise_level": level}
 
     def photo_size(self, of_base: int) -> int:
         return trained_resolution(find_upscaler(self.upscaler))

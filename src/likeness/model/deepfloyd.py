@@ -56,7 +56,7 @@ class DeepFloyd(Pixels, Base):
 
     def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The noise; what else the network gives is the variance."""
-        return self.unet(latents, timesteps, conditioning.states).sample[:, : self.channels]
+        return self.unet(latents, timesteps, conditioning.states, timestep_cond=self._guidance(conditioning)).sample[:, : self.channels]
 
 
 def cleaned(prompt: str) -> str:

@@ -53,6 +53,7 @@ class Denoiser:
     device: torch.device
     unet: Any  # UNet2DConditionModel, whose attributes its annotations hide
     scheduler: Any  # one of folder.SCHEDULERS
+    solver_steps: int = 50  # that a network of few steps was distilled along: it draws at timesteps of theirs
 
     @property
     def pixels_per_latent(self) -> int:
@@ -80,7 +81,7 @@ class Denoiser:
 
     def few_step_sampler(self) -> LCMScheduler:
         """A scheduler of latent consistency models over its own noise schedule, for networks distilled to draw in few steps."""
-        return LCMScheduler.from_config(self.scheduler.config, clip_sample=False)  # type: ignore[return-value]
+        return LCMScheduler.from_config(self.scheduler.config, clip_sample=False, original_inference_steps=self.solver_steps)  # type: ignore[return-value]
 
     def sampler(self) -> DDIMScheduler:
         """A DDIM scheduler over its own noise schedule."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ..files.errors import UserError
 
@@ -160,6 +162,15 @@ def trained_resolution(folder: Path) -> int:
         return unet["sample_size"]
     vae = json.loads((folder / "vae" / "config.json").read_text("utf-8"))
     return unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1)
+
+
+def advised(folder: Path, method: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """A stage's chosen options, and the base's advice for the rest. Where the whole U-Net learns in place of a LoRA, it wants another rate: the table "METHOD full" has it."""
+    known = advice(folder)
+    better = known.get(method, {})
+    if "full" in (chosen.get("trained"), chosen.get("student")):
+        better = {**{key: value for key, value in better.items() if key != "learning_rate"}, **known.get(f"{method} full", {})}
+    return {**better, **chosen}
 
 
 def advice(folder: Path) -> dict[str, dict]:

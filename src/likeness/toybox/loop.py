@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
 from ..learning.optimizer_state import optimizer_tensors, restore_optimizer
-from ..learning.training import bf16_is_emulated
+from ..learning.precision import bf16_is_emulated
 from .plan import Plan
 
 Network = TypeVar("Network", bound=nn.Module)

@@ -12,7 +12,7 @@ from ..files.checkpoints import Checkpoint
 from ..files.errors import UserError
 from ..files.recipe import changed, recipe_from_dict, recipe_to_dict
 from ..files.run_folder import RunFolder
-from ..model.folder import advice, find_base
+from ..model.folder import advised, find_base
 from .fitting import begin, open_base, steps_of
 from .generating import checkpoint_of
 from .going_on import check_was_trained, check_what_is_trained
@@ -76,10 +76,12 @@ def stand(
     if parent.record().status != "finished":
         raise UserError(f"{parent.path}: is not finished, and a stage stands on finished ones. Go on with it first: likeness resume {parent.path}")
     content = {**{key: value for key, value in recipe_to_dict(recipe).items() if key != "settle"}, **(settle or {})}
-    content["stages"].append({"method": method, **advice(find_base(recipe.base)).get(method, {}), **chosen})
+    content["stages"].append({"method": method, **advised(find_base(recipe.base), method, chosen)})
     beneath, recipe = steps_of(recipe), recipe_from_dict(content, stage_types())
     check_order(recipe)
     check_settling(recipe)
+    for stage in recipe.stages:
+        stage.check(recipe.base)
     runs = runs or parent.path.parent
     if not force:
         check_room(recipe, find_base(recipe.base), runs)

@@ -65,7 +65,7 @@ def _device() -> Finding:
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()
         return Finding("device", True, f"{torch.cuda.get_device_name()}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free, bf16 {torch.cuda.is_bf16_supported()}")
-    from ..learning.training import bf16_is_emulated
+    from ..learning.precision import bf16_is_emulated
 
     bf16 = "emulated, so leave --mixed-precision at no" if bf16_is_emulated(torch.device("cpu")) else "native"
     return Finding("device", True, f"CPU, {torch.get_num_threads()} threads, bf16 {bf16}; enough for the toybox, a GPU is wanted for Stable Diffusion")

@@ -19,7 +19,7 @@ from ..sampling.options import Blend, Edit
 from ..sampling.steering import watch_of
 from .generating import check_sampling, checkpoint_of, jobs_for
 from .progress import Progress
-from .stack import check_same_base, device_for, put_on, read_card
+from .stack import SAMPLING, check_same_base, device_for, put_on, read_card
 
 
 def edit(
@@ -33,8 +33,8 @@ def edit(
     """
     checkpoint = checkpoint_of(run, step)
     card = read_card(checkpoint)
-    wanted = {**card["sampling"], **{key: value for key, value in (("steps", steps), ("guidance_scale", guidance_scale)) if value is not None}}
-    if wanted.get("sampler", "DDIM") != "DDIM":
+    wanted = {**SAMPLING, **card["sampling"], **{key: value for key, value in (("steps", steps), ("guidance_scale", guidance_scale)) if value is not None}}
+    if wanted["sampler"] != "DDIM":
         raise UserError(f"edit: {run.path} was distilled to draw in few steps, and has no way back to noise. Edit with the run beneath it.")
     check_sampling(wanted, [0], None)
     job = jobs_for([template], [card["subject"], *card.get("others", [])], [0])[0]

@@ -19,7 +19,7 @@ from ..evaluation.options import Encoders
 from ..evaluation.statistics import Estimate, wilson
 from ..files.errors import UserError
 from ..files.prompts import said
-from ..files.recipe import Recipe
+from ..files.recipe import Recipe, Stage
 from ..files.run_folder import RunFolder, SavedPicture
 from ..learning.rewards import SCORED
 from ..world.captions import article
@@ -49,6 +49,7 @@ from .stack import read_card, stage_types
 from .stopping import Stopped, stop_request
 
 DISTRACTORS = 10
+REWARDED = {"dino": "DINO", "clip_t": "CLIP-T", "clip_t_class": "CLIP-T", "aesthetic": "the judge of looks"}  # in words, scores that a reward may be
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
     remarks = [remark for kind, of in counts.items() for remark in remarks_on(of, kind)]
     if recipe.others:
         remarks.append("Likeness is to the first of the run's subjects alone, also in pictures that were asked for another by itself.")
-    remarks += _own_teachers(recipe)
+    remarks += own_teachers(recipe.stages)
     if subject is None:
         remarks.append("Floor and naming: not available for photographs, whose other individuals of the class are unknown.")
         if recipe.base == "toybox":
@@ -142,13 +143,13 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
     return {"encoders": judges.names, "measured": measured(rows), "rows": rows, "counts": counts, "each": each, "remarks": remarks}
 
 
-def _own_teachers(recipe: Recipe) -> list[str]:
+def own_teachers(stages: Sequence[Stage]) -> list[str]:
     """Scores that a stage was rewarded by: their rise says that it was trained, not that pictures are better."""
     remarks = []
-    for stage in recipe.stages:
+    for stage in stages:
         for reward in getattr(stage, "rewards", ()):
             if taught := SCORED.get(reward.partition(":")[0]):
-                names = " and ".join(dict.fromkeys({"dino": "DINO"}.get(score, "CLIP-T") for score in taught))
+                names = " and ".join(dict.fromkeys(REWARDED[score] for score in taught))
                 remarks.append(f"{names}: rewarded this run's pictures in training ({reward}), by an encoder that may be the one that scores them here. It is its own teacher; believe another judge.")
     return remarks
 

@@ -148,7 +148,8 @@ def _model_card(run: RunFolder, learned: Learned, written: Sequence[Path]) -> st
     files = "\n".join(f"- `{path.name}`" for path in written)
     how = card["sampling"]
     if how.get("sampler") == "LCM":
-        files += f"\n\nDraw with `LCMScheduler.from_config(pipeline.scheduler.config)`, {how['steps']} steps and a guidance scale of {how['guidance_scale']:g}."
+        config = f"pipeline.scheduler.config, original_inference_steps={how.get('most_steps', 50)}"
+        files += f"\n\nDraw with `LCMScheduler.from_config({config})`, {how['steps']} steps and a guidance scale of {how['guidance_scale']:g}."
     elif how.get("eta"):
         files += f"\n\nIt was drawn by `DDIMScheduler` with `eta={how['eta']:g}`, {how['steps']} steps and a guidance scale of {how['guidance_scale']:g}."
     if second := how.get("upscaler"):

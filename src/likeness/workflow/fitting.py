@@ -11,7 +11,7 @@ from ..files.errors import UserError
 from ..files.recipe import Recipe, recipe_to_dict
 from ..files.run_folder import RunFolder
 from ..files.subject import Photo, check_identifier, remarks
-from ..learning.training import bf16_is_emulated
+from ..learning.precision import bf16_is_emulated
 from ..model.base import Base
 from ..model.folder import find_base
 from ..model.identifier import check_words, meaning_of_its_own
@@ -34,6 +34,8 @@ def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = Non
         check_identifier(subject.identifier)
     check_order(recipe)
     check_settling(recipe)
+    for stage in recipe.stages:
+        stage.check(recipe.base)
     photos = gather_all(recipe)
     for line in remarks(photos):
         progress.say(f"photos: {line}")

@@ -28,7 +28,7 @@ from .stack import SAMPLING, check_beside, check_same_base, device_for, method_c
 from .stopping import Stopped, stop_request
 
 NEW_SCENES = ("a {} in the jungle", "a {} in the snow", "a {} with a mountain in the background", "a {} floating on top of water")  # what is drawn where no prompt is asked for
-MOST_FEW_STEPS = 50  # of diffusers' LCMScheduler
+MOST_FEW_STEPS = 50  # of a card that does not say how many its solver had: diffusers' LCMScheduler
 CLASS_PICTURES = 16  # of the class alone, at least, to see what became of it
 MOST_STEPS, MOST_GUIDANCE = 1000, 100  # the bounds of class pictures too; schedules have 1000 steps
 
@@ -210,8 +210,8 @@ def check_sampling(sampling: Mapping[str, Any], seeds: Sequence[int], guide: int
     if sampling["sampler"] == "LCM":
         if sampling["eta"]:
             raise UserError("--eta: this run was distilled to draw in few steps, and its sampler has its own noise. Leave --eta out.")
-        if sampling["steps"] > MOST_FEW_STEPS:
-            raise UserError(f"--steps {sampling['steps']}: must be from 1 to {MOST_FEW_STEPS}; this run was distilled to draw in few.")
+        if sampling["steps"] > (most := sampling.get("most_steps", MOST_FEW_STEPS)):
+            raise UserError(f"--steps {sampling['steps']}: must be from 1 to {most}; this run was distilled to draw in few, at some of its solver's timesteps.")
         if guide is not None:
             raise UserError("--guide: a run that was distilled to draw in few steps has no walk to guide. Blend the run beneath it.")
     if not 1 <= sampling["steps"] <= MOST_STEPS:

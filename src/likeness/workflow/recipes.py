@@ -9,7 +9,7 @@ from typing import Any
 from ..files.errors import UserError
 from ..files.recipe import Recipe, content_of, continued_in, recipe_from_dict, stages_in
 from ..methods import packaged_recipes, packaged_sweeps
-from ..model.folder import advice, find_base
+from ..model.folder import advice, advised, find_base
 from .photos import toybox_subject
 from .stack import stage_types
 
@@ -18,7 +18,7 @@ def recipe_for(
     method: str, chosen: Mapping[str, Any], subject: Mapping[str, Any], base: str = "toybox", settings: Mapping[str, Any] | None = None, **rest: Any
 ) -> Recipe:  # fmt: skip
     """A recipe of one stage. Options come from `chosen`, else from the base's advice for the method, else from a study's `settings`, else from the spec."""
-    return _recipe([{"method": method, **(settings or {}), **advice(find_base(base)).get(method, {}), **chosen}], subject, base, rest)
+    return _recipe([{"method": method, **(settings or {}), **advised(find_base(base), method, chosen)}], subject, base, rest)
 
 
 def packaged_recipe(name: str, subject: Mapping[str, Any], base: str = "toybox", **rest: Any) -> Recipe:

@@ -62,9 +62,9 @@ def check_order(recipe: Recipe) -> None:
     """Refuse a stage that may not stand on the one before it, or has one name for several subjects, before anything is trained."""
     if recipe.others and (single := alone(recipe)):
         raise UserError(f"{single[0]}: teaches one subject, and the recipe has {len(recipe.subjects)}. Train them apart, or use custom_diffusion.")
-    methods = [stage.method for stage in recipe.stages]
-    if twice := [stage.method for stage in recipe.stages if not stage.again and methods.count(stage.method) > 1]:
-        raise UserError(f"{twice[0]}: stands in the recipe twice, and the second would learn from what the first has already made of the base. Keep one.")
+    for number, stage in enumerate(recipe.stages):
+        if stage.carries is not None and (wrong := [above.method for above in recipe.stages[number + 1 :] if above.method not in stage.carries]):
+            raise UserError(f"{wrong[0]}: cannot stand on {stage.method}, which may carry {' and '.join(stage.carries) or 'nothing'} alone. Put {stage.method} above it.")
     for below, stage in zip(recipe.stages, recipe.stages[1:]):
         follows = method_class(stage.method).follows
         if follows is not None and below.method not in follows:
