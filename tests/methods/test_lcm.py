@@ -83,8 +83,9 @@ def test_pictures_are_drawn_in_few_steps_and_the_bases_as_usual(recipe, tmp_path
             generate(run, ["a {} in the snow"], [0], Silent(), **wrong)
 
 
-def test_a_moving_average_goes_on_where_it_was(recipe, paused, tmp_path):
-    asked = recipe({**QUICK, "student": "full", "learning_rate": 1e-3, "steps": 4})
+@pytest.mark.parametrize(("student", "name"), [("full", "unet.conv_in.weight"), ("lora", "unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_k.lora_B.weight")])
+def test_a_moving_average_goes_on_where_it_was(student, name, recipe, paused, tmp_path):
+    asked = recipe({**QUICK, "student": student, "average": 0.9, "learning_rate": 1e-3, "steps": 4})
     whole = fit(asked, tmp_path / "whole", Silent())
     stopped = paused(asked, tmp_path / "stopped", 2)
     resume(stopped, Silent())
@@ -92,8 +93,23 @@ def test_a_moving_average_goes_on_where_it_was(recipe, paused, tmp_path):
     averages = [load_file(run.path / "resume" / "000004" / "method.safetensors") for run in (whole, stopped)]
     for first, second in (ends, averages):
         assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
-    name = "conv_in.weight"
-    assert not torch.equal(averages[0][name], ends[0][f"unet.{name}"])
+    assert not torch.equal(averages[0][name], ends[0][name])
+
+
+def test_the_target_is_the_moving_average(tiny_base, subject_photos):
+    """Where the student has moved and its average has not, the loss is that between the two, and both are back in place afterwards."""
+    method = LCM(Spec(rank=2, batch_size=2, average=0.9, pictures=2, picture_steps=1), tiny_base)
+    (batch,) = next(method.batches([Subject(subject_photos, "dog", "sks")], 0, 0))
+    with torch.no_grad():
+        for parameter in method.adapter.parameters():
+            parameter.add_(0.1)
+        moved = method.adapter.weights()
+        by_average = method.loss(batch)["consistency"]
+        method.target = moved
+        by_itself = method.loss(batch)["consistency"]
+    assert not torch.isclose(by_average, by_itself)
+    assert all(torch.equal(moved[name], p) for name, p in method.adapter.chosen.items())
+    assert Spec().average == 0 and Spec(student="full").average == 0.95
 
 
 def test_pictures_of_a_folder_take_the_place_of_drawn_ones(tiny_base, subject_photos, monkeypatch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -103,10 +103,10 @@ class Stage(Options):
         """Width and height in pixels of the photos that it learns from, where the base's stages learn from those of `of_base`."""
         return of_base
 
-    def by_default(self, **values: Any) -> Self:
+    def by_default(self, **values: Any) -> None:
         """Defaults that depend on another option, where the field was left open; it still counts as open, for a base's advice to fill."""
-        self.__dict__.update({name: value for name, value in values.items() if name not in self.model_fields_set})
-        return self
+        for name in set(values) - self.model_fields_set:
+            object.__setattr__(self, name, values[name])
 
     @property
     def checkpoint_steps(self) -> tuple[int, ...]:

@@ -87,7 +87,9 @@ class Spec(DrawingStage):
 
     @model_validator(mode="after")
     def _rate_of_what_learns(self) -> Spec:
-        return self.by_default(learning_rate=1e-5) if self.trained == "full" else self
+        if self.trained == "full":
+            self.by_default(learning_rate=1e-5)
+        return self
 
     def check(self, base: str) -> None:
         check_rewards(self.rewards, self.rewarding(), base)

@@ -55,7 +55,7 @@ class Spec(DrawingStage):
     solver_steps: int = Field(default=50, ge=2, le=500, description="Steps that the teacher's DDIM divides the way into. Source: LCM's k = 20 of 1000.")
     guidance_min: float = Field(default=6.0, ge=1, le=100, description="Least guidance scale of the teacher. Source: w = 5 in diffusers' scripts, which is the scale less one.")
     guidance_max: float = Field(default=16.0, ge=1, le=100, description="Greatest guidance scale of the teacher. Source: w = 15 in diffusers' scripts.")
-    average: float = Field(default=0.95, ge=0, lt=1, description="A full student's target is its moving average, so slow; a LoRA's is the LoRA itself. Source: LCM's μ.")
+    average: float = Field(default=0.95, ge=0, lt=1, description="The target is the student's moving average, so slow; 0 = the student itself, which a LoRA takes where this is left open, as in diffusers' script. Source: LCM's μ.")
     zero_init: bool = Field(default=True, description="A full student's ear for the guidance scale begins at zero, so that it begins as its teacher; false = by chance, as in diffusers' script.")
     pictures: int = Field(default=100, ge=1, le=1_000_000, description="How many pictures the teacher draws to learn from; with --class-photos those are taken instead. Default: enough for one subject.")
     picture_steps: int = Field(default=50, ge=1, le=1000, description="Sampling steps of each of them. Default: the solver's own.")
@@ -71,8 +71,9 @@ class Spec(DrawingStage):
         return self
 
     @model_validator(mode="after")
-    def _rate_of_what_learns(self) -> Spec:
-        return self.by_default(learning_rate=1e-6) if self.student == "full" else self
+    def _as_what_learns(self) -> Spec:
+        self.by_default(**({"learning_rate": 1e-6} if self.student == "full" else {"average": 0.0}))
+        return self
 
     def trains(self) -> str:
         return f"student: {'U-Net' if self.student == 'full' else f'rank-{self.rank} adapters'}"
@@ -113,8 +114,8 @@ class LCM(Adapted):
         else:
             self._hear_guidance()
             self.adapter = Weights(base.unet, "unet")
-        self.teacher: nn.Module | None = None  # of a full student: what it was, and its moving average
-        self.target: nn.Module | None = None
+        self.teacher: nn.Module | None = None  # of a full student: what it was
+        self.target: dict[str, Tensor] = {}  # the student's moving average, by the adapter's names
 
     def _hear_guidance(self) -> None:
         unet = self.base.unet
@@ -128,7 +129,7 @@ class LCM(Adapted):
 
     def freeze(self) -> None:
         super().freeze()
-        self.teacher = self.target = None
+        self.teacher, self.target = None, {}
 
     def sampling(self) -> dict[str, Any]:
         scale = (self.spec.guidance_min + self.spec.guidance_max) / 2
@@ -138,7 +139,9 @@ class LCM(Adapted):
         if self.spec.gradient_checkpointing:
             self.base.spare_memory(text_encoders=False)
         if self.spec.student == "full":
-            self.teacher, self.target = (deepcopy(self.base.unet).requires_grad_(False) for _ in range(2))
+            self.teacher = deepcopy(self.base.unet).requires_grad_(False)
+        if self.spec.average:
+            self.target = {name: p.detach().clone() for name, p in self.adapter.chosen.items()}
         latents, prompts = self._lessons(subjects, seed)
         with torch.no_grad():
             self._said = {prompt: self.base.condition([prompt]) for prompt in dict.fromkeys([*prompts, ""])}
@@ -197,7 +200,7 @@ class LCM(Adapted):
                 without, with_prompt = base.predict(torch.cat([seen, seen]), torch.cat([later, later]), both).float().chunk(2)
             output = without + batch.guidance[:, None, None, None] * (with_prompt - without)
             nearer = solver_step(base, output, seen, later, earlier)
-            with self.predicting_with(self.target):
+            with self.adapter.holding(self.target):
                 wanted = consistent(base, base.predict(nearer, earlier, heard), nearer, earlier)
         return {"consistency": batch.share * distance(guess, wanted, self.spec.loss)}
 
@@ -213,13 +216,13 @@ class LCM(Adapted):
 
     @torch.no_grad()
     def after_step(self) -> None:
-        if self.target is not None:
-            torch._foreach_lerp_(list(self.target.parameters()), list(self.base.unet.parameters()), 1 - self.spec.average)
+        if self.target:
+            torch._foreach_lerp_(list(self.target.values()), self.adapter.parameters(), 1 - self.spec.average)
 
     def tensors(self) -> dict[str, Tensor]:
-        return {} if self.target is None else {name: p.detach().cpu().clone() for name, p in self.target.named_parameters()}
+        return {name: average.cpu().clone() for name, average in self.target.items()}
 
     @torch.no_grad()
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
-        for name, parameter in self.target.named_parameters() if self.target is not None else ():
-            parameter.copy_(tensors[name])
+        for name, average in self.target.items():
+            average.copy_(tensors[name])

@@ -38,6 +38,18 @@ class Adapter:
                 raise UserError(f"checkpoint: {name} is missing or of another shape, so it belongs to another base model or to other options (rank, targets, vectors, …). Give those it was trained with.")
             parameter.copy_(weights[name])
 
+    @contextmanager
+    def holding(self, values: Mapping[str, Tensor]) -> Iterator[None]:
+        """With other values of what is trained, for what is computed without gradients; none: with its own."""
+        own = {name: self.chosen[name].data for name in values}
+        for name, value in values.items():
+            self.chosen[name].data = value
+        try:
+            yield
+        finally:
+            for name, value in own.items():
+                self.chosen[name].data = value
+
     def fold(self, strength: float = 1.0) -> None:
         """Make it part of the network, for good."""
 
