@@ -98,6 +98,19 @@ def bootstrap_of(
     return Estimate(found, max(low, bounds[0]), min(high, bounds[1]), n)
 
 
+def share(yes: Sequence[bool] | np.ndarray, groups: Sequence[Hashable]) -> Estimate:
+    """How many of all are yes, with its interval over groups, for pictures of one prompt are often right or wrong together.
+
+    Groups that all have the same share, as where all or none are right, show no spread to resample: there it is Wilson's interval, of as many as there are groups.
+    """
+    yes = np.asarray(yes, dtype=np.float64)
+    member = _group_numbers(groups, len(yes))
+    each = np.bincount(member, weights=yes) / np.bincount(member)
+    if np.ptp(each) == 0:
+        return wilson(float(each[0]) * len(each), len(each))
+    return bootstrap_of(lambda mean: mean, [yes], groups, bounds=(0, 1))
+
+
 def deviations(values: Sequence[float] | np.ndarray, groups: Sequence[Hashable]) -> tuple[Estimate, Estimate, Estimate]:
     """Standard deviations of all values, of the groups' means, and within groups, as tables print them beside means; intervals by resampling groups.
 
@@ -169,7 +182,7 @@ def share_of_way(value: Estimate, floor: Estimate, ceiling: Estimate) -> Estimat
     return Estimate(share, share - spread, share + spread, n)
 
 
-def wilson(successes: int, n: int) -> Estimate:
+def wilson(successes: float, n: int) -> Estimate:
     """A share of yes among n with Wilson's interval, which stays within 0 … 1 and holds for small n."""
     _check_count(successes, n)
     share, scale = successes / n, 1 + Z**2 / n
@@ -273,6 +286,6 @@ def _half_width(estimate: Estimate) -> float | None:
     return None if estimate.low is None or estimate.high is None else (estimate.high - estimate.low) / 2
 
 
-def _check_count(successes: int, n: int) -> None:
+def _check_count(successes: float, n: int) -> None:
     if not 0 <= successes <= n or n < 1:
         raise ValueError(f"{successes} of {n} is not a share")

@@ -16,7 +16,7 @@ from PIL import Image
 from ..evaluation import metrics
 from ..evaluation.benchmark import kinds_for
 from ..evaluation.options import Encoders
-from ..evaluation.statistics import Estimate, wilson
+from ..evaluation.statistics import Estimate, share
 from ..files.errors import UserError
 from ..files.prompts import said
 from ..files.recipe import Recipe
@@ -68,12 +68,12 @@ class WorldScores:
         noun = self.subject.class_noun
         places = {said(p.template, noun): p.context for p in prompts_for(noun) if p.kind == "recontextualization"}
         asked = [n for n, prompt in enumerate(prompts) if prompt in places]
-        found = {"named": wilson(int(named.sum()), len(named))}
+        found = {"named": share(named, prompts)}
         if asked:
             words = self.judges.texts([f"{article(noun)} {CONTEXTS[place].words}" for place in NAMED_CONTEXTS])
             likest = (shown[asked] @ words.T).argmax(axis=1)
-            right = sum(NAMED_CONTEXTS[place] == places[prompts[n]] for n, place in zip(asked, likest))
-            found["placed"] = wilson(right, len(asked))
+            right = [NAMED_CONTEXTS[place] == places[prompts[n]] for n, place in zip(asked, likest)]
+            found["placed"] = share(right, [prompts[n] for n in asked])
         return found
 
 
@@ -168,8 +168,9 @@ def _pairs(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Ju
     assert first and second
     photos = [judges.dino.pictures([p.image for p in run.photos() if p.image and p.subject == n]) for n in range(2)]
     candidates = pair_candidates((first, second), judges, photos)
-    images = {kind: [Image.open(p.path).convert("RGB") for p in saved if p.labels.get("model") == kind] for kind in ("personalized", "base")}
-    return pair_rows(images, [p.labels["class_prompt"] for p in saved], (first, second), candidates, judges.dino)
+    of_kind = {kind: [p for p in saved if p.labels.get("model") == kind] for kind in ("personalized", "base")}
+    shown = {kind: ([Image.open(p.path).convert("RGB") for p in of], [p.labels["class_prompt"] for p in of]) for kind, of in of_kind.items()}
+    return pair_rows(shown, (first, second), candidates, judges.dino)
 
 
 def pair_candidates(subjects: tuple[NamedSubject, NamedSubject], judges: Judges, photos: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
