@@ -47,6 +47,7 @@ from .scoring import (
 )
 from .stack import read_card, stage_types
 from .stopping import Stopped, stop_request
+from .ways import main_way, ways_of
 
 DISTRACTORS = 10
 
@@ -108,16 +109,20 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
     size = max(p.settings.width for p in saved)  # whoever is compared with them is drawn as large
     world = WorldScores(subject, candidates_for(subject, judges, references.dino, size), judges) if subject else None
     kinds = kinds_for(recipe.subject.class_noun)
-    last = max(p.labels.get("checkpoint", 0) for p in saved)
+    last = max(p.labels.get("checkpoint", 0) for p in saved if p.labels.get("model") == "personalized")
     together = _together(run, recipe, saved)
     alone = [p for p in saved if p not in together] or saved
-    seen, each = {}, []
+    seen, each, remarks = {}, [], []
     for done, kind in enumerate(("personalized", "blended", "base")):
-        if chosen := [p for p in alone if p.labels.get("model") == kind]:
-            of_all = seen_of(chosen, judges)
-            seen[kind] = of_all.rows([n for n, one in enumerate(of_all.asked) if one.step in (0, last)])
-            if kind == "personalized":
+        chosen = [p for p in alone if p.labels.get("model") == kind]
+        for name, (of_way, remark) in by_way(run, kind, chosen, last).items():
+            of_all = seen_of(of_way, judges)
+            if name == "personalized":
                 each = _each(of_all, judges, references)
+            now = [n for n, one in enumerate(of_all.asked) if kind == "blended" or one.step in (0, last)]
+            if now:
+                seen[name] = of_all.rows(now)
+                remarks += remark
         go_on(done + 1)
     rows = [{"name": kind, "scores": scores_of(of, judges, references, world, kinds)} for kind, of in seen.items()]
     if "base" in seen and "personalized" in seen:
@@ -126,12 +131,15 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
     for kind, of in seen.items():
         rows += rows_by_kind(kind, of, judges, references, kinds)
     if together:
-        rows += _pairs(run, recipe, [p for p in together if p.labels.get("checkpoint", 0) in (0, last)], judges)
+        of_both, left = _main_alone(run, together, last)
+        rows, remarks = rows + _pairs(run, recipe, of_both, judges), remarks + left
     go_on(4)
-    rows += drift_rows([p for p in run.pictures("drift") if p.labels["checkpoint"] in (0, last)], judges, references, subject.class_noun if subject else None)
+    drifted, left = _main_alone(run, run.pictures("drift"), last)
+    remarks += left
+    rows += drift_rows(drifted, judges, references, subject.class_noun if subject else None)
     go_on(5)
     counts = {kind: counts_of(of, photos) for kind, of in seen.items()}
-    remarks = [remark for kind, of in counts.items() for remark in remarks_on(of, kind)]
+    remarks += [remark for kind, of in counts.items() for remark in remarks_on(of, kind)]
     if recipe.others:
         remarks.append("Likeness is to the first of the run's subjects alone, also in pictures that were asked for another by itself.")
     remarks += _own_teachers(recipe)
@@ -140,6 +148,33 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
         if recipe.base == "toybox":
             remarks.append("The embedded judges know drawn scenes alone: of photographs their cosines are a hint, no measurement.")
     return {"encoders": judges.names, "measured": measured(rows), "rows": rows, "counts": counts, "each": each, "remarks": remarks}
+
+
+def by_way(run: RunFolder, kind: str, saved: list[SavedPicture], last: int) -> dict[str, tuple[list[SavedPicture], list[str]]]:
+    """Pictures of one kind by the name of their row, with remarks: the kind's own name for those drawn as the cards want, then what was drawn otherwise.
+
+    If none of the last checkpoint's was drawn as its card wants, what there is most of takes the name.
+    """
+    if not saved:
+        return {}
+    ways = ways_of(run, saved)
+    main = main_way([way for way, p in zip(ways, saved) if p.labels.get("checkpoint", 0) in (0, last)] or ways)
+    rows: dict[str, tuple[list[SavedPicture], list[str]]] = {}
+    for way in sorted(set(ways), key=lambda way: way != main):
+        remark = [f"No {kind} picture was drawn as the checkpoint's card wants: those in the row {kind} have {way}."] if way and way == main and kind != "blended" else []
+        named = kind if way == main and kind != "blended" or not way else f"{kind}, {way}"
+        rows[named] = [p for p, other in zip(saved, ways) if other == way], remark
+    return rows
+
+
+def _main_alone(run: RunFolder, saved: list[SavedPicture], last: int) -> tuple[list[SavedPicture], list[str]]:
+    """Of pictures that are asked by pairs those of the main way, and a remark that counts the others."""
+    kept, now = [], [p for p in saved if p.labels.get("checkpoint", 0) in (0, last) and p.labels.get("model") in ("personalized", "base")]
+    for kind in ("personalized", "base"):
+        kept += by_way(run, kind, [p for p in now if p.labels["model"] == kind], last).get(kind, ([], []))[0]
+    others = len(now) - len(kept)
+    folder = now[0].path.parent.name if now else ""
+    return kept, [f"{others} of {len(now)} pictures in {folder} were drawn otherwise than the rest (steps, guidance) and left out; {folder}/index.jsonl says how."] if others else []
 
 
 def _own_teachers(recipe: Recipe) -> list[str]:
