@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from likeness.files.errors import UserError
+from likeness.sampling.options import Blend
 from likeness.workflow.choosing import choose, table
+from likeness.workflow.evaluating import evaluate
 from likeness.workflow.fitting import fit
-from likeness.workflow.generating import steps_to_draw
+from likeness.workflow.generating import generate, steps_to_draw
 from likeness.workflow.progress import Silent
 from likeness.workflow.recipes import recipe_for
 
@@ -16,6 +18,11 @@ from likeness.workflow.recipes import recipe_for
 def run(tmp_path_factory):
     recipe = recipe_for("textual_inversion", {"steps": 2, "checkpoints": (1,), "batch_size": 1}, subject={"photos": "toybox:biscuit"}, seed=0)
     return fit(recipe, tmp_path_factory.mktemp("runs"), Silent())
+
+
+@pytest.fixture
+def run_of_one(tmp_path):
+    return fit(recipe_for("textual_inversion", {"steps": 1, "batch_size": 1}, subject={"photos": "toybox:biscuit"}, seed=0), tmp_path, Silent())
 
 
 def test_every_checkpoint_is_drawn_scored_and_one_chosen(run):
@@ -30,6 +37,30 @@ def test_every_checkpoint_is_drawn_scored_and_one_chosen(run):
     before = [p.path.stat().st_mtime_ns for p in run.pictures()]
     assert choose(run, (), [0], Silent()) == choice  # of the prompts that it has; nothing is drawn again
     assert [p.path.stat().st_mtime_ns for p in run.pictures()] == before
+
+
+def test_what_was_drawn_otherwise_changes_no_choice_and_has_a_row_of_its_own(run):
+    choice = choose(run, ["a {} in the snow"], [0], Silent())
+    for steps in (1, 2):
+        generate(run, ["a {} in the snow"], [0], Silent(), step=2, steps=steps, beside_base=False)
+    assert choose(run, ["a {} in the snow"], [0], Silent()) == choice
+    scores = run.scores()
+    assert [line["step"] for line in scores["each"]] == [1, 2]
+    assert {"personalized", "personalized, 1 step", "personalized, 2 steps"} <= {row["name"] for row in scores["rows"]}
+
+
+def test_who_always_draws_otherwise_still_has_scores_and_is_told(run_of_one):
+    generate(run_of_one, ["a {} in the snow"], [0], Silent(), steps=1, beside_base=False)
+    scores = evaluate(run_of_one, Silent())
+    assert scores["rows"][0]["name"] == "personalized" and any("have 1 step" in remark for remark in scores["remarks"])
+
+
+def test_each_way_of_blending_is_a_row(run):
+    for alpha in (0.1, 0.5):
+        generate(run, ["a {} in the snow"], [0], Silent(), step=2, steps=1, guide=1, how=Blend(alpha=alpha), beside_base=False)
+    generate(run, ["a {} in the snow"], [0], Silent(), beside_base=False)
+    names = [row["name"] for row in evaluate(run, Silent())["rows"]]
+    assert "blended, alpha 0.1, 1 step" in names and "blended, alpha 0.5, 1 step" in names
 
 
 def test_one_checkpoint_leaves_nothing_to_choose(quick_recipe, tmp_path):

@@ -68,10 +68,11 @@ def test_only_pictures_that_are_drawn_as_the_run_wants_are_the_grids(recipes, tm
     run = RunFolder.open(path.parent)
     generate(run, ["a {} in the jungle"], [0], Silent(), steps=2, beside_base=False)
     generate(run, ["a {} in the jungle"], [0], Silent(), negative="dog", beside_base=False)
-    evaluate(run, Silent())
-    assert len(run.pictures()) == len(run.scores()["each"]) == 3
+    evaluate(run, Silent(), only=lambda picture: picture.settings.steps == 2)
+    (scored,) = run.scores()["each"]
+    assert len(run.pictures()) == 3 and scored["file"] != run.pictures()[0].path.name
     second = compare(asked, tmp_path / "grid", Silent())
-    assert second["rows"][0]["sampling"] == [{"steps": 25, "guidance_scale": 4.0}] and len(run.scores()["each"]) == 1
+    assert second["rows"][0]["sampling"] == [{"steps": 25, "guidance_scale": 4.0}] and [line["file"] for line in run.scores()["each"]] == [run.pictures()[0].path.name]
     assert second["cells"][0]["scores"] == first["cells"][0]["scores"]
 
 

@@ -36,7 +36,7 @@ def who(first: str, second: str, judges) -> list:
 
 
 def shares(pictures, candidates, judges) -> list[float]:
-    return [round(value["value"], 2) for value in _scores(pictures, candidates, judges.dino).values()]
+    return [round(value["value"], 2) for value in _scores(pictures, [str(n) for n in range(len(pictures))], candidates, judges.dino).values()]
 
 
 def test_truth_floor_and_what_lies_between(judges, candidates):
@@ -83,4 +83,4 @@ def test_a_run_of_two_subjects_is_scored_on_pictures_of_both(judges, tmp_path):
         run.add_picture(draw(photos_of(SUBJECTS["biscuit"])[0], 64), settings.model_copy(update={"prompt": "a <one> dog in the jungle"}), alone)
     rows = {row["name"]: row["scores"] for row in evaluate(run, Silent())["rows"]}
     assert rows["personalized, both subjects"]["both"]["value"] >= 0.7 and rows["floor: two others of the same words"]["both"]["value"] < 0.5
-    assert rows["personalized"]["named"]["n"] == 12  # the pictures of both are not asked who alone they show
+    assert rows["personalized"]["named"]["n"] == 1  # one prompt: the pictures of both are not asked who alone they show

@@ -7,13 +7,14 @@ hundred: every interval here is taken over groups when groups are given. All int
 import functools
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from math import comb, sqrt
+from math import comb, inf, isfinite, pi, sqrt, tan
 from statistics import NormalDist
 
 import numpy as np
 
 Z = NormalDist().inv_cdf(0.975)  # 1.96
 RESAMPLES = 2000
+FEW = 6  # groups; with fewer their percentiles are too narrow, and Student's t on the jackknife takes their place
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,9 @@ def bootstrap(values: Sequence[float] | np.ndarray, groups: Sequence[Hashable] |
 
     values   [n], finite
     groups   [n] labels; None takes every value as its own group
-    The percentiles are taken further out for few groups (Hesterberg 2015, arXiv 1411.5279, "expanded percentile"); measured on
-    normal values they then cover 0 in 95 % of draws at 25 groups, 94 % at eight, 92 % at five, but 74 % at three.
+    From FEW groups on the percentiles are taken further out (Hesterberg 2015, arXiv 1411.5279, "expanded percentile"), with fewer it is Student's t on the
+    jackknife's pseudo-values. Measured on normal values, in 4000 draws each, the interval covers the truth in 95 % of draws at 2, 3, 5, 12 and 25 groups, 94 % at four and
+    eight, 93 % at six; that of a ratio of means of 1 with deviations of 0.2 in 93 … 96 % (1500 draws each).
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 1:
@@ -64,13 +66,15 @@ def bootstrap(values: Sequence[float] | np.ndarray, groups: Sequence[Hashable] |
 
 
 def bootstrap_of(
-    function: Callable[..., np.ndarray], columns: Sequence[Sequence[float] | np.ndarray], groups: Sequence[Hashable] | None = None, seed: int = 0
+    function: Callable[..., np.ndarray], columns: Sequence[Sequence[float] | np.ndarray], groups: Sequence[Hashable] | None = None, seed: int = 0,
+    bounds: tuple[float, float] = (-inf, inf),
 ) -> Estimate:  # fmt: skip
     """A function of several means, such as their F1, with its interval by resampling whole groups of all columns together.
 
     function  [resamples] of each mean -> [resamples]
     columns   k times [n], finite; value i of each is of the same picture
     groups    [n] labels; None takes every picture as its own group
+    bounds    what the function cannot leave by its meaning, nor then its interval
     """
     values = np.asarray(columns, dtype=np.float64)
     if values.ndim != 2 or not values.shape[1] or not np.isfinite(values).all():
@@ -82,15 +86,36 @@ def bootstrap_of(
     found = float(function(*values.mean(axis=1)))
     if n < 2:
         return Estimate(found, None, None, n)
-    counts = _resampled_counts(n, seed)  # [resamples, n]
-    low, high = _expanded_percentiles(function(*((counts @ sums.T) / (counts @ sizes)[:, None]).T), n)
-    return Estimate(found, low, high, n)
+    if n < FEW:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            spread = _jackknife_spread(function(*(sums.sum(axis=1, keepdims=True) - sums) / (sizes.sum() - sizes)), n)
+        if not isfinite(spread):  # of what is left without one of them there is no such number
+            return Estimate(found, None, None, n)
+        low, high = found - spread, found + spread
+    else:
+        counts = _resampled_counts(n, seed)  # [resamples, n]
+        low, high = _expanded_percentiles(function(*((counts @ sums.T) / (counts @ sizes)[:, None]).T), n)
+    return Estimate(found, max(low, bounds[0]), min(high, bounds[1]), n)
+
+
+def share(yes: Sequence[bool] | np.ndarray, groups: Sequence[Hashable]) -> Estimate:
+    """How many of all are yes, with its interval over groups, for pictures of one prompt are often right or wrong together.
+
+    Groups that all have the same share, as where all or none are right, show no spread to resample: there it is Wilson's interval, of as many as there are groups.
+    """
+    yes = np.asarray(yes, dtype=np.float64)
+    member = _group_numbers(groups, len(yes))
+    each = np.bincount(member, weights=yes) / np.bincount(member)
+    if np.ptp(each) == 0:
+        return wilson(float(each[0]) * len(each), len(each))
+    return bootstrap_of(lambda mean: mean, [yes], groups, bounds=(0, 1))
 
 
 def deviations(values: Sequence[float] | np.ndarray, groups: Sequence[Hashable]) -> tuple[Estimate, Estimate, Estimate]:
     """Standard deviations of all values, of the groups' means, and within groups, as tables print them beside means; intervals by resampling groups.
 
     Divided by n, so that with groups of one size the squares of the last two add up to that of the first. Within few of a group they are low: by √½ in pairs.
+    Of two groups how far groups lie apart has no interval: each by itself has no spread, and so none can be had from leaving one out.
     """
     values = np.asarray(values, dtype=np.float64)
     member = _group_numbers(groups, len(values))
@@ -99,8 +124,11 @@ def deviations(values: Sequence[float] | np.ndarray, groups: Sequence[Hashable])
     def deviation(mean: np.ndarray, square: np.ndarray) -> np.ndarray:
         return np.sqrt(np.maximum(square - mean**2, 0))
 
-    inside = bootstrap_of(lambda square: np.sqrt(square), [(values - means) ** 2], groups)
-    return bootstrap_of(deviation, [values, values**2], groups), bootstrap_of(deviation, [means, means**2], groups), inside
+    inside = bootstrap_of(lambda square: np.sqrt(square), [(values - means) ** 2], groups, bounds=(0, inf))
+    everything, between = (bootstrap_of(deviation, [of, of**2], groups, bounds=(0, inf)) for of in (values, means))
+    if everything.n == 2:
+        everything, between = (Estimate(of.value, None, None, 2) for of in (everything, between))
+    return everything, between, inside
 
 
 def relative_change(after: Sequence[float] | np.ndarray, before: Sequence[float] | np.ndarray, groups: Sequence[Hashable] | None = None) -> Estimate:
@@ -154,7 +182,7 @@ def share_of_way(value: Estimate, floor: Estimate, ceiling: Estimate) -> Estimat
     return Estimate(share, share - spread, share + spread, n)
 
 
-def wilson(successes: int, n: int) -> Estimate:
+def wilson(successes: float, n: int) -> Estimate:
     """A share of yes among n with Wilson's interval, which stays within 0 … 1 and holds for small n."""
     _check_count(successes, n)
     share, scale = successes / n, 1 + Z**2 / n
@@ -227,6 +255,14 @@ def _resampled_counts(n: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
 
 
+def _jackknife_spread(without: np.ndarray, n: int) -> float:
+    """Half of Student's interval of the jackknife's pseudo-values (Tukey 1958; Efron & Tibshirani 1993, chapter 11). without: [n], each group left out once
+
+    A pseudo-value is n times the whole's less n - 1 times that without the group; of a mean of groups of one size it is the group's own mean, and the interval exact.
+    """
+    return _student_quantile(n - 1) * (n - 1) * float(np.std(without, ddof=1)) / sqrt(n)
+
+
 def _expanded_percentiles(means: np.ndarray, n: int) -> tuple[float, float]:
     tail = NormalDist().cdf(-sqrt(n / (n - 1)) * _student_quantile(n - 1))
     low, high = np.quantile(means, [tail, 1 - tail])
@@ -236,7 +272,7 @@ def _expanded_percentiles(means: np.ndarray, n: int) -> tuple[float, float]:
 def _student_quantile(freedom: int) -> float:
     """97.5 % quantile of Student's t (Abramowitz & Stegun 26.7.5), within 1 % from two degrees of freedom on."""
     if freedom == 1:
-        return 12.7062
+        return tan(0.475 * pi)
     terms = (
         (Z**3 + Z) / 4,
         (5 * Z**5 + 16 * Z**3 + 3 * Z) / 96,
@@ -250,6 +286,6 @@ def _half_width(estimate: Estimate) -> float | None:
     return None if estimate.low is None or estimate.high is None else (estimate.high - estimate.low) / 2
 
 
-def _check_count(successes: int, n: int) -> None:
+def _check_count(successes: float, n: int) -> None:
     if not 0 <= successes <= n or n < 1:
         raise ValueError(f"{successes} of {n} is not a share")

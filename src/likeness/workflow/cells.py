@@ -33,8 +33,9 @@ from .generating import NEW_SCENES, checkpoint_of, generate
 from .looking import open_judges
 from .photos import toybox_subject
 from .progress import Silent
-from .stack import SAMPLING, read_card, stage_types
+from .stack import stage_types
 from .stopping import Stopped
+from .ways import differs, wanted_by
 
 PROMPTS, PICTURES = 10, 2  # where no benchmark is named: of ToyBench's recontextualization prompts, and pictures of each
 LOOK_AGAIN = 1.0  # seconds, where every cell that is left is in somebody's hands
@@ -109,14 +110,11 @@ def _asked(run: RunFolder, cell: Cell) -> Callable[[SavedPicture], bool]:
     A run may hold others of the same prompts and seeds: drawn by hand in fewer steps, with another run's LoRA, under a negative prompt.
     """
     checkpoint, wanted = checkpoint_of(run), cell.wanted
-    how = {**SAMPLING, **read_card(checkpoint)["sampling"]}
-    plain = {
-        "checkpoint": f"{run.name}/{checkpoint.step}", "negative_prompt": "", "options": {"upscaler": how["upscaler"]} if how.get("upscaler") else {},
-        **{name: how[name] for name in SAMPLING},
-    }  # fmt: skip
+    how, mark = wanted_by(checkpoint), f"{run.name}/{checkpoint.step}"
 
     def asked(picture: SavedPicture) -> bool:
-        own = picture.labels["model"] != "personalized" or all(getattr(picture.settings, name) == value for name, value in plain.items())
+        of_subject = picture.labels["model"] == "personalized"
+        own = not of_subject or (picture.settings.checkpoint == mark and not differs(picture.settings, how))
         return own and (picture.labels["class_prompt"], picture.settings.seed) in wanted and picture.labels["checkpoint"] in (0, checkpoint.step)
 
     return asked

@@ -16,7 +16,7 @@ from PIL import Image
 from ..evaluation import metrics
 from ..evaluation.benchmark import kinds_for
 from ..evaluation.options import Encoders
-from ..evaluation.statistics import Estimate, wilson
+from ..evaluation.statistics import Estimate, share
 from ..files.errors import UserError
 from ..files.prompts import said
 from ..files.recipe import Recipe, Stage
@@ -47,6 +47,7 @@ from .scoring import (
 )
 from .stack import read_card, stage_types
 from .stopping import Stopped, stop_request
+from .ways import main_way, ways_of
 
 DISTRACTORS = 10
 REWARDED = {"dino": "DINO", "clip_t": "CLIP-T", "clip_t_class": "CLIP-T", "aesthetic": "the judge of looks"}  # in words, scores that a reward may be
@@ -69,12 +70,12 @@ class WorldScores:
         noun = self.subject.class_noun
         places = {said(p.template, noun): p.context for p in prompts_for(noun) if p.kind == "recontextualization"}
         asked = [n for n, prompt in enumerate(prompts) if prompt in places]
-        found = {"named": wilson(int(named.sum()), len(named))}
+        found = {"named": share(named, prompts)}
         if asked:
             words = self.judges.texts([f"{article(noun)} {CONTEXTS[place].words}" for place in NAMED_CONTEXTS])
             likest = (shown[asked] @ words.T).argmax(axis=1)
-            right = sum(NAMED_CONTEXTS[place] == places[prompts[n]] for n, place in zip(asked, likest))
-            found["placed"] = wilson(right, len(asked))
+            right = [NAMED_CONTEXTS[place] == places[prompts[n]] for n, place in zip(asked, likest)]
+            found["placed"] = share(right, [prompts[n] for n in asked])
         return found
 
 
@@ -109,16 +110,20 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
     size = max(p.settings.width for p in saved)  # whoever is compared with them is drawn as large
     world = WorldScores(subject, candidates_for(subject, judges, references.dino, size), judges) if subject else None
     kinds = kinds_for(recipe.subject.class_noun)
-    last = max(p.labels.get("checkpoint", 0) for p in saved)
+    last = max(p.labels.get("checkpoint", 0) for p in saved if p.labels.get("model") == "personalized")
     together = _together(run, recipe, saved)
     alone = [p for p in saved if p not in together] or saved
-    seen, each = {}, []
+    seen, each, remarks = {}, [], []
     for done, kind in enumerate(("personalized", "blended", "base")):
-        if chosen := [p for p in alone if p.labels.get("model") == kind]:
-            of_all = seen_of(chosen, judges)
-            seen[kind] = of_all.rows([n for n, one in enumerate(of_all.asked) if one.step in (0, last)])
-            if kind == "personalized":
+        chosen = [p for p in alone if p.labels.get("model") == kind]
+        for name, (of_way, remark) in by_way(run, kind, chosen, last).items():
+            of_all = seen_of(of_way, judges)
+            if name == "personalized":
                 each = _each(of_all, judges, references)
+            now = [n for n, one in enumerate(of_all.asked) if kind == "blended" or one.step in (0, last)]
+            if now:
+                seen[name] = of_all.rows(now)
+                remarks += remark
         go_on(done + 1)
     rows = [{"name": kind, "scores": scores_of(of, judges, references, world, kinds)} for kind, of in seen.items()]
     if "base" in seen and "personalized" in seen:
@@ -127,12 +132,15 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
     for kind, of in seen.items():
         rows += rows_by_kind(kind, of, judges, references, kinds)
     if together:
-        rows += _pairs(run, recipe, [p for p in together if p.labels.get("checkpoint", 0) in (0, last)], judges)
+        of_both, left = _main_alone(run, together, last)
+        rows, remarks = rows + _pairs(run, recipe, of_both, judges), remarks + left
     go_on(4)
-    rows += drift_rows([p for p in run.pictures("drift") if p.labels["checkpoint"] in (0, last)], judges, references, subject.class_noun if subject else None)
+    drifted, left = _main_alone(run, run.pictures("drift"), last)
+    remarks += left
+    rows += drift_rows(drifted, judges, references, subject.class_noun if subject else None)
     go_on(5)
     counts = {kind: counts_of(of, photos) for kind, of in seen.items()}
-    remarks = [remark for kind, of in counts.items() for remark in remarks_on(of, kind)]
+    remarks += [remark for kind, of in counts.items() for remark in remarks_on(of, kind)]
     if recipe.others:
         remarks.append("Likeness is to the first of the run's subjects alone, also in pictures that were asked for another by itself.")
     remarks += own_teachers(recipe.stages)
@@ -141,6 +149,33 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
         if recipe.base == "toybox":
             remarks.append("The embedded judges know drawn scenes alone: of photographs their cosines are a hint, no measurement.")
     return {"encoders": judges.names, "measured": measured(rows), "rows": rows, "counts": counts, "each": each, "remarks": remarks}
+
+
+def by_way(run: RunFolder, kind: str, saved: list[SavedPicture], last: int) -> dict[str, tuple[list[SavedPicture], list[str]]]:
+    """Pictures of one kind by the name of their row, with remarks: the kind's own name for those drawn as the cards want, then what was drawn otherwise.
+
+    If none of the last checkpoint's was drawn as its card wants, what there is most of takes the name.
+    """
+    if not saved:
+        return {}
+    ways = ways_of(run, saved)
+    main = main_way([way for way, p in zip(ways, saved) if p.labels.get("checkpoint", 0) in (0, last)] or ways)
+    rows: dict[str, tuple[list[SavedPicture], list[str]]] = {}
+    for way in sorted(set(ways), key=lambda way: way != main):
+        remark = [f"No {kind} picture was drawn as the checkpoint's card wants: those in the row {kind} have {way}."] if way and way == main and kind != "blended" else []
+        named = kind if way == main and kind != "blended" or not way else f"{kind}, {way}"
+        rows[named] = [p for p, other in zip(saved, ways) if other == way], remark
+    return rows
+
+
+def _main_alone(run: RunFolder, saved: list[SavedPicture], last: int) -> tuple[list[SavedPicture], list[str]]:
+    """Of pictures that are asked by pairs those of the main way, and a remark that counts the others."""
+    kept, now = [], [p for p in saved if p.labels.get("checkpoint", 0) in (0, last) and p.labels.get("model") in ("personalized", "base")]
+    for kind in ("personalized", "base"):
+        kept += by_way(run, kind, [p for p in now if p.labels["model"] == kind], last).get(kind, ([], []))[0]
+    others = len(now) - len(kept)
+    folder = now[0].path.parent.name if now else ""
+    return kept, [f"{others} of {len(now)} pictures in {folder} were drawn otherwise than the rest (steps, guidance) and left out; {folder}/index.jsonl says how."] if others else []
 
 
 def own_teachers(stages: Sequence[Stage]) -> list[str]:
@@ -169,8 +204,9 @@ def _pairs(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Ju
     assert first and second
     photos = [judges.dino.pictures([p.image for p in run.photos() if p.image and p.subject == n]) for n in range(2)]
     candidates = pair_candidates((first, second), judges, photos)
-    images = {kind: [Image.open(p.path).convert("RGB") for p in saved if p.labels.get("model") == kind] for kind in ("personalized", "base")}
-    return pair_rows(images, [p.labels["class_prompt"] for p in saved], (first, second), candidates, judges.dino)
+    of_kind = {kind: [p for p in saved if p.labels.get("model") == kind] for kind in ("personalized", "base")}
+    shown = {kind: ([Image.open(p.path).convert("RGB") for p in of], [p.labels["class_prompt"] for p in of]) for kind, of in of_kind.items()}
+    return pair_rows(shown, (first, second), candidates, judges.dino)
 
 
 def pair_candidates(subjects: tuple[NamedSubject, NamedSubject], judges: Judges, photos: Sequence[np.ndarray]) -> list[list[np.ndarray]]:

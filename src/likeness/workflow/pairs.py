@@ -15,7 +15,7 @@ from PIL import Image
 
 from ..evaluation import metrics
 from ..evaluation.encoders import DINO
-from ..evaluation.statistics import wilson
+from ..evaluation.statistics import share
 from ..world.contexts import CONTEXTS
 from ..world.drawing import draw
 from ..world.random_scenes import PLAIN_CONTEXT
@@ -27,19 +27,21 @@ TRUE_PICTURES = 4  # of each prompt
 
 
 def pair_rows(
-    images: dict[str, list[Image.Image]], prompts: Sequence[str], subjects: tuple[NamedSubject, NamedSubject], candidates: Sequence[list[np.ndarray]], dino: DINO
+    shown: dict[str, tuple[list[Image.Image], list[str]]], subjects: tuple[NamedSubject, NamedSubject], candidates: Sequence[list[np.ndarray]], dino: DINO
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """Rows of scores: the images of each kind, then floor and ceiling for the prompts' places.
+    """Rows of scores: the pictures of each kind, then floor and ceiling for the prompts' places.
 
+    shown       of each kind the pictures and the prompt of each
     candidates  of each subject: vectors of its photos, then those of others; see pair_candidates
     """
     first, second = subjects
     others = [distractors(subject, 1, same_words=True)[0] for subject in subjects]
-    asked = sorted(set(prompts))
-    sets = {f"{kind}, both subjects": pictures for kind, pictures in images.items()}
-    sets["floor: two others of the same words"] = _drawn(others[0], others[1], asked)
-    sets["ceiling: both true subjects"] = _drawn(first.appearance, second.appearance, asked)
-    return [{"name": name, "scores": _scores(pictures, candidates, dino)} for name, pictures in sets.items() if pictures]
+    asked = sorted({prompt for _, prompts in shown.values() for prompt in prompts})
+    of_true = [prompt for prompt in asked for _ in range(TRUE_PICTURES)]
+    sets = {f"{kind}, both subjects": of for kind, of in shown.items()}
+    sets["floor: two others of the same words"] = _drawn(others[0], others[1], asked), of_true
+    sets["ceiling: both true subjects"] = _drawn(first.appearance, second.appearance, asked), of_true
+    return [{"name": name, "scores": _scores(pictures, prompts, candidates, dino)} for name, (pictures, prompts) in sets.items() if pictures]
 
 
 def present(pictures: Sequence[Image.Image], candidates: Sequence[list[np.ndarray]], dino: DINO) -> np.ndarray:
@@ -55,11 +57,11 @@ def halves(picture: Image.Image) -> tuple[Image.Image, Image.Image]:
     return left, right
 
 
-def _scores(pictures: Sequence[Image.Image], candidates: Sequence[list[np.ndarray]], dino: DINO) -> dict[str, Any]:
+def _scores(pictures: Sequence[Image.Image], prompts: Sequence[str], candidates: Sequence[list[np.ndarray]], dino: DINO) -> dict[str, Any]:
     found = present(pictures, candidates, dino)
     both = (found[:, 0, 0] & found[:, 1, 1]) | (found[:, 0, 1] & found[:, 1, 0])
     counts = {"both": both, "first": found[:, :, 0].any(1), "second": found[:, :, 1].any(1)}
-    return {name: asdict(wilson(int(yes.sum()), len(yes))) for name, yes in counts.items()}
+    return {name: asdict(share(yes, prompts)) for name, yes in counts.items()}
 
 
 def _drawn(first: Appearance, second: Appearance, prompts: Sequence[str]) -> list[Image.Image]:

@@ -1,0 +1,58 @@
+"""In which way a saved picture was drawn: as its checkpoint's card wants, or otherwise, and then what differs.
+
+Pictures of fewer steps, another guidance or another blend are not of the same kind: their means are never one number.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..files.checkpoints import Checkpoint
+from ..files.picture import Settings
+from ..files.run_folder import RunFolder, SavedPicture
+from .stack import SAMPLING, read_card
+
+SAID = {"sampler": "{}", "steps": "{} steps", "guidance_scale": "guidance {:g}", "eta": "eta {:g}"}
+
+
+def wanted_by(checkpoint: Checkpoint) -> dict[str, Any]:
+    """How the pictures of a checkpoint are drawn where nobody asks for anything else."""
+    return {**SAMPLING, **read_card(checkpoint)["sampling"]}  # cards of before name no sampler, or no eta
+
+
+def differs(settings: Settings, wanted: Mapping[str, Any]) -> str:
+    """What a picture was drawn with and its card does not want, in words: "4 steps, guidance 1"; "" where it is as wanted."""
+    found = [said.format(getattr(settings, name)) for name, said in SAID.items() if getattr(settings, name) != wanted[name]]
+    found = ["1 step" if said == "1 steps" else said for said in found]
+    if settings.negative_prompt:
+        found.append(f"without {settings.negative_prompt!r}")
+    if settings.options.get("upscaler") != (wanted.get("upscaler") or None):
+        found.append(f"{settings.width} pixels, another second stage" if settings.options.get("upscaler") else f"{settings.width} pixels, no second stage")
+    return ", ".join(found)
+
+
+def ways_of(run: RunFolder, saved: Sequence[SavedPicture]) -> list[str]:
+    """The way of each picture; of blended ones with how they were blended, as far as the run's blends differ in it."""
+    cards = {checkpoint.step: wanted_by(checkpoint) for checkpoint in run.checkpoints()}
+    last = cards[max(cards)] if cards else SAMPLING
+    blends = [_blend(p) for p in saved if p.labels.get("model") == "blended"]
+    varied = [name for name in dict.fromkeys(name for blend in blends for name in blend) if len({repr(blend.get(name)) for blend in blends}) > 1]
+    ways = []
+    for picture in saved:
+        wanted = cards.get(picture.labels.get("checkpoint", 0), last)
+        if picture.labels.get("model") == "base" and wanted["sampler"] != "DDIM":  # the base was not distilled: it is drawn as its own folder advises
+            wanted = {**wanted, **{name: getattr(picture.settings, name) for name in SAID}}
+        blend = _blend(picture) if picture.labels.get("model") == "blended" else {}
+        ways.append(", ".join([*(f"{name} {blend[name]}" for name in varied if name in blend), *filter(None, [differs(picture.settings, wanted)])]))
+    return ways
+
+
+def main_way(ways: Sequence[str]) -> str:
+    """The one that is scored first: as the card wants, or if none is, what there is most of."""
+    return "" if "" in ways else Counter(ways).most_common(1)[0][0]
+
+
+def _blend(picture: SavedPicture) -> dict[str, Any]:
+    return {"checkpoint": picture.labels.get("checkpoint", 0), **{name: value for name, value in picture.settings.options.items() if name != "upscaler"}}
