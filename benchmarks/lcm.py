@@ -2,7 +2,7 @@
 
     python benchmarks/lcm.py OUT.json RUN… [--runs runs/lcm] [--losses huber,l2] [--set steps=50 …]
 
-Each run, of one subject of the toybox, is distilled (`likeness train lcm RUN`) once for each distance of guesses. The students draw the teacher's prompts from its noise in 1, 2, 4 and 8
+Each run, of one subject of the toybox, is distilled (`likeness train lcm RUN`) once for each distance of guesses. The students draw the prompts and noise of a cell of `likeness compare` in 1, 2, 4 and 8
 steps; beside them the teacher in its own 25 guided steps and in 4. OUT.json has a line for each subject, student and number of steps, with every picture's scores. Processor
 seconds for a picture are taken last, in turn in one process. A child that is there under --runs is not trained again.
 """
@@ -29,10 +29,11 @@ from likeness.workflow.generating import checkpoint_of, generate
 from likeness.workflow.looking import Judges, open_judges
 from likeness.workflow.progress import Progress, Silent
 from likeness.workflow.stack import put_on, read_card, stage_types
-from likeness.world.subjects import SUBJECTS, NamedSubject, distractors
+from likeness.world.subjects import SUBJECTS, NamedSubject, distractors, prompts_for
 
 STEPS = (1, 2, 4, 8)
 OF_TEACHER = (25, 4)
+SCENES, SEEDS = 10, (0, 1)  # what `likeness compare` draws
 ROUNDS, AT_ONCE = 5, 8
 
 
@@ -41,24 +42,25 @@ def student_of(teacher: RunFolder, loss: str, options: dict[str, Any], runs: Pat
     return finished(at, f"{teacher.name.rsplit('-', 2)[0]}-lcm-*") or stand(teacher, "lcm", {"loss": loss, **options}, Silent(), at)
 
 
-def drawn(run: RunFolder, templates: list[str], seeds: list[int], steps: int) -> tuple[list[Image.Image], list[str]]:
+def drawn(run: RunFolder, templates: list[str], noun: str, seeds: list[int], steps: int) -> tuple[list[Image.Image], list[str]]:
     """The run's pictures in so many steps, and their prompts with the class noun."""
     generate(run, templates, seeds, Silent(), steps=steps, beside_base=False)
-    saved = [p for p in run.pictures() if p.labels["model"] == "personalized" and p.settings.steps == steps and p.settings.seed in seeds and not p.settings.options]
+    asked = {template.format(noun) for template in templates}
+    saved = [
+        p for p in run.pictures()
+        if p.labels["model"] == "personalized" and p.labels["class_prompt"] in asked and p.settings.steps == steps and p.settings.seed in seeds and not p.settings.options
+    ]  # fmt: skip
     return [Image.open(p.path).convert("RGB") for p in saved], [p.labels["class_prompt"] for p in saved]
 
 
 def lines_of(teacher: RunFolder, students: dict[str, RunFolder], judges: Judges) -> list[dict[str, Any]]:
     subject = SUBJECTS[str(teacher.recipe(stage_types()).subject.photos).removeprefix("toybox:")]
     judged = Judged(subject, teacher, judges)
-    asked = read_card(checkpoint_of(teacher))["subject"]
-    before = [p for p in teacher.pictures() if p.labels["model"] == "personalized"]
-    templates = list(dict.fromkeys(p.settings.prompt.replace(asked["called"], "{}") for p in before))
-    seeds = sorted({p.settings.seed for p in before})
+    templates, seeds = [p.template for p in prompts_for(subject.class_noun) if p.kind == "recontextualization"][:SCENES], list(SEEDS)
     lines = bounds(subject, judged, [template.format(subject.class_noun) for template in templates], len(seeds))
     for name, run, counts in (("teacher", teacher, OF_TEACHER), *((loss, student, STEPS) for loss, student in students.items())):
         for steps in counts:
-            pictures, said = drawn(run, templates, seeds, steps)
+            pictures, said = drawn(run, templates, subject.class_noun, seeds, steps)
             assert len(pictures) == len(templates) * len(seeds), (name, steps, len(pictures))
             lines.append({"subject": subject.name, "by": name, "steps": steps, "prompt": said, **judged.scores(pictures, said)})
             print(subject.name, name, steps, {key: round(statistics.mean(lines[-1][key]), 3) for key in ("named", "dino", "clip_t")}, flush=True)
