@@ -11,7 +11,7 @@ from typing import Any
 from results import FIGURES
 from sections.claims import CLAIMS, tested
 
-from likeness.evaluation.statistics import bootstrap
+from likeness.evaluation.statistics import mean_of
 from likeness.files.recipe import Stage
 from likeness.methods import METHODS, packaged_recipes
 from likeness.report.guide.pages import Page, read_pages
@@ -80,7 +80,7 @@ def comparison(grid: dict[str, Any], pages: Sequence[Page]) -> dict[str, Any]:
 
 def estimates(cells: list[dict], key: str) -> dict[str, Any]:
     subjects = [cell["subject"] for cell in cells]
-    return {score: rounded(asdict(bootstrap([cell[key][score] for cell in cells], subjects))) for score in COMPARED}
+    return {score: rounded(asdict(mean_of(score, [cell[key][score] for cell in cells], subjects))) for score in COMPARED}
 
 
 def rounded(estimate: dict[str, Any]) -> dict[str, Any]:

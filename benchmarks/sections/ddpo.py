@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from likeness.evaluation.statistics import bootstrap, f1, paired_difference
+from likeness.evaluation.statistics import bootstrap, f1, mean_of, paired_difference
 
 from .writing import heading, number, short, table
 
@@ -38,6 +38,6 @@ def rows_of(lines: dict[tuple[str, str], dict], subjects: list[str]) -> Iterator
             return [sum(map(f1, line["dino"], line["clip_t"])) / len(line["dino"]) for line in columns]
         return [sum(line[score]) / len(line[score]) for line in columns]
 
-    yield ["before", *(short(bootstrap(of("before", score), subjects)) for score in SCORES), ""]
-    yield ["after", *(short(bootstrap(of("after", score), subjects)) for score in SCORES), short(bootstrap(of("after", "drift"), subjects))]
+    yield ["before", *(short(mean_of(score, of("before", score), subjects)) for score in SCORES), ""]
+    yield ["after", *(short(mean_of(score, of("after", score), subjects)) for score in SCORES), short(bootstrap(of("after", "drift"), subjects))]
     yield ["difference, paired", *(short(paired_difference(of("after", score), of("before", score), groups=subjects).difference, signed=True) for score in SCORES), ""]

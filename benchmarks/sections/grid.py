@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from likeness.evaluation.statistics import bootstrap
+from likeness.evaluation.statistics import mean_of
 
 from .claims import CLAIMS, tested
 from .writing import SCORES, heading, short, table
@@ -48,7 +48,7 @@ def costs(recipe: str, cells: list[dict], seconds: dict[str, float]) -> list[str
 def estimates(cells: list[dict], key: str) -> list[str]:
     """Of the scores that are shown; empty where a row has none of it."""
     known = {score: [(cell[key][score], cell["subject"]) for cell in cells if score in cell[key]] for score in SHOWN}
-    return [short(bootstrap([value for value, _ in pairs], [subject for _, subject in pairs])) if pairs else "" for pairs in known.values()]
+    return [short(mean_of(score, [value for value, _ in pairs], [subject for _, subject in pairs])) if pairs else "" for score, pairs in known.items()]
 
 
 def cheaper(cells: list[dict]) -> Iterator[str]:

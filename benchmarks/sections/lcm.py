@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from likeness.evaluation.statistics import bootstrap, paired_difference
+from likeness.evaluation.statistics import mean_of, paired_difference
 
 from .writing import heading, short, table
 
@@ -21,7 +21,7 @@ def lcm(found: dict) -> Iterator[str]:
     subjects = list(means[TEACHER])
     yield heading("Few steps", found)
     yield table(["drawn by", "steps", "processor s/picture", *SCORES.values()], [
-        [title(by), steps or "", seconds(found, by, steps), *(short(bootstrap([of[s][name] for s in subjects], subjects)) for name in SCORES)]
+        [title(by), steps or "", seconds(found, by, steps), *(short(mean_of(name, [of[s][name] for s in subjects], subjects)) for name in SCORES)]
         for (by, steps), of in sorted(means.items(), key=lambda item: order(*item[0]))
     ])  # fmt: skip
     yield f"\nLess the teacher in its 25 guided steps, paired on {len(subjects)} subjects ({', '.join(subjects)}); in brackets behind it the share of the way from floor to ceiling (of CLIP-T, from the subject in another scene):\n"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from likeness.evaluation.statistics import bootstrap
+from likeness.evaluation.statistics import mean_of
 
 from .writing import heading, short, table
 
@@ -15,5 +15,5 @@ def pairs(found: dict) -> Iterator[str]:
     rows = []
     for kind in kinds:
         lines = [line for line in found["lines"] if line["kind"] == kind]
-        rows.append([kind, *(short(bootstrap([line[name] for line in lines], [line["pair"] for line in lines])) for name in names)])
+        rows.append([kind, *(short(mean_of(name, [line[name] for line in lines], [line["pair"] for line in lines])) for name in names)])
     yield table(["pictures", "both named", "first named", "second named"], rows)

@@ -14,6 +14,7 @@ import numpy as np
 
 Z = NormalDist().inv_cdf(0.975)  # 1.96
 RESAMPLES = 2000
+SHARES = ("named", "placed", "both", "first", "second")  # scores that are a share of pictures
 FEW = 6  # groups; with fewer their percentiles are too narrow, and Student's t on the jackknife takes their place
 
 
@@ -98,7 +99,12 @@ def bootstrap_of(
     return Estimate(found, max(low, bounds[0]), min(high, bounds[1]), n)
 
 
-def share(yes: Sequence[bool] | np.ndarray, groups: Sequence[Hashable]) -> Estimate:
+def mean_of(score: str, values: Sequence[float] | np.ndarray, groups: Sequence[Hashable]) -> Estimate:
+    """The mean of a score by its name: some are shares."""
+    return share(values, groups) if score in SHARES else bootstrap(values, groups)
+
+
+def share(yes: Sequence[float] | np.ndarray, groups: Sequence[Hashable]) -> Estimate:
     """How many of all are yes, with its interval over groups, for pictures of one prompt are often right or wrong together.
 
     Groups that all have the same share, as where all or none are right, show no spread to resample: there it is Wilson's interval, of as many as there are groups.

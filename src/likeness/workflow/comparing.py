@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.statistics import bootstrap
+from ..evaluation.statistics import mean_of
 from ..files.atomic import write_json
 from ..files.errors import UserError
 from ..files.run_folder import RunFolder
@@ -128,5 +128,5 @@ def _means(scores: Sequence[str], values: list[tuple[dict[str, float], str]]) ->
     means = {}
     for score in scores:
         known = [(of[score], subject) for of, subject in values if score in of]
-        means[score] = vars(bootstrap([value for value, _ in known], [subject for _, subject in known])) if known else None
+        means[score] = vars(mean_of(score, [value for value, _ in known], [subject for _, subject in known])) if known else None
     return means
