@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from likeness.files.errors import UserError
 from likeness.files.recipe import recipe_from_dict
 from likeness.files.run_folder import RunFolder
+from likeness.interchange.diffusers import pipeline_folder, word_file
 from likeness.interchange.writing import write_tensors
 from likeness.model.base import Base
 from likeness.model.trajectory import initial_latents, walk
@@ -156,6 +157,35 @@ def test_a_word_of_two_text_encoders(trained):
         opened.load_textual_inversion(tensors[key], token="<sks>", text_encoder=encoder, tokenizer=tokenizer)
     opened.text_encoder_2.text_model.eos_token_id = opened.tokenizer_2.eos_token_id  # the pooled vector's trap, which every tool must avoid
     check(run, opened)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("stages", [[WORD], [{**WORD, "adjective": True}, DREAMBOOTH], [CUSTOM]])
+def test_capitals_of_an_identifier_reach_diffusers(stages, family, trained):
+    """Its tokenizers put prompts and added words into lower case, and a word with a capital was then its first vector alone."""
+    run = trained(*stages, family=family, identifier="Biscuit")
+    path, *_ = export(run, "diffusers", Silent())
+    if path.is_dir():
+        return check(run, pipeline(path))
+    opened = pipeline(Path(run.recipe(stage_types()).base))
+    if family == "epsilon":
+        opened.load_textual_inversion(path)
+        check(run, opened)
+    assert "`<biscuit>`" in (path.parent / "README.md").read_text()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_word_with_capitals_of_a_run_of_before_reaches_diffusers(family, tiny_folders, tmp_path):
+    base = Base.open(str(tiny_folders[family]))
+    generator = torch.Generator().manual_seed(0)
+    rows = [rows.data.add_(torch.randn(rows.shape, generator=generator)) for rows in base.add_word("<Biscuit>", "dog", 3).values()]
+    told = base.condition(["a photo of a <Biscuit>"]).states
+    if family == "epsilon":
+        opened = pipeline(tiny_folders[family])
+        opened.load_textual_inversion(word_file(rows, "<Biscuit>", tmp_path / "word.safetensors"))
+        torch.testing.assert_close(opened.encode_prompt("a photo of a <biscuit>", "cpu", 1, False)[0], told, **CLOSE)
+    opened = pipeline(pipeline_folder(base, tmp_path / "pipeline"))
+    torch.testing.assert_close(opened.encode_prompt("a photo of a <Biscuit>", device="cpu", num_images_per_prompt=1, do_classifier_free_guidance=False)[0], told, **CLOSE)
 
 
 def test_a1111_finds_the_word_by_the_files_name(trained):

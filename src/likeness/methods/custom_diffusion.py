@@ -16,6 +16,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ..files.errors import UserError
+from ..files.words import check_lower_case, word_of
 from ..learning.denoising import Examples
 from ..learning.photos import LatentPictures
 from ..learning.supervised import Lesson, PriorStage, Supervised
@@ -39,7 +40,7 @@ class Spec(PriorStage):
     class_pictures: int = Field(default=200, ge=1, le=100_000, description="How many pictures of each class are drawn by the base and learned beside the photos. Source: the paper.")
     class_guidance_scale: float = Field(default=6.0, ge=1, le=100, description="Guidance of the class pictures. Source: the paper's code.")
     trained: Literal["kv", "all"] = Field(default="kv", description="What of the cross-attention is trained: keys and values, or all of it (the paper's choice for faces).")
-    words: tuple[str, ...] = Field(default=("<sks>",), min_length=1, description="A new word for each subject, in angle brackets. Default: the subjects' identifiers.")
+    words: tuple[str, ...] = Field(default=("<sks>",), min_length=1, description="A new word for each subject, in angle brackets and lower case. Default: the subjects' identifiers.")
     initializers: tuple[str, ...] = Field(default=("ktn", "pll", "ucd"), min_length=1, description="Words whose rows the new words begin with, in turn. Source: rare tokens of the paper's code.")
     augmentation: bool = Field(default=True, description="Show photos smaller and closer up, and say so in their captions. Source: the paper.")
     legacy_weight: bool = Field(default=False, description="Weigh the photos by the number of latent channels, as diffusers' script does (4 : 1); false = as the paper's code, 1 : 1.")
@@ -48,17 +49,16 @@ class Spec(PriorStage):
     def completed(cls, options: dict[str, Any], *subjects: dict[str, Any]) -> dict[str, Any]:
         words = [word_of(str(subject.get("identifier", "sks"))) for subject in subjects]
         given = options.get("words", words)
-        if len(given) != len(words) or (len(words) > 1 and list(given) != words):
+        if len(given) != len(words) or (len(words) > 1 and [str(word).lower() for word in given] != words):
             raise UserError(f"custom_diffusion: words are {', '.join(given)}, but subjects are called by their identifiers: {', '.join(words)}. Leave words out.")
         return {"words": words, **options}
+
+    def check(self, base: str) -> None:
+        check_lower_case(*self.words)
 
     def trains(self) -> str:
         attention = {"kv": "keys and values", "all": "cross-attention"}[self.trained]
         return f"{attention} + {'word' if len(self.words) == 1 else f'{len(self.words)} words'}"
-
-
-def word_of(identifier: str) -> str:
-    return f"<{identifier.strip('<>')}>"
 
 
 class CustomDiffusion(Supervised):
@@ -96,7 +96,8 @@ class CustomDiffusion(Supervised):
 
     def called(self, name: str, subject: Any) -> str:
         words = list(self.spec.words)
-        word = word_of(subject.identifier) if len(words) > 1 else words[0]
+        own = f"<{subject.identifier.strip('<>')}>"  # a run of before may have taught it with its capitals
+        word = own if own in words else word_of(subject.identifier) if len(words) > 1 else words[0]
         return name if word in name else f"{word} {name}"
 
 

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from ..files.errors import UserError
 from ..files.prompts import said
+from ..files.words import check_lower_case, word_of
 from ..learning.supervised import PhotoStage, Supervised
 from ..model.adapters import NewWord
 from ..model.base import Base
@@ -44,7 +45,7 @@ class Spec(PhotoStage):
     learning_rate: float = Field(default=2e-3, gt=0, le=1, description="Step size of AdamW after the warm-up. Default from diffusers' example: 5e-4 times its accumulation of 4.")
     gradient_accumulation: int = Field(default=4, ge=1, le=4096, description="Forward passes averaged into one step: a larger batch in the same memory. Default from diffusers' example.")
     steps: int = Field(default=3000, ge=1, le=10_000_000, description="Optimizer steps of this stage. Default from diffusers' example.")
-    word: str = Field(default="<sks>", description="The new word, in angle brackets. Default: the subject's identifier.")
+    word: str = Field(default="<sks>", description="The new word, in angle brackets and lower case. Default: the subject's identifier.")
     initializer: str = Field(default="object", description="Words whose rows the new word begins with, piece by piece. Default: the class noun, as the paper advises.")
     vectors: int = Field(default=1, ge=1, le=75, description="Rows that the word is long: more holds more of the subject and bends prompts more. Source: the paper's 1.")
     templates: Literal["prompt", "object", "style"] = Field(default="object", description="Captions in training: the prompt alone, or many phrasings for an object or a style. Source: the paper.")
@@ -55,7 +56,10 @@ class Spec(PhotoStage):
         noun, identifier = str(subjects[0].get("class_noun", "object")), str(subjects[0].get("identifier", "sks"))
         if "prompt" in options:  # whoever gives one wants it said
             options = {"templates": "prompt", **options}
-        return {"word": f"<{identifier.strip('<>')}>", "initializer": noun.split()[-1] if noun.strip() else "object", **options}
+        return {"word": word_of(identifier), "initializer": noun.split()[-1] if noun.strip() else "object", **options}
+
+    def check(self, base: str) -> None:
+        check_lower_case(self.word)
 
     def trains(self) -> str:
         return f"{self.vectors} vector{'s' * (self.vectors > 1)}"

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
 from ..files.errors import UserError
+from ..files.words import BRACKETED, is_bracketed
 
 
 class WordTable(nn.Embedding):
@@ -80,5 +81,5 @@ def places(tokenizer: CLIPTokenizer, prompt: str, words: Mapping[str, Sequence[i
 
 def check_word(word: str) -> None:
     """Refuse a word that could be part of ordinary words; raises UserError."""
-    if not re.fullmatch(r"<[^<>\s]+>", word):
-        raise UserError(f"word {word!r}: must be one word in angle brackets, such as <my-dog>, so that it is no part of ordinary words.")
+    if not is_bracketed(word):
+        raise UserError(f"word {word!r}: {BRACKETED}.")

@@ -80,8 +80,7 @@ def stand(
     beneath, recipe = steps_of(recipe), recipe_from_dict(content, stage_types())
     check_order(recipe)
     check_settling(recipe)
-    for stage in recipe.stages:
-        stage.check(recipe.base)
+    recipe.stages[-1].check(recipe.base)  # those beneath it are trained
     runs = runs or parent.path.parent
     if not force:
         check_room(recipe, find_base(recipe.base), runs)

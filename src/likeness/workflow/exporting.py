@@ -80,7 +80,7 @@ def _to_diffusers(learned: Learned, folder: Path) -> list[Path]:
 def _words(learned: Learned, folder: Path, only: str | None = None) -> list[Path]:
     """A file for each new word, called by what a prompt says; or, of a single word, by the name that a loader looks for."""
     words = {next(iter(a.chosen)).partition(".")[2]: a.parameters() for a in learned.adapters if isinstance(a, NewWord)}
-    named = {word: f"{safe_name(word.strip('<>'))}.safetensors" for word in words}
+    named = {word: f"{safe_name(word.strip('<>').lower())}.safetensors" for word in words}
     if only and len(words) == 1:
         named = dict.fromkeys(words, only)
     return [diffusers.word_file(rows, word, folder / named[word]) for word, rows in words.items()]
@@ -144,7 +144,8 @@ def _model_card(run: RunFolder, learned: Learned, written: Sequence[Path]) -> st
     )  # fmt: skip
     subjects = [card["subject"], *card.get("others", [])]
     nouns = " and ".join(f"a {subject['class_noun']}" for subject in subjects).capitalize()
-    said = " and ".join(f"`{subject['called']}`" for subject in subjects)
+    words_apart = any(path.suffix for path in written)  # files of words are written in lower case, pipelines as the run has them
+    said = " and ".join(f"`{subject['called'].lower() if words_apart else subject['called']}`" for subject in subjects)
     files = "\n".join(f"- `{path.name}`" for path in written)
     how = card["sampling"]
     if how.get("sampler") == "LCM":

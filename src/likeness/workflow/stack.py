@@ -62,6 +62,9 @@ def check_order(recipe: Recipe) -> None:
     """Refuse a stage that may not stand on the one before it, or has one name for several subjects, before anything is trained."""
     if recipe.others and (single := alone(recipe)):
         raise UserError(f"{single[0]}: teaches one subject, and the recipe has {len(recipe.subjects)}. Train them apart, or use custom_diffusion.")
+    identifiers = [subject.identifier.lower() for subject in recipe.subjects]  # as tokenizers read them
+    if len(set(identifiers)) < len(identifiers):
+        raise UserError(f"two subjects have the identifier {max(identifiers, key=identifiers.count)!r}, as it is read in lower case. Give each its own.")
     for number, stage in enumerate(recipe.stages):
         if stage.carries is not None and (wrong := [above.method for above in recipe.stages[number + 1 :] if above.method not in stage.carries]):
             raise UserError(f"{wrong[0]}: cannot stand on {stage.method}, which may carry {' and '.join(stage.carries) or 'nothing'} alone. Put {stage.method} above it.")
