@@ -22,7 +22,7 @@ from transformers.utils import logging as transformers_logging
 from ..files.errors import UserError
 from . import tokens
 from .denoiser import Conditioning, Denoiser, guidance_embedding, picture_of, pixels_of
-from .folder import advice, classes_of, find_base, fingerprint
+from .folder import advice, classes_of, configured, find_base, fingerprint
 
 transformers_logging.disable_progress_bar()  # "Loading weights" would run over our own lines
 
@@ -39,7 +39,7 @@ class Base(Denoiser):
 
     def __init__(self, folder: Path, name: str, device: str = "cpu"):
         self.folder, self.name, self.device = folder, name, torch.device(device)
-        self.hash = fingerprint(folder)
+        self.hash, self.configured = fingerprint(folder), configured(folder)
         self.beneath = ""  # what finished stages have made part of it, as a digest: a base with a LoRA draws other class pictures
         self.words: dict[str, tuple[int, ...]] = {}  # new words and the ids of their rows, the same in every text encoder
         with readable(folder):
@@ -92,6 +92,11 @@ class Base(Denoiser):
             for network in self.text_encoders.values():
                 network.gradient_checkpointing_enable()
                 network.train()  # or transformers keeps the activations all the same; CLIP has no dropout
+
+    @property
+    def drawn_with(self) -> str:
+        """What names all that its pictures follow from: the key of what is drawn once and kept."""
+        return f"{self.hash}{self.beneath}/{self.configured}"
 
     @property
     def advice(self) -> dict[str, dict[str, Any]]:
