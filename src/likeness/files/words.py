@@ -22,6 +22,18 @@ def is_bracketed(word: str) -> bool:
     return re.fullmatch(r"<[^<>\s]+>", word) is not None
 
 
+def bracketed(*words: str) -> None:
+    """For options; raises ValueError."""
+    if not all(map(is_bracketed, words)):
+        raise ValueError(BRACKETED)
+
+
+def begun_with(*initializers: str) -> None:
+    """Likewise, of what new words begin as."""
+    if not all(map(str.strip, initializers)):
+        raise ValueError("holds no word. Give one that is near the subject, such as its class noun")
+
+
 def check_lower_case(*words: str) -> None:
     """Refuse capitals in words that are yet to be taught; runs of before may have some. Raises UserError."""
     for word in words:

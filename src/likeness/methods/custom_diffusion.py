@@ -12,11 +12,11 @@ from typing import Any, ClassVar, Literal
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from ..files.errors import UserError
-from ..files.words import check_lower_case, word_of
+from ..files.words import begun_with, bracketed, check_lower_case, word_of
 from ..learning.denoising import Examples
 from ..learning.photos import LatentPictures
 from ..learning.supervised import Lesson, PriorStage, Supervised
@@ -45,6 +45,21 @@ class Spec(PriorStage):
     augmentation: bool = Field(default=True, description="Show photos smaller and closer up, and say so in their captions. Source: the paper.")
     legacy_weight: bool = Field(default=False, description="Weigh the photos by the number of latent channels, as diffusers' script does (4 : 1); false = as the paper's code, 1 : 1.")
 
+    @field_validator("words")
+    @classmethod
+    def _bracketed(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        bracketed(*words)
+        return words
+
+    @field_validator("initializers")
+    @classmethod
+    def _begun(cls, initializers: tuple[str, ...]) -> tuple[str, ...]:
+        begun_with(*initializers)
+        return initializers
+
+    def new_rows(self) -> dict[str, tuple[str, int | None]]:
+        return {word: (self.initializers[n % len(self.initializers)], None) for n, word in enumerate(self.words)}
+
     @classmethod
     def completed(cls, options: dict[str, Any], *subjects: dict[str, Any]) -> dict[str, Any]:
         words = [word_of(str(subject.get("identifier", "sks"))) for subject in subjects]
@@ -68,8 +83,7 @@ class CustomDiffusion(Supervised):
     def __init__(self, spec: Spec, base: Base):
         self.spec, self.base = spec, base
         attention = Weights(base.unet, "unet", lambda name: any(part in name for part in TRAINED[spec.trained]))
-        words = [NewWord(base, word, spec.initializers[n % len(spec.initializers)]) for n, word in enumerate(spec.words)]
-        self.adapters = [attention, *words]
+        self.adapters = [attention, *(NewWord(base, word, begin) for word, (begin, _) in spec.new_rows().items())]
         self.hooks = [
             layer.register_forward_hook(_start_teaches_nothing)
             for name, layer in base.unet.named_modules() if name.endswith(("attn2.to_k", "attn2.to_v"))

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from ..files.errors import UserError
 from ..files.prompts import said
-from ..files.words import check_lower_case, word_of
+from ..files.words import begun_with, bracketed, check_lower_case, word_of
 from ..learning.supervised import PhotoStage, Supervised
 from ..model.adapters import NewWord
 from ..model.base import Base
@@ -51,6 +50,21 @@ class Spec(PhotoStage):
     templates: Literal["prompt", "object", "style"] = Field(default="object", description="Captions in training: the prompt alone, or many phrasings for an object or a style. Source: the paper.")
     adjective: bool = Field(default=False, description="The word stands before the class noun instead of in its place (Zeng et al.).")
 
+    @field_validator("word")
+    @classmethod
+    def _bracketed(cls, word: str) -> str:
+        bracketed(word)
+        return word
+
+    @field_validator("initializer")
+    @classmethod
+    def _begun(cls, initializer: str) -> str:
+        begun_with(initializer)
+        return initializer
+
+    def new_rows(self) -> dict[str, tuple[str, int | None]]:
+        return {self.word: (self.initializer, self.vectors)}
+
     @classmethod
     def completed(cls, options: dict[str, Any], *subjects: dict[str, Any]) -> dict[str, Any]:
         noun, identifier = str(subjects[0].get("class_noun", "object")), str(subjects[0].get("identifier", "sks"))
@@ -71,8 +85,6 @@ class TextualInversion(Supervised):
 
     def __init__(self, spec: Spec, base: Base):
         self.spec, self.base = spec, base
-        if len(base.words.get(spec.word, range(spec.vectors))) != spec.vectors:
-            raise UserError(f"textual_inversion: a stage beneath has taught {spec.word} as {len(base.words[spec.word])} vectors. Give as many, or another word.")
         self.adapters = [NewWord(base, spec.word, spec.initializer, spec.vectors)]
 
     def texts(self, name: str) -> Sequence[str]:

@@ -107,10 +107,20 @@ class Base(Denoiser):
     def pixels_per_latent(self) -> int:
         return 2 ** (len(self.vae.config.block_out_channels) - 1)
 
+    def check_word(self, word: str) -> None:
+        """Refuse what cannot be a new word here; raises UserError."""
+        tokens.check_word(word)
+
+    def pieces(self, initializer: str) -> list[str]:
+        """What the tokenizer makes of an initializer; UserError where that is nothing."""
+        if not (ids := tokens.pieces(self.tokenizer, initializer)):
+            raise UserError(f"initializer {initializer!r}: holds no word. Give one that is near the subject, such as its class noun.")
+        return [str(self.tokenizer.decode([n])).strip() for n in ids]
+
     def add_word(self, word: str, initializer: str, vectors: int) -> dict[str, torch.nn.Parameter]:
         """Rows of a new word, [vectors, width] for each text encoder. They begin as those of the initializer, or, where a stage beneath
         has taught the word, as it left them, however many they are."""
-        tokens.check_word(word)
+        self.check_word(word)
         vectors = len(self.words.get(word, range(vectors)))
         rows = {}
         for (part, network), tokenizer in zip(self.text_encoders.items(), self.tokenizers):
@@ -119,9 +129,7 @@ class Base(Denoiser):
                 table = tokens.WordTable(table)
                 network.set_input_embeddings(table)
             first = table.size
-            begin = self.words.get(word) or tokens.pieces(tokenizer, initializer)
-            if not begin:
-                raise UserError(f"initializer {initializer!r}: holds no word. Give one that is near the subject, such as its class noun.")
+            begin = self.words.get(word) or (self.pieces(initializer) and tokens.pieces(tokenizer, initializer))
             rows[part] = table.add(begin, vectors)
         self.words[word] = tuple(range(first, first + vectors))
         return rows
