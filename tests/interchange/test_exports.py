@@ -24,11 +24,11 @@ from likeness.interchange.diffusers import pipeline_folder, word_file
 from likeness.interchange.writing import write_tensors
 from likeness.model.base import Base
 from likeness.model.trajectory import initial_latents, walk
-from likeness.workflow.exporting import export
+from likeness.workflow.exporting import _about, export
 from likeness.workflow.fitting import fit
 from likeness.workflow.generating import generate
 from likeness.workflow.progress import Silent
-from likeness.workflow.stack import put_on, stage_types
+from likeness.workflow.stack import put_on, read_card, stage_types
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 LORA = {"method": "lora", "steps": 3, "learning_rate": 1e-2, "rank": 4, "alpha": 8.0}
@@ -40,9 +40,9 @@ FAMILIES = ["epsilon", "sdxl"]
 
 @pytest.fixture
 def trained(tiny_folders, photo_folder, tmp_path):
-    def run(*stages: dict, family: str = "epsilon", identifier: str = "sks") -> RunFolder:
+    def run(*stages: dict, family: str = "epsilon", identifier: str = "sks", resolution: int | None = None) -> RunFolder:
         subject = {"photos": photo_folder, "class_noun": "dog", "identifier": identifier}
-        recipe = recipe_from_dict({"base": str(tiny_folders[family]), "subject": subject, "stages": list(stages)}, stage_types())
+        recipe = recipe_from_dict({"base": str(tiny_folders[family]), "resolution": resolution, "subject": subject, "stages": list(stages)}, stage_types())
         return fit(recipe, tmp_path / "runs", Silent(), name=stages[-1]["method"])
 
     return run
@@ -274,6 +274,19 @@ def test_the_header_tells_alpha(trained):
     with safe_open(path, "pt") as file:
         told = json.loads(file.metadata()["lora_adapter_metadata"])
     assert told["unet.lora_alpha"] == 8.0 and told["unet.r"] == 4
+
+
+@pytest.mark.parametrize(("prediction", "architecture"), [("epsilon", "stable-diffusion-v2-512/lora"), ("v_prediction", "stable-diffusion-v2-768-v/lora")])
+def test_the_header_tells_stable_diffusion_2_and_the_size_that_was_trained(prediction, architecture, trained):
+    """A1111 takes a LoRA without ss_v2 for one of Stable Diffusion 1."""
+    run = trained(LORA, family=prediction, resolution=32)
+    base = Base.open(str(run.recipe(stage_types()).base))
+    card = read_card(run.latest())  # type: ignore[arg-type]
+    first = _about(run, card, base)
+    assert "ss_v2" not in first and first["ss_base_model_version"] == "sd_v1" and first["modelspec.resolution"] == "32x32"
+    base.unet.register_to_config(cross_attention_dim=1024)  # the width by which the second is known
+    second = _about(run, card, base)
+    assert second["ss_v2"] == "True" and second["ss_base_model_version"] == "sd_v2" and second["modelspec.architecture"] == architecture
 
 
 def test_dora_is_not_written_in_kohyas_layout(trained):

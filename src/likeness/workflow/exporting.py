@@ -19,7 +19,7 @@ from ..model.adapters import Adapter, LowRank, NewWord, Weights
 from ..model.base import Base
 from .generating import checkpoint_of
 from .progress import Progress
-from .stack import check_same_base, open_layer, put_beneath, read_card
+from .stack import check_same_base, open_layer, put_beneath, read_card, stage_types
 
 UNTOLD = "it has no text encoder of its own, so hand it the `prompt_embeds` of the first stage"
 
@@ -114,12 +114,15 @@ def _about(run: RunFolder, card: dict[str, Any], base: Base) -> dict[str, Any]:
     """What a file's header may say: no path, no photo's name, no caption."""
     spec, sdxl = card["stages"][-1]["spec"], len(base.text_encoders) == 2
     family = "sdxl_base_v1-0" if sdxl else "sd_v2" if base.unet.config.cross_attention_dim == 1024 else "sd_v1"
-    architecture = {"sdxl_base_v1-0": "stable-diffusion-xl-v1-base", "sd_v2": "stable-diffusion-v2-512", "sd_v1": "stable-diffusion-v1"}[family]
+    second = "stable-diffusion-v2-768-v" if base.prediction_type == "v_prediction" else "stable-diffusion-v2-512"
+    architecture = {"sdxl_base_v1-0": "stable-diffusion-xl-v1-base", "sd_v2": second, "sd_v1": "stable-diffusion-v1"}[family]
+    resolution = run.recipe(stage_types()).resolution or base.resolution
     return {
+        **({"ss_v2": "True"} if family == "sd_v2" else {}),  # by which A1111 tells whose it is
         "ss_base_model_version": family, "ss_sd_model_name": safe_name(Path(base.name).name), "ss_output_name": safe_name(run.name),
         "ss_num_train_images": str(sum(photo.used for photo in run.photos())), "ss_steps": str(card["step"]), "ss_seed": str(run.record().seed),
         "ss_learning_rate": str(spec["learning_rate"]), "modelspec.architecture": f"{architecture}/lora", "modelspec.implementation": "diffusers",
-        "modelspec.title": safe_name(run.name), "modelspec.resolution": f"{base.resolution}x{base.resolution}",
+        "modelspec.title": safe_name(run.name), "modelspec.resolution": f"{resolution}x{resolution}",
         "modelspec.date": f"{datetime.date.today():%Y-%m-%d}", "modelspec.trigger_phrase": card["subject"]["called"],
     }  # fmt: skip
 
