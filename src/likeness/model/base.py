@@ -109,7 +109,7 @@ class Base(Denoiser):
 
     def check_word(self, word: str) -> None:
         """Refuse what cannot be a new word here; raises UserError."""
-        tokens.check_word(word)
+        tokens.check_word(word, self.tokenizers)
 
     def pieces(self, initializer: str) -> list[str]:
         """What the tokenizer makes of an initializer; UserError where that is nothing."""
