@@ -23,6 +23,7 @@ LATE = {
     "capitals": ([LORA, {**WORD, "word": "<Sks>"}], "Write <sks>"),
     "no initializer": ([LORA, {**WORD, "initializer": " "}], "initializer = ' ' in stage 2.*holds no word"),
     "no initializer of one of several": ([LORA, {**CUSTOM, "initializers": ["dog", ""]}], "holds no word"),
+    "a word of the vocabulary": ([LORA, {**WORD, "word": "<|endoftext|>"}], "is in the vocabulary"),
     "other vectors": ([WORD, {**WORD, "vectors": 3}], "has taught <sks> as 1 vectors"),
     "other vectors than one": ([CUSTOM, {**WORD, "vectors": 3}], "has taught <sks> as 1 vectors"),
     "too many vectors": ([LORA, {**WORD, "vectors": 75}], "longer than the text encoder reads"),
@@ -60,3 +61,24 @@ def test_a_stage_on_a_run_is_rehearsed_on_what_it_learned(asked, tmp_path):
         stand(parent, "lora", {"steps": 1, "prompt": LONG}, Silent())
     assert len(list((tmp_path / "runs").iterdir())) == 1
     assert stand(parent, "lora", {"steps": 1, "prompt": "a {}"}, Silent()).record().status == "finished"
+
+
+@pytest.mark.parametrize(("stage", "begun"), [(WORD, "1 vector long, begins as 'z'"), ({**WORD, "vectors": 2}, "2 vectors long, begins as 'z w'"), (CUSTOM, "1 vector long")])
+def test_an_initializer_longer_than_its_word_is_said_before_training(stage, begun, asked, tmp_path):
+    said: list[str] = []
+    progress = Silent()
+    progress.say = said.append  # type: ignore[method-assign]
+    options = {"initializers": ["zwx"]} if stage is CUSTOM else {"initializer": "zwx"}
+    fit(asked({**stage, **options}), tmp_path, progress)
+    (line,) = [line for line in said if "pieces to this base" in line]
+    assert line.startswith("warning: initializer 'zwx' is 3 pieces to this base (z w x), and <sks>") and begun in line
+    assert said.index(line) < next(n for n, one in enumerate(said) if one.startswith("run: "))
+
+
+@pytest.mark.parametrize("options", [{"initializer": "dog"}, {"initializer": "zwx", "vectors": 3}])
+def test_an_initializer_that_is_read_whole_needs_no_word(options, asked, tmp_path):
+    said: list[str] = []
+    progress = Silent()
+    progress.say = said.append  # type: ignore[method-assign]
+    fit(asked({**WORD, **options}), tmp_path, progress)
+    assert not [line for line in said if "pieces to this base" in line]

@@ -23,6 +23,7 @@ from ..learning.supervised import Lesson, PriorStage, Supervised
 from ..model.adapters import NewWord, Weights
 from ..model.base import Base
 
+RARE = ("ktn", "pll", "ucd")  # to CLIP's tokenizer a piece each
 TRAINED = {"kv": ("attn2.to_k.", "attn2.to_v."), "all": ("attn2.",)}
 
 
@@ -41,7 +42,7 @@ class Spec(PriorStage):
     class_guidance_scale: float = Field(default=6.0, ge=1, le=100, description="Guidance of the class pictures. Source: the paper's code.")
     trained: Literal["kv", "all"] = Field(default="kv", description="What of the cross-attention is trained: keys and values, or all of it (the paper's choice for faces).")
     words: tuple[str, ...] = Field(default=("<sks>",), min_length=1, description="A new word for each subject, in angle brackets and lower case. Default: the subjects' identifiers.")
-    initializers: tuple[str, ...] = Field(default=("ktn", "pll", "ucd"), min_length=1, description="Words whose rows the new words begin with, in turn. Source: rare tokens of the paper's code.")
+    initializers: tuple[str, ...] = Field(default=RARE, min_length=1, description="Words whose rows the new words begin with, in turn. Source: rare tokens of the paper's code.")
     augmentation: bool = Field(default=True, description="Show photos smaller and closer up, and say so in their captions. Source: the paper.")
     legacy_weight: bool = Field(default=False, description="Weigh the photos by the number of latent channels, as diffusers' script does (4 : 1); false = as the paper's code, 1 : 1.")
 

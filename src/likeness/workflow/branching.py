@@ -89,7 +89,7 @@ def stand(
     if not force:
         check_room(recipe, find_base(recipe.base), runs)
     base = open_base(recipe, parent)
-    rehearse(recipe, base, photos, len(recipe.stages) - 1)
+    rehearse(recipe, base, photos, progress.say, len(recipe.stages) - 1)
     lineage = {"run": parent.name, "step": beneath, "changed": {}}
     run = RunFolder.create(runs, f"{parent.name.rsplit('-', 2)[0]}-{method}", seed=recipe.seed, base=recipe.base, base_hash=base.hash, lineage=lineage)
     begin(run, recipe, photos)

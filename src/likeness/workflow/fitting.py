@@ -44,7 +44,7 @@ def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = Non
     if not force:
         check_room(recipe, find_base(recipe.base), parent)
     base = open_base(recipe)
-    rehearse(recipe, base, photos)
+    rehearse(recipe, base, photos, progress.say)
     for subject in recipe.subjects:
         if recipe.stages[0].new_words or getattr(recipe.stages[0], "use_captions", False):  # captions need not say the identifier
             continue

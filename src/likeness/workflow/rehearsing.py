@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..files.recipe import Recipe
 from ..files.subject import Photo
 from ..learning.method import Method, Subject
 from ..learning.supervised import Supervised
+from ..methods.custom_diffusion import RARE
 from ..model.base import Base
 from .stack import method_class
 
 
-def rehearse(recipe: Recipe, base: Base, photos: Sequence[Photo], first: int = 0) -> None:
+def rehearse(recipe: Recipe, base: Base, photos: Sequence[Photo], say: Callable[[str], None], first: int = 0) -> None:
     """Refuse words and captions that a stage could not learn; raises UserError. The base is left as it was.
 
+    say    hears of a word that begins as less than its initializer
     first  number of the first stage that is yet to be trained
     """
     names = [subject.class_noun for subject in recipe.subjects]
@@ -23,7 +25,9 @@ def rehearse(recipe: Recipe, base: Base, photos: Sequence[Photo], first: int = 0
             for word, (initializer, vectors) in stage.new_rows().items():
                 if word not in base.words:
                     base.check_word(word)
-                    base.pieces(initializer)
+                    pieces = base.pieces(initializer)
+                    if len(pieces) > (vectors or 1) and initializer not in RARE and number >= first:  # what means nothing may begin as any piece of it
+                        say(f"warning: {_cut_short(word, initializer, pieces, vectors)}")
                     base.words[word] = tuple(range(at := -1 - sum(map(len, base.words.values())), at - (vectors or 1), -1))  # of no row: they are only counted
             kind = method_class(stage.method)
             if not issubclass(kind, Supervised):
@@ -38,6 +42,12 @@ def rehearse(recipe: Recipe, base: Base, photos: Sequence[Photo], first: int = 0
             names = [method.called(name, subject) for name, subject in zip(names, subjects)]
     finally:
         base.words.clear()
+
+
+def _cut_short(word: str, initializer: str, pieces: Sequence[str], vectors: int | None) -> str:
+    more = f"Give --vectors {len(pieces)}, or an initializer" if vectors else "Give an initializer"
+    begun = f"{vectors or 1} vector{'s' * ((vectors or 1) > 1)}"
+    return f"initializer {initializer!r} is {len(pieces)} pieces to this base ({' '.join(pieces)}), and {word}, {begun} long, begins as {' '.join(pieces[: vectors or 1])!r}. {more} of fewer pieces"
 
 
 def _subject(recipe: Recipe, number: int, called: str, photos: Sequence[Photo]) -> Subject:
