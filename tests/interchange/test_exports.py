@@ -188,6 +188,37 @@ def test_a_word_with_capitals_of_a_run_of_before_reaches_diffusers(family, tiny_
     torch.testing.assert_close(opened.encode_prompt("a photo of a <Biscuit>", device="cpu", num_images_per_prompt=1, do_classifier_free_guidance=False)[0], told, **CLOSE)
 
 
+@pytest.mark.parametrize("tool", ["diffusers", "kohya"])
+@pytest.mark.parametrize("stages", [[WORD], [WORD, LORA]])
+def test_what_the_card_says_of_loading_a_word_of_two_text_encoders_does_it(stages, tool, trained, monkeypatch):
+    run = trained(*stages, family="sdxl", identifier="my-dog")
+    *others, path = export(run, tool, Silent())
+    (code,) = re.findall(r"```python\n(.+?)```", (path.parent / "README.md").read_text(), re.DOTALL)
+    opened = pipeline(Path(run.recipe(stage_types()).base))
+    monkeypatch.chdir(path.parent)
+    exec(code, {"pipe": opened})
+    for lora in others:
+        opened.load_lora_weights(lora.parent, weight_name=lora.name)
+    check(run, opened)
+
+
+def test_the_card_says_what_diffusers_does_not_read(trained):
+    run = trained(CUSTOM)
+    path, _ = export(run, "custom-diffusion", Silent())
+    assert "draws without it (huggingface/diffusers#9320)" in (path.parent / "README.md").read_text()
+    (folder,) = export(run, "diffusers", Silent())
+    assert "9320" not in (folder.parent / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("stages", "prompt"),
+    [([CUSTOM], "photo of a <sks> dog"), ([{**LORA, "prompt": "a sketch of one {}"}], "a sketch of one sks dog"), ([{**WORD, "templates": "style"}], "a clean painting in the style of <sks>")],
+)
+def test_the_cards_prompt_is_what_was_trained(stages, prompt, trained):
+    path, *_ = export(trained(*stages), "diffusers", Silent())
+    assert f"instance_prompt: {prompt}\n" in (path.parent / "README.md").read_text()
+
+
 def test_a1111_finds_the_word_by_the_files_name(trained):
     run = trained(WORD, identifier="my-dog")
     (path,) = export(run, "a1111", Silent())
