@@ -34,7 +34,7 @@ class Stage(Options):
 
     steps: int = Field(
         default=400, ge=1, le=10_000_000,
-        description="Optimizer steps of this stage. Default from the dog example of diffusers' DreamBooth script.",
+        description="Optimizer steps of this stage. Default from diffusers' DreamBooth example without class pictures; with them it takes 800.",
     )  # fmt: skip
     learning_rate: float = Field(
         default=5e-6, gt=0, le=1,

@@ -39,7 +39,7 @@ class Spec(PriorStage):
     steps: int = Field(default=500, ge=1, le=10_000_000, description="Optimizer steps of this stage. Default from the paper's 250 on two GPUs.")
     batch_size: int = Field(default=2, ge=1, le=4096, description="Photos in one forward pass; more needs more memory. Default from the paper's code.")
     class_pictures: int = Field(default=200, ge=1, le=100_000, description="How many pictures of each class are drawn by the base and learned beside the photos. Source: the paper.")
-    class_guidance_scale: float = Field(default=6.0, ge=1, le=100, description="Guidance of the class pictures. Source: the paper's code.")
+    class_guidance_scale: float = Field(default=6.0, ge=1, le=100, description="Guidance of the class pictures. Source: the paper's code, which draws them with DDIM's eta 1; here it is 0.")
     trained: Literal["kv", "all"] = Field(default="kv", description="What of the cross-attention is trained: keys and values, or all of it (the paper's choice for faces).")
     words: tuple[str, ...] = Field(default=("<sks>",), min_length=1, description="A new word for each subject, in angle brackets and lower case. Default: the subjects' identifiers.")
     initializers: tuple[str, ...] = Field(default=RARE, min_length=1, description="Words whose rows the new words begin with, in turn. Source: rare tokens of the paper's code.")
