@@ -20,14 +20,15 @@ from safetensors.torch import load_file
 from likeness.files.errors import UserError
 from likeness.files.recipe import recipe_from_dict
 from likeness.files.run_folder import RunFolder
+from likeness.interchange.diffusers import pipeline_folder, word_file
 from likeness.interchange.writing import write_tensors
 from likeness.model.base import Base
 from likeness.model.trajectory import initial_latents, walk
-from likeness.workflow.exporting import export
+from likeness.workflow.exporting import _about, export
 from likeness.workflow.fitting import fit
 from likeness.workflow.generating import generate
 from likeness.workflow.progress import Silent
-from likeness.workflow.stack import put_on, stage_types
+from likeness.workflow.stack import put_on, read_card, stage_types
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 LORA = {"method": "lora", "steps": 3, "learning_rate": 1e-2, "rank": 4, "alpha": 8.0}
@@ -39,9 +40,9 @@ FAMILIES = ["epsilon", "sdxl"]
 
 @pytest.fixture
 def trained(tiny_folders, photo_folder, tmp_path):
-    def run(*stages: dict, family: str = "epsilon", identifier: str = "sks") -> RunFolder:
+    def run(*stages: dict, family: str = "epsilon", identifier: str = "sks", resolution: int | None = None) -> RunFolder:
         subject = {"photos": photo_folder, "class_noun": "dog", "identifier": identifier}
-        recipe = recipe_from_dict({"base": str(tiny_folders[family]), "subject": subject, "stages": list(stages)}, stage_types())
+        recipe = recipe_from_dict({"base": str(tiny_folders[family]), "resolution": resolution, "subject": subject, "stages": list(stages)}, stage_types())
         return fit(recipe, tmp_path / "runs", Silent(), name=stages[-1]["method"])
 
     return run
@@ -158,6 +159,66 @@ def test_a_word_of_two_text_encoders(trained):
     check(run, opened)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("stages", [[WORD], [{**WORD, "adjective": True}, DREAMBOOTH], [CUSTOM]])
+def test_capitals_of_an_identifier_reach_diffusers(stages, family, trained):
+    """Its tokenizers put prompts and added words into lower case, and a word with a capital was then its first vector alone."""
+    run = trained(*stages, family=family, identifier="Biscuit")
+    path, *_ = export(run, "diffusers", Silent())
+    if path.is_dir():
+        return check(run, pipeline(path))
+    opened = pipeline(Path(run.recipe(stage_types()).base))
+    if family == "epsilon":
+        opened.load_textual_inversion(path)
+        check(run, opened)
+    assert "`<biscuit>`" in (path.parent / "README.md").read_text()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_word_with_capitals_of_a_run_of_before_reaches_diffusers(family, tiny_folders, tmp_path):
+    base = Base.open(str(tiny_folders[family]))
+    generator = torch.Generator().manual_seed(0)
+    rows = [rows.data.add_(torch.randn(rows.shape, generator=generator)) for rows in base.add_word("<Biscuit>", "dog", 3).values()]
+    told = base.condition(["a photo of a <Biscuit>"]).states
+    if family == "epsilon":
+        opened = pipeline(tiny_folders[family])
+        opened.load_textual_inversion(word_file(rows, "<Biscuit>", tmp_path / "word.safetensors"))
+        torch.testing.assert_close(opened.encode_prompt("a photo of a <biscuit>", "cpu", 1, False)[0], told, **CLOSE)
+    opened = pipeline(pipeline_folder(base, tmp_path / "pipeline"))
+    torch.testing.assert_close(opened.encode_prompt("a photo of a <Biscuit>", device="cpu", num_images_per_prompt=1, do_classifier_free_guidance=False)[0], told, **CLOSE)
+
+
+@pytest.mark.parametrize("tool", ["diffusers", "kohya"])
+@pytest.mark.parametrize("stages", [[WORD], [WORD, LORA]])
+def test_what_the_card_says_of_loading_a_word_of_two_text_encoders_does_it(stages, tool, trained, monkeypatch):
+    run = trained(*stages, family="sdxl", identifier="my-dog")
+    *others, path = export(run, tool, Silent())
+    (code,) = re.findall(r"```python\n(.+?)```", (path.parent / "README.md").read_text(), re.DOTALL)
+    opened = pipeline(Path(run.recipe(stage_types()).base))
+    monkeypatch.chdir(path.parent)
+    exec(code, {"pipe": opened})
+    for lora in others:
+        opened.load_lora_weights(lora.parent, weight_name=lora.name)
+    check(run, opened)
+
+
+def test_the_card_says_what_diffusers_does_not_read(trained):
+    run = trained(CUSTOM)
+    path, _ = export(run, "custom-diffusion", Silent())
+    assert "draws without it (huggingface/diffusers#9320)" in (path.parent / "README.md").read_text()
+    (folder,) = export(run, "diffusers", Silent())
+    assert "9320" not in (folder.parent / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("stages", "prompt"),
+    [([CUSTOM], "photo of a <sks> dog"), ([{**LORA, "prompt": "a sketch of one {}"}], "a sketch of one sks dog"), ([{**WORD, "templates": "style"}], "a clean painting in the style of <sks>")],
+)
+def test_the_cards_prompt_is_what_was_trained(stages, prompt, trained):
+    path, *_ = export(trained(*stages), "diffusers", Silent())
+    assert f"instance_prompt: {prompt}\n" in (path.parent / "README.md").read_text()
+
+
 def test_a1111_finds_the_word_by_the_files_name(trained):
     run = trained(WORD, identifier="my-dog")
     (path,) = export(run, "a1111", Silent())
@@ -244,6 +305,19 @@ def test_the_header_tells_alpha(trained):
     with safe_open(path, "pt") as file:
         told = json.loads(file.metadata()["lora_adapter_metadata"])
     assert told["unet.lora_alpha"] == 8.0 and told["unet.r"] == 4
+
+
+@pytest.mark.parametrize(("prediction", "architecture"), [("epsilon", "stable-diffusion-v2-512/lora"), ("v_prediction", "stable-diffusion-v2-768-v/lora")])
+def test_the_header_tells_stable_diffusion_2_and_the_size_that_was_trained(prediction, architecture, trained):
+    """A1111 takes a LoRA without ss_v2 for one of Stable Diffusion 1."""
+    run = trained(LORA, family=prediction, resolution=32)
+    base = Base.open(str(run.recipe(stage_types()).base))
+    card = read_card(run.latest())  # type: ignore[arg-type]
+    first = _about(run, card, base)
+    assert "ss_v2" not in first and first["ss_base_model_version"] == "sd_v1" and first["modelspec.resolution"] == "32x32"
+    base.unet.register_to_config(cross_attention_dim=1024)  # the width by which the second is known
+    second = _about(run, card, base)
+    assert second["ss_v2"] == "True" and second["ss_base_model_version"] == "sd_v2" and second["modelspec.architecture"] == architecture
 
 
 def test_dora_is_not_written_in_kohyas_layout(trained):

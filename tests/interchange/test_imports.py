@@ -77,6 +77,25 @@ def test_our_own_exports_come_back(case, family, trained, tmp_path):
     assert again.record().lineage == {"imported": tool} and again.record().status == "finished"
 
 
+def test_a_file_with_capitals_in_its_name_gives_a_word_in_lower_case(trained, tmp_path):
+    run = trained(WORD)
+    (path,) = export(run, "a1111", Silent())
+    named = path.rename(path.with_name("Biscuit.safetensors"))
+    save_file({"emb_params": load_file(named)["<sks>"]}, named)
+    again = taken(named, run, tmp_path)
+    assert again.recipe(stage_types()).stages[0].word == "<biscuit>"  # type: ignore[attr-defined]
+    torch.testing.assert_close(drawn(again), drawn(run), atol=1e-5, rtol=1e-5)
+
+
+def test_two_files_of_one_word_are_refused(trained, tmp_path):
+    run = trained(WORD)
+    (path,) = export(run, "a1111", Silent())
+    (path.parent / "README.md").unlink()
+    save_file({"emb_params": load_file(path)["<sks>"]}, path.with_name("Sks.safetensors"))
+    with pytest.raises(UserError, match="two files hold the word <sks>"):
+        taken(path.parent, run, tmp_path)
+
+
 def test_layers_of_several_ranks_and_alphas(trained, tmp_path):
     """As kohya's scripts allow: each adds alpha/rank times its own product, and a layer that is missing adds nothing."""
     run = trained(LORA)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,9 @@ from PIL import Image
 
 from likeness.files.errors import UserError
 from likeness.files.picture import is_black, read_settings, save_picture
+from likeness.learning.drawn import drawn_latents
 from likeness.learning.prior import class_pictures
+from likeness.model.base import Base
 from likeness.model.trajectory import sample
 
 
@@ -73,3 +77,21 @@ def test_a_base_that_draws_only_black_is_refused(tiny_base, cache):
     with pytest.raises(UserError, match="black pictures"):
         drawn(tiny_base, 4)
     assert list(cache.rglob("*.png")) == []
+
+
+@pytest.mark.parametrize("changed", ["scheduler/scheduler_config.json", "unet/config.json", "tokenizer/tokenizer_config.json"])
+def test_a_base_that_is_configured_otherwise_draws_its_own(changed, tiny_folder, cache, tmp_path):
+    """Its hash is that of its weights, which runs know it by, and stays."""
+    folder = shutil.copytree(tiny_folder, tmp_path / "base")
+    before = Base(folder, "tiny")
+    drawn(before, 1)
+    drawn_latents(before, ["a dog"], 2, 7.5, seed=0)
+    path = folder / changed
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, **({"prediction_type": "v_prediction"} if "scheduler" in changed else {"edited": True})}))
+    after = Base(folder, "tiny")
+    again = drawn(after, 1)
+    drawn_latents(after, ["a dog"], 2, 7.5, seed=0)
+    assert after.hash == before.hash
+    assert [len(list((cache / kind).iterdir())) for kind in ("class-pictures", "drawn-latents")] == [2, 2]
+    assert "scheduler" not in changed or again != drawn(before, 1)

@@ -146,3 +146,23 @@ def test_a_caption_without_the_new_word_is_refused(method, tiny_folder, photo_fo
     recipe = recipe_from_dict({"base": str(tiny_folder), "subject": {"photos": tmp_path, "class_noun": "dog"}, "stages": [stage]}, stage_types())
     with pytest.raises(UserError, match="does not say <sks>"):
         fit(recipe, tmp_path / "runs", Silent())
+
+
+def subjects_called(*identifiers: str, folder, photos, **options):
+    first, *others = ({"photos": photos, "class_noun": "dog", "identifier": identifier} for identifier in identifiers)
+    stage = {"method": "custom_diffusion", "steps": 1, "prior_weight": 0.0, **options}
+    return recipe_from_dict({"base": str(folder), "subject": first, "others": others, "stages": [stage]}, stage_types())
+
+
+def test_identifiers_that_differ_in_case_alone_are_refused(tiny_folder, photo_folder, tmp_path):
+    """Tokenizers read them as one."""
+    with pytest.raises(UserError, match="two subjects have the identifier 'sks'"):
+        fit(subjects_called("sks", "SKS", folder=tiny_folder, photos=photo_folder), tmp_path, Silent())
+
+
+def test_words_with_capitals_are_read_of_runs_of_before_and_not_taught(tiny_folder, photo_folder, tmp_path):
+    recipe = subjects_called("Tom", "Sue", folder=tiny_folder, photos=photo_folder, words=["<Tom>", "<Sue>"])
+    method = CustomDiffusion(recipe.stages[0], Base(tiny_folder, "tiny"))  # type: ignore[arg-type]
+    assert [method.called("dog", subject) for subject in recipe.subjects] == ["<Tom> dog", "<Sue> dog"]
+    with pytest.raises(UserError, match="Write <tom>"):
+        fit(recipe, tmp_path, Silent())

@@ -49,6 +49,14 @@ def test_a_word_that_could_be_ordinary_text_is_refused(word, tiny_base):
         tiny_base.add_word(word, "dog", 1)
 
 
+@pytest.mark.parametrize("kind", ["epsilon", "sdxl"])
+@pytest.mark.parametrize("word", ["<|endoftext|>", "<|startoftext|>"])
+def test_a_word_of_the_vocabulary_is_refused(word, kind, tiny_folders):
+    """An export would overwrite its row, and every prompt has it."""
+    with pytest.raises(UserError, match="is in the vocabulary"):
+        Base.open(str(tiny_folders[kind])).add_word(word, "dog", 1)
+
+
 def test_an_initializer_without_a_word_is_refused(tiny_base):
     with pytest.raises(UserError, match="holds no word"):
         tiny_base.add_word("<sks>", " ", 1)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from diffusers import IFPipeline, IFSuperResolutionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
 from torch import Tensor, nn
+from transformers import AddedToken
 
 from ..files.atomic import follow_umask
 from ..model.adapters import LowRank
@@ -45,8 +46,11 @@ def plain(value: Any) -> Any:
 
 
 def word_file(rows: Sequence[Tensor], word: str, path: Path) -> Path:
-    """A new word: one key, the word, for one text encoder; clip_l and clip_g for SDXL's two. rows: of each encoder, [vectors, width]"""
-    keys = [word] if len(rows) == 1 else ["clip_l", "clip_g"]
+    """A new word: one key, the word, for one text encoder; clip_l and clip_g for SDXL's two. rows: of each encoder, [vectors, width]
+
+    In lower case, also the word of a run of before: what loads it reads prompts so, and would find its first vector alone.
+    """
+    keys = [word.lower()] if len(rows) == 1 else ["clip_l", "clip_g"]
     return write_tensors(path, dict(zip(keys, (row.float() for row in rows))))
 
 
@@ -103,7 +107,7 @@ def _write_words(base: Base, network: Any, tokenizer: Any) -> None:
     for word, ids in base.words.items():
         names += [word if n == 0 else f"{word}_{n}" for n in range(len(ids))]
         rows.append(table(torch.tensor(ids, device=base.device)))
-    tokenizer.add_tokens(names)
+    tokenizer.add_tokens([AddedToken(name, normalized=False) for name in names])  # or a word with capitals, of a run of before, is never found in a prompt
     whole = nn.Embedding(known + len(names), table.embedding_dim)
     whole.weight[:known] = table.weight
     whole.weight[tokenizer.convert_tokens_to_ids(names)] = torch.cat(rows).to(whole.weight)

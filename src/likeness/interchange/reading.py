@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..files.errors import UserError
+from ..files.words import word_of
 from ..model.base import Base
 from ..model.folder import PICKLES
 from .diffusers import CUSTOM_DIFFUSION, ecosystem_name
@@ -245,7 +246,7 @@ def read_word(file: File, base: Base, name: str | None = None) -> tuple[str, dic
     widths = [network.get_input_embeddings().weight.shape[1] for network in base.text_encoders.values()]
     if [row.shape[1] for row in rows] != widths:
         raise UserError(f"{file.path}: is {', '.join(str(r.shape[1]) for r in rows)} wide, and the text encoder of {base.name} {', '.join(map(str, widths))}. Give its own base with --base.")
-    word = f"<{(name or word).strip('<>').replace(' ', '-')}>"
+    word = word_of((name or word).replace(" ", "-"))
     return word, {f"{part}.{word}": row.float() for part, row in zip(parts, rows)}
 
 

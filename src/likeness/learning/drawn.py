@@ -27,7 +27,7 @@ def drawn_latents(
 
     drawn  hears (done, of how many)
     """
-    what = json.dumps([base.hash, base.beneath, prompts, steps, guidance_scale, seed])
+    what = json.dumps([base.drawn_with, prompts, steps, guidance_scale, seed])
     folder = cache_folder() / "drawn-latents" / hashlib.sha256(what.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     parts = []

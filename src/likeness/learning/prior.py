@@ -1,6 +1,6 @@
 """Pictures of the class, drawn by the frozen base: what prior preservation holds the model to.
 
-They are kept in a cache that all runs share, one folder for each (base, prompt, sampler, seed): thirty subjects of
+They are kept in a cache that all runs share, one folder for each (base as it is configured, prompt, sampler, seed): thirty subjects of
 ten classes need ten sets. A set is completed when more are asked for. PNG, since JPEG's artefacts would be learned.
 """
 
@@ -43,7 +43,7 @@ def class_pictures(
     Picture k has the seed (seed, k) and does not depend on how many are asked for. A black picture, as a safety checker
     leaves, is drawn again with another seed and never trained on; UserError if three in a row come out black.
     """
-    what = f"{base.hash}{base.beneath}/{prompt}/DDIM/{steps}/{guidance_scale}/{seed}"
+    what = f"{base.drawn_with}/{prompt}/DDIM/{steps}/{guidance_scale}/{seed}"
     folder = cache_folder() / "class-pictures" / f"{safe_name(prompt)}-{hashlib.sha256(what.encode()).hexdigest()[:12]}"
     pictures: list[Image.Image | None] = [_whole(folder / f"{k:04d}.png") for k in range(count)]
     # Whole batches are drawn anew where one picture is missing: a picture's last bits depend on its batch.

@@ -26,6 +26,9 @@ from .photos import LatentPictures, order
 from .prior import class_pictures
 
 
+CAPTIONS = "Put the text of photo.jpg into photo.txt beside it, or list them in metadata.jsonl."
+
+
 class CaptionedStage(Stage):
     """Options of a stage that learns from captioned photos, in whatever way it sees them."""
 
@@ -143,7 +146,7 @@ class Supervised(Method):
             self.spare_memory()
         self._encoded: dict[str, Conditioning] = {}
         photos = self._photos(
-            [p for s in subjects for p in s.photos], [texts for s in subjects for texts in self._captions(s)], [f for s in subjects for f in s.frames]
+            [p for s in subjects for p in s.photos], [texts for s in subjects for texts in self.captions(s)], [f for s in subjects for f in s.frames]
         )  # fmt: skip
         return self._endless(photos, self._prior(subjects, seed), start, seed)
 
@@ -157,13 +160,20 @@ class Supervised(Method):
     def _lesson(self, pictures: list[Image.Image], texts: Sequence[Sequence[str]], frames: Sequence[tuple[int, int, int, int]]) -> Lesson:
         return Lesson(LatentPictures(self.base, pictures, self.caches()), texts, torch.tensor(frames) if frames else None)
 
-    def _captions(self, subject: Subject) -> list[Sequence[str]]:
-        """The texts of each photo of a subject."""
+    @classmethod
+    def unattached(cls, spec: Any, base: Base) -> Supervised:
+        """One that trains nothing: what it calls a subject and how it captions photos follow from options and base alone, and can be asked beforehand."""
+        method = object.__new__(cls)
+        method.spec, method.base = spec, base
+        return method
+
+    def captions(self, subject: Subject) -> list[Sequence[str]]:
+        """The texts of each photo of a subject. Raises UserError where one does not say a new word, or is cut off before the subject."""
         called = self.called(subject.called or subject.class_noun, subject)
         texts: list[Sequence[str]] = [self.texts(called)] * len(subject.photos)
         if self.spec.use_captions:
             if len(subject.captions) != len(subject.photos) or None in subject.captions:
-                raise UserError("use_captions: not every photo has a caption. Put the text of photo.jpg into photo.txt beside it, or list them in metadata.jsonl.")
+                raise UserError(f"use_captions: not every photo has a caption. {CAPTIONS}")
             texts = [(said(caption, called),) for caption in subject.captions if caption]
         for text in {text for each in texts for text in each}:
             if self.spec.new_words and called not in text:

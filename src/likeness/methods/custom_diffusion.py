@@ -12,16 +12,18 @@ from typing import Any, ClassVar, Literal
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from ..files.errors import UserError
+from ..files.words import begun_with, bracketed, check_lower_case, word_of
 from ..learning.denoising import Examples
 from ..learning.photos import LatentPictures
 from ..learning.supervised import Lesson, PriorStage, Supervised
 from ..model.adapters import NewWord, Weights
 from ..model.base import Base
 
+RARE = ("ktn", "pll", "ucd")  # to CLIP's tokenizer a piece each
 TRAINED = {"kv": ("attn2.to_k.", "attn2.to_v."), "all": ("attn2.",)}
 
 
@@ -37,28 +39,42 @@ class Spec(PriorStage):
     steps: int = Field(default=500, ge=1, le=10_000_000, description="Optimizer steps of this stage. Default from the paper's 250 on two GPUs.")
     batch_size: int = Field(default=2, ge=1, le=4096, description="Photos in one forward pass; more needs more memory. Default from the paper's code.")
     class_pictures: int = Field(default=200, ge=1, le=100_000, description="How many pictures of each class are drawn by the base and learned beside the photos. Source: the paper.")
-    class_guidance_scale: float = Field(default=6.0, ge=1, le=100, description="Guidance of the class pictures. Source: the paper's code.")
+    class_guidance_scale: float = Field(default=6.0, ge=1, le=100, description="Guidance of the class pictures. Source: the paper's code, which draws them with DDIM's eta 1; here it is 0.")
     trained: Literal["kv", "all"] = Field(default="kv", description="What of the cross-attention is trained: keys and values, or all of it (the paper's choice for faces).")
-    words: tuple[str, ...] = Field(default=("<sks>",), min_length=1, description="A new word for each subject, in angle brackets. Default: the subjects' identifiers.")
-    initializers: tuple[str, ...] = Field(default=("ktn", "pll", "ucd"), min_length=1, description="Words whose rows the new words begin with, in turn. Source: rare tokens of the paper's code.")
+    words: tuple[str, ...] = Field(default=("<sks>",), min_length=1, description="A new word for each subject, in angle brackets and lower case. Default: the subjects' identifiers.")
+    initializers: tuple[str, ...] = Field(default=RARE, min_length=1, description="Words whose rows the new words begin with, in turn. Source: rare tokens of the paper's code.")
     augmentation: bool = Field(default=True, description="Show photos smaller and closer up, and say so in their captions. Source: the paper.")
     legacy_weight: bool = Field(default=False, description="Weigh the photos by the number of latent channels, as diffusers' script does (4 : 1); false = as the paper's code, 1 : 1.")
+
+    @field_validator("words")
+    @classmethod
+    def _bracketed(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        bracketed(*words)
+        return words
+
+    @field_validator("initializers")
+    @classmethod
+    def _begun(cls, initializers: tuple[str, ...]) -> tuple[str, ...]:
+        begun_with(*initializers)
+        return initializers
+
+    def new_rows(self) -> dict[str, tuple[str, int | None]]:
+        return {word: (self.initializers[n % len(self.initializers)], None) for n, word in enumerate(self.words)}
 
     @classmethod
     def completed(cls, options: dict[str, Any], *subjects: dict[str, Any]) -> dict[str, Any]:
         words = [word_of(str(subject.get("identifier", "sks"))) for subject in subjects]
         given = options.get("words", words)
-        if len(given) != len(words) or (len(words) > 1 and list(given) != words):
+        if len(given) != len(words) or (len(words) > 1 and [str(word).lower() for word in given] != words):
             raise UserError(f"custom_diffusion: words are {', '.join(given)}, but subjects are called by their identifiers: {', '.join(words)}. Leave words out.")
         return {"words": words, **options}
+
+    def check(self, base: str) -> None:
+        check_lower_case(*self.words)
 
     def trains(self) -> str:
         attention = {"kv": "keys and values", "all": "cross-attention"}[self.trained]
         return f"{attention} + {'word' if len(self.words) == 1 else f'{len(self.words)} words'}"
-
-
-def word_of(identifier: str) -> str:
-    return f"<{identifier.strip('<>')}>"
 
 
 class CustomDiffusion(Supervised):
@@ -68,8 +84,7 @@ class CustomDiffusion(Supervised):
     def __init__(self, spec: Spec, base: Base):
         self.spec, self.base = spec, base
         attention = Weights(base.unet, "unet", lambda name: any(part in name for part in TRAINED[spec.trained]))
-        words = [NewWord(base, word, spec.initializers[n % len(spec.initializers)]) for n, word in enumerate(spec.words)]
-        self.adapters = [attention, *words]
+        self.adapters = [attention, *(NewWord(base, word, begin) for word, (begin, _) in spec.new_rows().items())]
         self.hooks = [
             layer.register_forward_hook(_start_teaches_nothing)
             for name, layer in base.unet.named_modules() if name.endswith(("attn2.to_k", "attn2.to_v"))
@@ -96,7 +111,8 @@ class CustomDiffusion(Supervised):
 
     def called(self, name: str, subject: Any) -> str:
         words = list(self.spec.words)
-        word = word_of(subject.identifier) if len(words) > 1 else words[0]
+        own = f"<{subject.identifier.strip('<>')}>"  # a run of before may have taught it with its capitals
+        word = own if own in words else word_of(subject.identifier) if len(words) > 1 else words[0]
         return name if word in name else f"{word} {name}"
 
 

@@ -6,6 +6,7 @@ A run keeps α and rank apart, so that no other tool has to guess the scale.
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar, Literal
 
 from peft import LoraConfig
@@ -29,6 +30,9 @@ IN_TEXT = ["q_proj", "k_proj", "v_proj", "out_proj", "SelfAttention.q", "SelfAtt
 TEXT_TARGETS = {"attention": IN_TEXT, "attention+feedforward": [*IN_TEXT, "fc1", "fc2", "wi_0", "wi_1", "wo"]}
 
 
+WRITTEN_OUT = {"steps", "weight_decay", "max_gradient_norm", "save_every", "rank", "targets", "dropout", "dora"}  # by every run; by hand nobody types all
+
+
 class Spec(TextEncoderStage):
     """Options of LoRA."""
 
@@ -39,7 +43,7 @@ class Spec(TextEncoderStage):
     steps: int = Field(default=500, ge=1, le=10_000_000, description="Optimizer steps of this stage. Default from diffusers' DreamBooth-LoRA example.")
     prior_weight: float = Field(default=0.0, ge=0, le=100, description="λ: weight of the class pictures' loss; 0 = no prior preservation. Default from diffusers.")
     rank: int = Field(default=4, ge=1, le=1024, description="Rank r of each addition: more holds more of the subject, in more bytes. Default from diffusers.")
-    alpha: float | None = Field(default=None, gt=0, le=4096, description="Additions are scaled by alpha / rank; none = the rank, a scale of 1 (diffusers).")
+    alpha: float | None = Field(default=None, gt=0, le=4096, description="Additions are scaled by alpha / rank; none = the rank, or under rank_stabilized its root: a scale of 1 (diffusers).")
     targets: Literal["attention", "attention+feedforward", "everything"] = Field(
         default="attention", description="Layers of the U-Net that get additions; everything has the convolutions too (as LCM-LoRA). Default from diffusers."
     )  # fmt: skip
@@ -49,6 +53,20 @@ class Spec(TextEncoderStage):
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Share of each addition's input that is left out at random in training. Default: none.")
     rank_stabilized: bool = Field(default=False, description="Scale by alpha / sqrt(rank), so that high ranks learn as fast as low ones (arXiv 2312.03732).")
     dora: bool = Field(default=False, description="Train direction and magnitude of weights apart (arXiv 2402.09353): slower, often closer to full training.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_runs_of_before_meant_it(cls, options: Any) -> Any:
+        """A run has all options written out, and a rank-stabilized one its alpha. Without it, it is of a version that took the rank: a scale of the rank's root."""
+        if isinstance(options, dict) and options.get("rank_stabilized") and options.get("alpha") is None and options.keys() >= WRITTEN_OUT:
+            return {**options, "alpha": options["rank"]}
+        return options
+
+    @model_validator(mode="after")
+    def _scale_of_one(self) -> Spec:
+        if self.rank_stabilized and self.alpha is None:
+            self.__dict__["alpha"] = math.sqrt(self.rank)
+        return self
 
     @model_validator(mode="after")
     def _dora_has_no_dropout(self) -> Spec:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from ..files.errors import UserError
 from ..files.prompts import said
+from ..files.words import begun_with, bracketed, check_lower_case, word_of
 from ..learning.supervised import PhotoStage, Supervised
 from ..model.adapters import NewWord
 from ..model.base import Base
@@ -44,18 +44,36 @@ class Spec(PhotoStage):
     learning_rate: float = Field(default=2e-3, gt=0, le=1, description="Step size of AdamW after the warm-up. Default from diffusers' example: 5e-4 times its accumulation of 4.")
     gradient_accumulation: int = Field(default=4, ge=1, le=4096, description="Forward passes averaged into one step: a larger batch in the same memory. Default from diffusers' example.")
     steps: int = Field(default=3000, ge=1, le=10_000_000, description="Optimizer steps of this stage. Default from diffusers' example.")
-    word: str = Field(default="<sks>", description="The new word, in angle brackets. Default: the subject's identifier.")
+    word: str = Field(default="<sks>", description="The new word, in angle brackets and lower case. Default: the subject's identifier.")
     initializer: str = Field(default="object", description="Words whose rows the new word begins with, piece by piece. Default: the class noun, as the paper advises.")
     vectors: int = Field(default=1, ge=1, le=75, description="Rows that the word is long: more holds more of the subject and bends prompts more. Source: the paper's 1.")
     templates: Literal["prompt", "object", "style"] = Field(default="object", description="Captions in training: the prompt alone, or many phrasings for an object or a style. Source: the paper.")
     adjective: bool = Field(default=False, description="The word stands before the class noun instead of in its place (Zeng et al.).")
+
+    @field_validator("word")
+    @classmethod
+    def _bracketed(cls, word: str) -> str:
+        bracketed(word)
+        return word
+
+    @field_validator("initializer")
+    @classmethod
+    def _begun(cls, initializer: str) -> str:
+        begun_with(initializer)
+        return initializer
+
+    def new_rows(self) -> dict[str, tuple[str, int | None]]:
+        return {self.word: (self.initializer, self.vectors)}
 
     @classmethod
     def completed(cls, options: dict[str, Any], *subjects: dict[str, Any]) -> dict[str, Any]:
         noun, identifier = str(subjects[0].get("class_noun", "object")), str(subjects[0].get("identifier", "sks"))
         if "prompt" in options:  # whoever gives one wants it said
             options = {"templates": "prompt", **options}
-        return {"word": f"<{identifier.strip('<>')}>", "initializer": noun.split()[-1] if noun.strip() else "object", **options}
+        return {"word": word_of(identifier), "initializer": noun.split()[-1] if noun.strip() else "object", **options}
+
+    def check(self, base: str) -> None:
+        check_lower_case(self.word)
 
     def trains(self) -> str:
         return f"{self.vectors} vector{'s' * (self.vectors > 1)}"
@@ -67,8 +85,6 @@ class TextualInversion(Supervised):
 
     def __init__(self, spec: Spec, base: Base):
         self.spec, self.base = spec, base
-        if len(base.words.get(spec.word, range(spec.vectors))) != spec.vectors:
-            raise UserError(f"textual_inversion: a stage beneath has taught {spec.word} as {len(base.words[spec.word])} vectors. Give as many, or another word.")
         self.adapters = [NewWord(base, spec.word, spec.initializer, spec.vectors)]
 
     def texts(self, name: str) -> Sequence[str]:

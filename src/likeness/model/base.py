@@ -22,7 +22,7 @@ from transformers.utils import logging as transformers_logging
 from ..files.errors import UserError
 from . import tokens
 from .denoiser import Conditioning, Denoiser, guidance_embedding, picture_of, pixels_of
-from .folder import advice, classes_of, find_base, fingerprint
+from .folder import advice, classes_of, configured, find_base, fingerprint
 
 transformers_logging.disable_progress_bar()  # "Loading weights" would run over our own lines
 
@@ -39,7 +39,7 @@ class Base(Denoiser):
 
     def __init__(self, folder: Path, name: str, device: str = "cpu"):
         self.folder, self.name, self.device = folder, name, torch.device(device)
-        self.hash = fingerprint(folder)
+        self.hash, self.configured = fingerprint(folder), configured(folder)
         self.beneath = ""  # what finished stages have made part of it, as a digest: a base with a LoRA draws other class pictures
         self.words: dict[str, tuple[int, ...]] = {}  # new words and the ids of their rows, the same in every text encoder
         with readable(folder):
@@ -94,6 +94,11 @@ class Base(Denoiser):
                 network.train()  # or transformers keeps the activations all the same; CLIP has no dropout
 
     @property
+    def drawn_with(self) -> str:
+        """What names all that its pictures follow from: the key of what is drawn once and kept."""
+        return f"{self.hash}{self.beneath}/{self.configured}"
+
+    @property
     def advice(self) -> dict[str, dict[str, Any]]:
         """Options that suit this base, per method; "sampling" for its pictures."""
         return advice(self.folder)
@@ -102,10 +107,20 @@ class Base(Denoiser):
     def pixels_per_latent(self) -> int:
         return 2 ** (len(self.vae.config.block_out_channels) - 1)
 
+    def check_word(self, word: str) -> None:
+        """Refuse what cannot be a new word here; raises UserError."""
+        tokens.check_word(word, self.tokenizers)
+
+    def pieces(self, initializer: str) -> list[str]:
+        """What the tokenizer makes of an initializer; UserError where that is nothing."""
+        if not (ids := tokens.pieces(self.tokenizer, initializer)):
+            raise UserError(f"initializer {initializer!r}: holds no word. Give one that is near the subject, such as its class noun.")
+        return [str(self.tokenizer.decode([n])).strip() for n in ids]
+
     def add_word(self, word: str, initializer: str, vectors: int) -> dict[str, torch.nn.Parameter]:
         """Rows of a new word, [vectors, width] for each text encoder. They begin as those of the initializer, or, where a stage beneath
         has taught the word, as it left them, however many they are."""
-        tokens.check_word(word)
+        self.check_word(word)
         vectors = len(self.words.get(word, range(vectors)))
         rows = {}
         for (part, network), tokenizer in zip(self.text_encoders.items(), self.tokenizers):
@@ -114,9 +129,7 @@ class Base(Denoiser):
                 table = tokens.WordTable(table)
                 network.set_input_embeddings(table)
             first = table.size
-            begin = self.words.get(word) or tokens.pieces(tokenizer, initializer)
-            if not begin:
-                raise UserError(f"initializer {initializer!r}: holds no word. Give one that is near the subject, such as its class noun.")
+            begin = self.words.get(word) or (self.pieces(initializer) and tokens.pieces(tokenizer, initializer))
             rows[part] = table.add(begin, vectors)
         self.words[word] = tuple(range(first, first + vectors))
         return rows

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor
 from transformers import T5EncoderModel, T5Tokenizer
@@ -36,7 +35,7 @@ class DeepFloyd(Pixels, Base):
     def _text_encoder(self, kind: Any, folder: Path) -> Any:
         return load_network(kind, folder, dropout_rate=0.0)  # of T5's own, which would drop out wherever activations are computed twice
 
-    def add_word(self, word: str, initializer: str, vectors: int) -> dict[str, torch.nn.Parameter]:
+    def check_word(self, word: str) -> None:
         raise UserError(f"{self.name}: cannot learn a new word such as {word}, because captions lose their marks on the way to T5. Use dreambooth or lora, which name the subject by an ordinary word.")
 
     def token_ids(self, prompts: Sequence[str], number: int = 0) -> Tensor:

@@ -155,6 +155,20 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def configured(folder: Path) -> str:
+    """Sixteen hex digits that name what a base draws with beside its weights: classes, configurations of networks and scheduler, tokenizers.
+
+    Apart from `fingerprint`, by which runs know their base: who corrects a scheduler need not train anew.
+    """
+    digest = hashlib.sha256()
+    files = [folder / "model_index.json", *(folder / part / "config.json" for part in networks(classes_of(folder)))]
+    files += [path for pattern in ("scheduler/*.json", "tokenizer*/*") for path in folder.glob(pattern)]
+    for path in sorted(path for path in files if path.is_file()):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder).as_posix()}/{len(content)}".encode() + content)
+    return digest.hexdigest()[:16]
+
+
 def trained_resolution(folder: Path) -> int:
     """Width and height in pixels that a base or a super-resolution stage was trained at, from its configuration files."""
     unet = json.loads((folder / "unet" / "config.json").read_text("utf-8"))

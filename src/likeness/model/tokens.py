@@ -7,7 +7,7 @@ kept, and a word may be part of another: what `add_tokens` gets wrong (diffusers
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
 from ..files.errors import UserError
+from ..files.words import BRACKETED, is_bracketed
 
 
 class WordTable(nn.Embedding):
@@ -78,7 +79,9 @@ def places(tokenizer: CLIPTokenizer, prompt: str, words: Mapping[str, Sequence[i
     return [(word, where) for word, where in found if where]
 
 
-def check_word(word: str) -> None:
-    """Refuse a word that could be part of ordinary words; raises UserError."""
-    if not re.fullmatch(r"<[^<>\s]+>", word):
-        raise UserError(f"word {word!r}: must be one word in angle brackets, such as <my-dog>, so that it is no part of ordinary words.")
+def check_word(word: str, tokenizers: Iterable[CLIPTokenizer] = ()) -> None:
+    """Refuse a word that could be part of ordinary words, or means something to a tokenizer already; raises UserError."""
+    if not is_bracketed(word):
+        raise UserError(f"word {word!r}: {BRACKETED}.")
+    if any(word in tokenizer.get_vocab() for tokenizer in tokenizers):
+        raise UserError(f"word {word!r}: is in the vocabulary of this base already, and an export would overwrite what it means there. Choose another --identifier.")

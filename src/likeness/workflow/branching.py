@@ -16,8 +16,10 @@ from ..model.folder import advised, find_base
 from .fitting import begin, open_base, steps_of
 from .generating import checkpoint_of
 from .going_on import check_was_trained, check_what_is_trained
+from .photos import check_captions
 from .preflight import check_room
 from .progress import Progress
+from .rehearsing import rehearse
 from .settling import check_settling
 from .stack import check_order, read_card, stage_types
 from .stages import layers_at, newest_state, train_stages
@@ -80,15 +82,17 @@ def stand(
     beneath, recipe = steps_of(recipe), recipe_from_dict(content, stage_types())
     check_order(recipe)
     check_settling(recipe)
-    for stage in recipe.stages:
-        stage.check(recipe.base)
+    recipe.stages[-1].check(recipe.base)  # those beneath it are trained
+    photos = [*parent.photos(), *parent.photos(of_class=True)]
+    check_captions(recipe, photos)
     runs = runs or parent.path.parent
     if not force:
         check_room(recipe, find_base(recipe.base), runs)
     base = open_base(recipe, parent)
+    rehearse(recipe, base, photos, progress.say, len(recipe.stages) - 1)
     lineage = {"run": parent.name, "step": beneath, "changed": {}}
     run = RunFolder.create(runs, f"{parent.name.rsplit('-', 2)[0]}-{method}", seed=recipe.seed, base=recipe.base, base_hash=base.hash, lineage=lineage)
-    begin(run, recipe, [*parent.photos(), *parent.photos(of_class=True)])
+    begin(run, recipe, photos)
     for line in parent.journal():
         run.append_journal(line)
     run.save_checkpoint(beneath, lambda folder: _as_step(layers, folder, beneath))

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import datetime
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from ..files.atomic import write_text
 from ..files.errors import UserError, did_you_mean
 from ..files.picture import safe_name
+from ..files.prompts import said
 from ..files.run_folder import RunFolder
 from ..interchange import diffusers, kohya, peft
 from ..learning.method import Method
+from ..methods.textual_inversion import TEMPLATES
 from ..model.adapters import Adapter, LowRank, NewWord, Weights
 from ..model.base import Base
 from .generating import checkpoint_of
 from .progress import Progress
-from .stack import check_same_base, open_layer, put_beneath, read_card
+from .stack import check_same_base, open_layer, put_beneath, read_card, stage_types
 
 UNTOLD = "it has no text encoder of its own, so hand it the `prompt_embeds` of the first stage"
 
@@ -77,10 +81,15 @@ def _to_diffusers(learned: Learned, folder: Path) -> list[Path]:
     return [diffusers.pipeline_folder(learned.base, folder / "pipeline"), *enlarging]
 
 
+def _new_words(learned: Learned) -> dict[str, list[Tensor]]:
+    """Each new word's rows, of each text encoder."""
+    return {next(iter(a.chosen)).partition(".")[2]: a.parameters() for a in learned.adapters if isinstance(a, NewWord)}
+
+
 def _words(learned: Learned, folder: Path, only: str | None = None) -> list[Path]:
     """A file for each new word, called by what a prompt says; or, of a single word, by the name that a loader looks for."""
-    words = {next(iter(a.chosen)).partition(".")[2]: a.parameters() for a in learned.adapters if isinstance(a, NewWord)}
-    named = {word: f"{safe_name(word.strip('<>'))}.safetensors" for word in words}
+    words = _new_words(learned)
+    named = {word: f"{safe_name(word.strip('<>').lower())}.safetensors" for word in words}
     if only and len(words) == 1:
         named = dict.fromkeys(words, only)
     return [diffusers.word_file(rows, word, folder / named[word]) for word, rows in words.items()]
@@ -114,14 +123,42 @@ def _about(run: RunFolder, card: dict[str, Any], base: Base) -> dict[str, Any]:
     """What a file's header may say: no path, no photo's name, no caption."""
     spec, sdxl = card["stages"][-1]["spec"], len(base.text_encoders) == 2
     family = "sdxl_base_v1-0" if sdxl else "sd_v2" if base.unet.config.cross_attention_dim == 1024 else "sd_v1"
-    architecture = {"sdxl_base_v1-0": "stable-diffusion-xl-v1-base", "sd_v2": "stable-diffusion-v2-512", "sd_v1": "stable-diffusion-v1"}[family]
+    second = "stable-diffusion-v2-768-v" if base.prediction_type == "v_prediction" else "stable-diffusion-v2-512"
+    architecture = {"sdxl_base_v1-0": "stable-diffusion-xl-v1-base", "sd_v2": second, "sd_v1": "stable-diffusion-v1"}[family]
+    resolution = run.recipe(stage_types()).resolution or base.resolution
     return {
+        **({"ss_v2": "True"} if family == "sd_v2" else {}),  # by which A1111 tells whose it is
         "ss_base_model_version": family, "ss_sd_model_name": safe_name(Path(base.name).name), "ss_output_name": safe_name(run.name),
         "ss_num_train_images": str(sum(photo.used for photo in run.photos())), "ss_steps": str(card["step"]), "ss_seed": str(run.record().seed),
         "ss_learning_rate": str(spec["learning_rate"]), "modelspec.architecture": f"{architecture}/lora", "modelspec.implementation": "diffusers",
-        "modelspec.title": safe_name(run.name), "modelspec.resolution": f"{base.resolution}x{base.resolution}",
+        "modelspec.title": safe_name(run.name), "modelspec.resolution": f"{resolution}x{resolution}",
         "modelspec.date": f"{datetime.date.today():%Y-%m-%d}", "modelspec.trigger_phrase": card["subject"]["called"],
     }  # fmt: skip
+
+
+def _trained_prompt(card: dict[str, Any]) -> str:
+    """What photos were captioned, of the last stage that has such a prompt."""
+    prompts = [TEMPLATES.get(spec.get("templates", "prompt"), (spec["prompt"],))[0] for spec in (entry["spec"] for entry in card["stages"]) if "prompt" in spec]
+    return said(prompts[-1] if prompts else "a photo of a {}", card["subject"]["called"])
+
+
+def _loading(learned: Learned, written: Sequence[Path]) -> Iterator[str]:
+    """What a person who opens the files must know, or would draw without them."""
+    if any(path.name == diffusers.CUSTOM_DIFFUSION for path in written):
+        yield (
+            f"diffusers' own loader takes `{diffusers.CUSTOM_DIFFUSION}` without a word and draws without it (huggingface/diffusers#9320). "
+            "For diffusers export the run as a pipeline: `likeness export RUN --to diffusers`."
+        )
+    words = [word.lower() for word in _new_words(learned)]
+    if len(learned.base.text_encoders) == 2 and all(path.suffix for path in written):
+        for word, path in zip(words, written[len(written) - len(words) :]):
+            yield "\n".join((
+                f"To load `{path.name}` in diffusers (the last line, or the pooled vector would be read at the new word instead of the end):", "", "```python",
+                "from safetensors.torch import load_file", "", f't = load_file("{path.name}")',
+                f'pipe.load_textual_inversion(t["clip_l"], token="{word}", text_encoder=pipe.text_encoder, tokenizer=pipe.tokenizer)',
+                f'pipe.load_textual_inversion(t["clip_g"], token="{word}", text_encoder=pipe.text_encoder_2, tokenizer=pipe.tokenizer_2)',
+                "pipe.text_encoder_2.text_model.eos_token_id = pipe.tokenizer_2.eos_token_id", "```",
+            ))  # fmt: skip
 
 
 def _model_card(run: RunFolder, learned: Learned, written: Sequence[Path]) -> str:
@@ -140,11 +177,12 @@ def _model_card(run: RunFolder, learned: Learned, written: Sequence[Path]) -> st
     tags = ["text-to-image", "diffusers", "likeness", *methods, *(["template:sd-lora"] if "lora" in methods else [])]
     about = ModelCardData(
         base_model=safe_name(Path(card["base"]["name"]).name) if Path(card["base"]["name"]).is_dir() else card["base"]["name"],
-        library_name="diffusers", pipeline_tag="text-to-image", tags=tags, instance_prompt=f"a photo of a {card['subject']['called']}", widget=widget or None,
+        library_name="diffusers", pipeline_tag="text-to-image", tags=tags, instance_prompt=_trained_prompt(card), widget=widget or None,
     )  # fmt: skip
     subjects = [card["subject"], *card.get("others", [])]
     nouns = " and ".join(f"a {subject['class_noun']}" for subject in subjects).capitalize()
-    said = " and ".join(f"`{subject['called']}`" for subject in subjects)
+    words_apart = any(path.suffix for path in written)  # files of words are written in lower case, pipelines as the run has them
+    spoken = " and ".join(f"`{subject['called'].lower() if words_apart else subject['called']}`" for subject in subjects)
     files = "\n".join(f"- `{path.name}`" for path in written)
     how = card["sampling"]
     if how.get("sampler") == "LCM":
@@ -154,8 +192,9 @@ def _model_card(run: RunFolder, learned: Learned, written: Sequence[Path]) -> st
         files += f"\n\nIt was drawn by `DDIMScheduler` with `eta={how['eta']:g}`, {how['steps']} steps and a guidance scale of {how['guidance_scale']:g}."
     if second := how.get("upscaler"):
         files += f"\n\nEnlarge the pictures with `upscaler`, {second['steps']} steps, a guidance scale of {second['guidance_scale']:g} and `noise_level={second['noise_level']}`; {UNTOLD}."
+    files += "".join(f"\n\n{note}" for note in _loading(learned, written))
     return (
         f"---\n{about.to_yaml()}\n---\n\n# {learned.name}\n\n<Gallery />\n\n"
-        f"{nouns}, learned by {' and then '.join(methods)}. Say {said} in a prompt; A1111 and ComfyUI know a new word by its file's name.\n\n{files}\n\n"
+        f"{nouns}, learned by {' and then '.join(methods)}. Say {spoken} in a prompt; A1111 and ComfyUI know a new word by its file's name.\n\n{files}\n\n"
         "Pictures made with it are synthetic; say so where you show them. Of a person: only with that person's consent.\n"
     )

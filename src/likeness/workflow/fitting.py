@@ -16,10 +16,11 @@ from ..model.base import Base
 from ..model.folder import find_base
 from ..model.identifier import check_words, meaning_of_its_own
 from .going_on import check_same_recipe, check_was_trained
-from .photos import gather_all
+from .photos import check_captions, gather_all
 from .preflight import check_room
 from .progress import Progress
 from .recipe_facts import facts_in_words
+from .rehearsing import rehearse
 from .settling import check_settling
 from .stack import check_order, device_for, stage_types
 from .stages import newest_state, train_stages
@@ -37,11 +38,13 @@ def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = Non
     for stage in recipe.stages:
         stage.check(recipe.base)
     photos = gather_all(recipe)
+    check_captions(recipe, photos)
     for line in remarks(photos):
         progress.say(f"photos: {line}")
     if not force:
         check_room(recipe, find_base(recipe.base), parent)
     base = open_base(recipe)
+    rehearse(recipe, base, photos, progress.say)
     for subject in recipe.subjects:
         if recipe.stages[0].new_words or getattr(recipe.stages[0], "use_captions", False):  # captions need not say the identifier
             continue

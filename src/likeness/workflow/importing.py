@@ -89,7 +89,9 @@ def _layers(files: Sequence[File], kinds: Sequence[str], base: Base, noun: str, 
     of_kind = {kind: [file for file, one in zip(files, kinds) if one == kind] for kind in dict.fromkeys(kinds)}
     named = of_kind.get("word", [])
     words = [reading.read_word(file, base, identifier if len(named) == 1 else None) for file in named]
-    phrases = {file.header.get("modelspec.trigger_phrase") for file in files}
+    if len({word for word, _ in words}) < len(words):
+        raise UserError(f"import: two files hold the word {words[-1][0]}, as it is read in lower case. Give the one that is meant, or rename one of them.")
+    phrases = {file.header.get("modelspec.trigger_phrase", "").lower() for file in files}
     rows = {name: value for _, each in words for name, value in each.items()}
     if custom := of_kind.get("custom_diffusion"):
         if len(custom) > 1 or "lora" in of_kind or len(words) != 1:
@@ -100,7 +102,7 @@ def _layers(files: Sequence[File], kinds: Sequence[str], base: Base, noun: str, 
     layers: list[Layer] = []
     for word, each in words:
         vectors = len(next(iter(each.values())))
-        layers.append(({"method": "textual_inversion", "word": word, "vectors": vectors, "adjective": f"{word} {noun}" in phrases, "steps": 1}, each))
+        layers.append(({"method": "textual_inversion", "word": word, "vectors": vectors, "adjective": f"{word} {noun}".lower() in phrases, "steps": 1}, each))
     if lora := of_kind.get("lora"):
         read = reading.read_lora(lora, base)
         layers.append((_lora_options(read), read))

@@ -60,8 +60,9 @@ def _joint_recipe(runs: Sequence[RunFolder]) -> Recipe:
         if not can_be_merged(recipe):
             raise UserError(f"{run.path}: only runs of custom_diffusion alone, of one subject each, with trained = kv, can be merged. Train the subjects together instead.")
     words = [recipe.stages[0].words[0] for recipe in recipes]  # type: ignore[attr-defined]
-    if len(set(words)) < len(words):
-        raise UserError(f"merge: two runs call theirs {max(words, key=words.count)}. Train one of them with another --identifier.")
+    read = [word.lower() for word in words]  # as tokenizers do
+    if len(set(read)) < len(read):
+        raise UserError(f"merge: two runs call theirs {max(read, key=read.count)}. Train one of them with another --identifier.")
     content = recipe_to_dict(recipes[0])
     subjects = [recipe_to_dict(recipe)["subject"] | {"identifier": word.strip("<>")} for recipe, word in zip(recipes, words)]
     content["subject"], content["others"] = subjects[0], subjects[1:]

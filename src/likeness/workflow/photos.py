@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ..files.errors import UserError, did_you_mean
 from ..files.recipe import Recipe
 from ..files.subject import Photo, prepare_photos
+from ..learning.supervised import CAPTIONS
 from ..model.folder import find_base, trained_resolution
 from ..world.drawing import draw
 from ..world.subjects import SUBJECTS, NamedSubject, photos_of
@@ -48,6 +50,13 @@ def gather_all(recipe: Recipe) -> list[Photo]:
                 raise UserError(f"class_photos {subject.class_photos}: nothing learns from them, since prior_weight is 0 or the method has none. Add --prior-weight 1, or leave them out.")
             photos += [replace(photo, subject=n, of_class=True) for photo in gather(subject.class_photos, resolution)]
     return photos
+
+
+def check_captions(recipe: Recipe, photos: Sequence[Photo]) -> None:
+    """Refuse to caption photos by texts that are not there, in whichever stage; raises UserError."""
+    silent = [photo for photo in photos if photo.used and not photo.of_class and not photo.caption]
+    if silent and any(getattr(stage, "use_captions", False) for stage in recipe.stages):
+        raise UserError(f"use_captions: {silent[0].name} has no caption. {CAPTIONS}")
 
 
 def gather(source: Path | str, resolution: int) -> list[Photo]:

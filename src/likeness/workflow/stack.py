@@ -62,9 +62,18 @@ def check_order(recipe: Recipe) -> None:
     """Refuse a stage that may not stand on the one before it, or has one name for several subjects, before anything is trained."""
     if recipe.others and (single := alone(recipe)):
         raise UserError(f"{single[0]}: teaches one subject, and the recipe has {len(recipe.subjects)}. Train them apart, or use custom_diffusion.")
+    identifiers = [subject.identifier.lower() for subject in recipe.subjects]  # as tokenizers read them
+    if len(set(identifiers)) < len(identifiers):
+        raise UserError(f"two subjects have the identifier {max(identifiers, key=identifiers.count)!r}, as it is read in lower case. Give each its own.")
     for number, stage in enumerate(recipe.stages):
         if stage.carries is not None and (wrong := [above.method for above in recipe.stages[number + 1 :] if above.method not in stage.carries]):
             raise UserError(f"{wrong[0]}: cannot stand on {stage.method}, which may carry {' and '.join(stage.carries) or 'nothing'} alone. Put {stage.method} above it.")
+    lengths: dict[str, int] = {}
+    for stage in recipe.stages:
+        for word, (_, vectors) in stage.new_rows().items():
+            if vectors and vectors != lengths.setdefault(word, vectors):
+                raise UserError(f"{stage.method}: a stage beneath has taught {word} as {lengths[word]} vectors. Give as many, or another word.")
+            lengths.setdefault(word, 1)
     for below, stage in zip(recipe.stages, recipe.stages[1:]):
         follows = method_class(stage.method).follows
         if follows is not None and below.method not in follows:
