@@ -107,12 +107,12 @@ def mean_of(score: str, values: Sequence[float] | np.ndarray, groups: Sequence[H
 def share(yes: Sequence[float] | np.ndarray, groups: Sequence[Hashable]) -> Estimate:
     """How many of all are yes, with its interval over groups, for pictures of one prompt are often right or wrong together.
 
-    Groups that all have the same share, as where all or none are right, show no spread to resample: there it is Wilson's interval, of as many as there are groups.
+    Groups that all have the same share, as where all or none are right, show no spread to resample: there it is Wilson's interval, of as many as there are groups. One group has none.
     """
     yes = np.asarray(yes, dtype=np.float64)
     member = _group_numbers(groups, len(yes))
     each = np.bincount(member, weights=yes) / np.bincount(member)
-    if np.ptp(each) == 0:
+    if len(each) > 1 and np.ptp(each) == 0:
         return wilson(float(each[0]) * len(each), len(each))
     return bootstrap_of(lambda mean: mean, [yes], groups, bounds=(0, 1))
 

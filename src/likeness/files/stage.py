@@ -6,7 +6,6 @@ import re
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
-from typing_extensions import Self  # in typing from Python 3.11 on
 
 SCHEDULES = {"dreamblend": "5-50:5,75-1000:25"}  # the 48 operating points of DreamBlend (arXiv 2411.19390), for 1000 steps
 NUMBERS = (int, float, int | None, float | None)
