@@ -25,7 +25,6 @@ from .method import Method, Subject, chance
 from .photos import LatentPictures, order
 from .prior import class_pictures
 
-
 CAPTIONS = "Put the text of photo.jpg into photo.txt beside it, or list them in metadata.jsonl."
 
 
