@@ -78,6 +78,7 @@ class Method(ABC):
         """What the subject is called after this stage, given what it was called before: "dog" -> "sks dog".
 
         subject  anything with class_noun and identifier; `name` is the class noun before the first stage
+        Of self.spec alone: methods of learning/supervised.py are asked before they are attached.
         """
         return name
 

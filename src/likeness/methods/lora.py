@@ -65,7 +65,7 @@ class Spec(TextEncoderStage):
     @model_validator(mode="after")
     def _scale_of_one(self) -> Spec:
         if self.rank_stabilized and self.alpha is None:
-            self.__dict__["alpha"] = math.sqrt(self.rank)
+            object.__setattr__(self, "alpha", math.sqrt(self.rank))  # it still counts as open: the rank may be advised
         return self
 
     @model_validator(mode="after")

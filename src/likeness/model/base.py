@@ -121,6 +121,8 @@ class Base(Denoiser):
         """Rows of a new word, [vectors, width] for each text encoder. They begin as those of the initializer, or, where a stage beneath
         has taught the word, as it left them, however many they are."""
         self.check_word(word)
+        if word not in self.words:
+            self.pieces(initializer)
         vectors = len(self.words.get(word, range(vectors)))
         rows = {}
         for (part, network), tokenizer in zip(self.text_encoders.items(), self.tokenizers):
@@ -129,8 +131,7 @@ class Base(Denoiser):
                 table = tokens.WordTable(table)
                 network.set_input_embeddings(table)
             first = table.size
-            begin = self.words.get(word) or (self.pieces(initializer) and tokens.pieces(tokenizer, initializer))
-            rows[part] = table.add(begin, vectors)
+            rows[part] = table.add(self.words.get(word) or tokens.pieces(tokenizer, initializer), vectors)
         self.words[word] = tuple(range(first, first + vectors))
         return rows
 
