@@ -52,16 +52,16 @@ class Plan:
     _: KW_ONLY
     seed: int = 0
     base_pictures: int = 120_000
-    judge_pictures: int = 48_000
+    judge_pictures: int = 80_000
     examiner_pictures: int = 32_000
     large_pictures: int = 10_000
     vae_steps: int = 3600
     text_steps: int = 600
     unet_steps: int = 6000
     upscaler_steps: int = 8000
-    clip_steps: int = 3200
-    dino_steps: int = 1500
-    examiner_steps: int = 1600
+    clip_steps: int = 7000
+    dino_steps: int = 4000
+    examiner_steps: int = 2000
     workers: int = 2
     device: str = "cpu"
     start_from: Path | None = None
