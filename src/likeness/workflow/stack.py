@@ -67,7 +67,7 @@ def check_order(recipe: Recipe) -> None:
         raise UserError(f"two subjects have the identifier {max(identifiers, key=identifiers.count)!r}, as it is read in lower case. Give each its own.")
     for number, stage in enumerate(recipe.stages):
         if stage.carries is not None and (wrong := [above.method for above in recipe.stages[number + 1 :] if above.method not in stage.carries]):
-            raise UserError(f"{wrong[0]}: cannot stand on {stage.method}, which may carry {' and '.join(stage.carries) or 'nothing'} alone. Put {stage.method} above it.")
+            raise UserError(f"{wrong[0]} cannot stand on {stage.method}, which may carry {' and '.join(stage.carries) or 'nothing'} alone. Put {stage.method} above it.")
     lengths: dict[str, int] = {}
     for stage in recipe.stages:
         for word, (_, vectors) in stage.new_rows().items():
