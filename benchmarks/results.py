@@ -51,7 +51,8 @@ BEGINNING = """# Results
 This page is written by `python benchmarks/results.py` from the figures in `benchmarks/results/`; change it there.
 
 Every number is of the toybox: a small base and judges of our own on drawn scenes of 64 pixels. What holds here is a hint for Stable Diffusion and no
-measurement of it. Intervals are 95 %, over subjects (bootstrap with Student's widening), in brackets.
+measurement of it. Intervals are 95 %, over subjects, in brackets: of six and more a bootstrap with Student's widening, of fewer Student's t on the jackknife's pseudo-values, of a share
+that is the same for all Wilson's, of as many as there are subjects.
 
 - **named**: share of pictures in which the identity judge picks the subject among ten others of its class of whom the same words are true.
 - **DINO**: mean cosine of the identity judge between a picture and the subject's photos. **placed**: share in which the text–image judge finds the asked place

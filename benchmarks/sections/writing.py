@@ -24,7 +24,10 @@ def short(estimate: Estimate, signed: bool = False) -> str:
 
 
 def number(value: float, signed: bool = False) -> str:
-    return f"{value:+.3f}" if signed else f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
+    if signed:  # -0.000 says on which side of 0 it is
+        return f"{value:+.3f}"
+    value = round(value, 3) + 0.0  # 0.0, no -0.0
+    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
 
 
 def table(head: list[str], rows: list[list]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,6 +20,7 @@ from transformers import CLIPImageProcessorPil, CLIPTokenizer, ResNetModel, Visi
 from likeness.evaluation.loading import load_clip, load_dino
 from likeness.model.base import Base
 from likeness.model.cascade import attached_upscaler
+from likeness.model.folder import TOYBOX, advice
 from likeness.toybox import base_training, data, judge_training, latents, loop, models, pretraining, upscaler_training
 from likeness.toybox.plan import Plan
 from likeness.toybox.pretraining import pretrain
@@ -230,3 +232,8 @@ def test_judges_are_trained_further_from_a_folder(pretrained, copied):
     state = network.state_dict()
     assert state.keys() == kept.keys() and all(torch.equal(state[name], value.to(state[name].dtype)) for name, value in kept.items())
     judge_training._begin_from(replace(plan, judges_from=None), "clip", network)  # no folder: nothing is read
+
+
+def test_the_embedded_bases_advice_is_what_pretraining_writes():
+    """The page of results and a base that is trained anew read the one, everything else the other."""
+    assert advice(TOYBOX) == json.loads(json.dumps(models.ADVICE))

@@ -51,7 +51,7 @@ class Spec(TextEncoderStage):
         default="attention", description="Layers of the text encoder that get additions, if it is trained; kohya's scripts take both. Default from diffusers."
     )  # fmt: skip
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Share of each addition's input that is left out at random in training. Default: none.")
-    rank_stabilized: bool = Field(default=False, description="Scale by alpha / sqrt(rank), so that high ranks learn as fast as low ones (arXiv 2312.03732).")
+    rank_stabilized: bool = Field(default=False, description="Scale by alpha / sqrt(rank), so that high ranks learn as fast as low ones (arXiv 2312.03732); says something only beside an alpha.")
     dora: bool = Field(default=False, description="Train direction and magnitude of weights apart (arXiv 2402.09353): slower, often closer to full training.")
 
     @model_validator(mode="before")

@@ -40,9 +40,9 @@ DREAMBOOTH = {
     "class_guidance_scale": 4.0,
 }  # fmt: skip
 LORA = {"steps": 300, "learning_rate": 4e-3, "learning_rate_schedule": "plateau", "batch_size": 4, "rank": 8}
-LCM = {  # few steps: at ten times the rate, or four times the steps, all pictures become one blot
-    "steps": 50, "learning_rate": 1e-4, "batch_size": 4, "rank": 32, "pictures": 48, "picture_steps": 25, "picture_guidance_scale": 4.0, "guidance_min": 4.0,
-    "guidance_max": 4.0, "solver_steps": 25,
+LCM = {  # with itself as its target instead of its moving average all pictures become one blot at this rate
+    "steps": 100, "learning_rate": 1e-3, "learning_rate_schedule": "plateau", "batch_size": 4, "rank": 32, "average": 0.95, "pictures": 48, "picture_steps": 25,
+    "picture_guidance_scale": 4.0, "guidance_min": 8.0, "guidance_max": 8.0, "solver_steps": 25,
 }  # fmt: skip
 DDPO = {  # rewards rise slowly; at four times the rate, or with guidance, they fall
     "steps": 24, "learning_rate": 5e-4, "batch_size": 16, "gradient_accumulation": 2, "updates": 1, "draw_steps": 5, "draw_guidance_scale": 1.0,
@@ -58,6 +58,8 @@ ADVICE = {  # what suits this base, written beside it as likeness.json
     "super_resolution": SUPER_RESOLUTION,
     "lcm": LCM,
     "ddpo": DDPO,
+    "ddpo full": {"learning_rate": 2e-5},  # over the rest, where all of the U-Net learns
+    "lcm full": {"learning_rate": 5e-5},
     "custom_diffusion": {"steps": 300, "learning_rate": 1e-3, "learning_rate_schedule": "plateau", "batch_size": 4, "prior_weight": 0.0, "augmentation": False},
     "two_stage": [
         {"steps": 50, "learning_rate": 5e-2, "batch_size": 4, "gradient_accumulation": 1},
