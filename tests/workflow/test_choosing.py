@@ -52,7 +52,7 @@ def test_what_was_drawn_otherwise_changes_no_choice_and_has_a_row_of_its_own(run
 def test_who_always_draws_otherwise_still_has_scores_and_is_told(run_of_one):
     generate(run_of_one, ["a {} in the snow"], [0], Silent(), steps=1, beside_base=False)
     scores = evaluate(run_of_one, Silent())
-    assert scores["rows"][0]["name"] == "personalized" and any("have 1 step" in remark for remark in scores["remarks"])
+    assert scores["rows"][0]["name"] == "personalized" and any("would draw them: 1 step." in remark for remark in scores["remarks"])
 
 
 def test_each_way_of_blending_is_a_row(run):

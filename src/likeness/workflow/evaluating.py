@@ -162,7 +162,7 @@ def by_way(run: RunFolder, kind: str, saved: list[SavedPicture], last: int) -> d
     main = main_way([way for way, p in zip(ways, saved) if p.labels.get("checkpoint", 0) in (0, last)] or ways)
     rows: dict[str, tuple[list[SavedPicture], list[str]]] = {}
     for way in sorted(set(ways), key=lambda way: way != main):
-        remark = [f"No {kind} picture was drawn as the checkpoint's card wants: those in the row {kind} have {way}."] if way and way == main and kind != "blended" else []
+        remark = [f"The pictures were drawn otherwise than the run itself would draw them: {way}."] if way and way == main and kind == "personalized" else []
         named = kind if way == main and kind != "blended" or not way else f"{kind}, {way}"
         rows[named] = [p for p, other in zip(saved, ways) if other == way], remark
     return rows

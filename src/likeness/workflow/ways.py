@@ -29,7 +29,8 @@ def differs(settings: Settings, wanted: Mapping[str, Any]) -> str:
     if settings.negative_prompt:
         found.append(f"without {settings.negative_prompt!r}")
     if settings.options.get("upscaler") != (wanted.get("upscaler") or None):
-        found.append(f"{settings.width} pixels, another second stage" if settings.options.get("upscaler") else f"{settings.width} pixels, no second stage")
+        stage = "no second stage" if not settings.options.get("upscaler") else "another second stage" if wanted.get("upscaler") else "enlarged"
+        found.append(f"{settings.width} pixels, {stage}")
     return ", ".join(found)
 
 
