@@ -109,8 +109,9 @@ class Stage(Options):
 
     def by_default(self, **values: Any) -> None:
         """Defaults that depend on another option, where the field was left open; it still counts as open, for a base's advice to fill."""
-        for name in set(values) - self.model_fields_set:
-            object.__setattr__(self, name, values[name])
+        for name, value in values.items():
+            if name not in self.model_fields_set or getattr(self, name) is None:
+                object.__setattr__(self, name, value)  # frozen
 
     @property
     def checkpoint_steps(self) -> tuple[int, ...]:

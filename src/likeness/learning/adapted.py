@@ -55,8 +55,8 @@ class Adapted(Method):
 
     @contextmanager
     def predicting_with(self, network: Any) -> Iterator[None]:
-        """The base with another U-Net for a while; with its own where there is none."""
-        own, self.base.unet = self.base.unet, network or self.base.unet
+        """The base with another U-Net for a while."""
+        own, self.base.unet = self.base.unet, network
         try:
             yield
         finally:

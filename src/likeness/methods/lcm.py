@@ -66,7 +66,7 @@ class Spec(DrawingStage):
     def _bounds_in_order(self) -> Spec:
         if self.guidance_min > self.guidance_max:
             raise ValueError(f"guidance_min: {self.guidance_min} is more than guidance_max, {self.guidance_max}")
-        if {"draws_in", "solver_steps"} & self.model_fields_set and self.draws_in > self.solver_steps:
+        if self.draws_in > self.solver_steps:
             raise ValueError(f"draws_in: {self.draws_in} is more than solver_steps, {self.solver_steps}, and the student draws at some of their timesteps")
         return self
 

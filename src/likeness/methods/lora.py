@@ -64,8 +64,8 @@ class Spec(TextEncoderStage):
 
     @model_validator(mode="after")
     def _scale_of_one(self) -> Spec:
-        if self.rank_stabilized and self.alpha is None:
-            object.__setattr__(self, "alpha", math.sqrt(self.rank))  # it still counts as open: the rank may be advised
+        if self.rank_stabilized:
+            self.by_default(alpha=math.sqrt(self.rank))
         return self
 
     @model_validator(mode="after")
