@@ -23,12 +23,12 @@ from likeness.model.cascade import Upscaler, attached_upscaler
 from likeness.model.trajectory import enlarge
 from likeness.report.grids import contact_sheet
 from likeness.toybox.upscaler_training import LEVELS, STEPS, psnr
-from likeness.workflow.evaluating import true_pictures
 from likeness.workflow.fitting import fit
 from likeness.workflow.looking import Judges, open_judges
 from likeness.workflow.progress import Progress, Silent
 from likeness.workflow.recipes import recipe_for
 from likeness.workflow.stack import put_on
+from likeness.workflow.truth import true_pictures
 from likeness.world.drawing import draw
 from likeness.world.subjects import SUBJECTS, NamedSubject, photos_of, prompts_for
 

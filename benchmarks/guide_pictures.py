@@ -30,11 +30,11 @@ from likeness.model.base import Base
 from likeness.model.trajectory import sample
 from likeness.report.guide.pages import Page, Shown, read_pages
 from likeness.sampling.options import Blend
-from likeness.workflow.evaluating import WorldScores, candidates_for, true_pictures
 from likeness.workflow.looking import Asked, Judges, References, look, open_judges
 from likeness.workflow.recipes import packaged_recipe
 from likeness.workflow.scoring import scores_of
 from likeness.workflow.stack import read_card, stage_types
+from likeness.workflow.truth import WorldScores, candidates_for, true_pictures
 from likeness.world.drawing import draw
 from likeness.world.subjects import SUBJECTS, NamedSubject, distractors, photos_of, prompts_for, seed_of
 

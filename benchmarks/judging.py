@@ -7,8 +7,8 @@ from PIL import Image
 
 from likeness.evaluation import metrics
 from likeness.files.run_folder import RunFolder
-from likeness.workflow.evaluating import candidates_for
 from likeness.workflow.looking import Judges
+from likeness.workflow.truth import candidates_for
 from likeness.world.subjects import NamedSubject
 
 

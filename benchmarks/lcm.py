@@ -24,11 +24,11 @@ from likeness.files.run_folder import RunFolder
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
 from likeness.workflow.branching import stand
-from likeness.workflow.evaluating import true_pictures
 from likeness.workflow.generating import checkpoint_of, generate
 from likeness.workflow.looking import Judges, open_judges
 from likeness.workflow.progress import Progress, Silent
 from likeness.workflow.stack import put_on, read_card, stage_types
+from likeness.workflow.truth import true_pictures
 from likeness.world.subjects import SUBJECTS, NamedSubject, distractors, prompts_for
 
 STEPS = (1, 2, 4, 8)

@@ -25,12 +25,12 @@ from likeness.model.base import Base
 from likeness.model.trajectory import sample
 from likeness.report.grids import contact_sheet
 from likeness.toybox.check import named
-from likeness.workflow.evaluating import candidates_for, true_pictures
 from likeness.workflow.fitting import fit
 from likeness.workflow.generating import generate
 from likeness.workflow.looking import Judges, open_judges
 from likeness.workflow.progress import Progress, Silent
 from likeness.workflow.recipes import packaged_recipe, recipe_for
+from likeness.workflow.truth import candidates_for, true_pictures
 from likeness.world.captions import article
 from likeness.world.contexts import CONTEXTS
 from likeness.world.random_scenes import NAMED_CONTEXTS

@@ -8,12 +8,13 @@ from PIL import Image
 
 from likeness.files.picture import Settings
 from likeness.files.recipe import recipe_from_dict
-from likeness.workflow.evaluating import evaluate, pair_candidates
+from likeness.workflow.evaluating import evaluate
 from likeness.workflow.fitting import fit
 from likeness.workflow.looking import open_judges
 from likeness.workflow.pairs import _drawn, _scores, halves
 from likeness.workflow.progress import Silent
 from likeness.workflow.stack import stage_types
+from likeness.workflow.truth import pair_candidates
 from likeness.world.drawing import draw
 from likeness.world.subjects import SUBJECTS, distractors, pair_scene, photos_of
 

@@ -21,9 +21,9 @@ from ..model.folder import find_base, fingerprint
 from ..report.grids import contact_sheet
 from ..world.drawing import draw
 from ..world.subjects import OPEN_SUBJECTS, SUBJECTS, NamedSubject, distractors, photos_of, prompts_for
-from .evaluating import candidates_for, true_pictures
 from .looking import Judges, open_judges
 from .progress import Progress
+from .truth import candidates_for, true_pictures
 
 EACH = 2  # true pictures of a prompt
 PHOTOS_SHOWN = 4

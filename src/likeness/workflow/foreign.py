@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from ..evaluation.benchmark import kinds_for
 from ..evaluation.options import Encoders
 from ..files.atomic import write_json
@@ -22,11 +24,11 @@ from ..files.picture import safe_name
 from ..files.prompts import said
 from ..files.run_record import read_json
 from .cells import Drawing
-from .evaluating import WorldScores, bounds, candidates_for
 from .folders import captions_of, files_in, rows_of_folder
 from .looking import Asked, Judges, References, look, open_judges
 from .photos import TOYBOX, gather, toybox_subject
 from .scoring import counts_of, measured, remarks_on
+from .truth import WorldScores, bounds, bounds_remarks, candidates_for
 
 SIDE = 512  # pixels that photos of real subjects are compared at
 
@@ -66,31 +68,32 @@ def theirs(system: str, folder: Path, photos: str, class_noun: str, drawing: Dra
 
 
 def scores_of_theirs(found: Theirs, parent: Path, encoders: Encoders) -> dict[str, Any]:
-    """Their scores, kept beside the grid's runs and measured again only where pictures or judges are others."""
+    """Their scores, kept beside the grid's runs and measured again only where pictures, photos or judges are others."""
     judges = open_judges("toybox", encoders)
-    digest = hashlib.sha256()
+    photos = [(photo.name, photo.image) for photo in gather(found.subject, 64 if toybox_subject(found.subject) else SIDE) if photo.image]
+    digest = hashlib.sha256(b"".join(image.tobytes() for _, image in photos))
     for name, path in found.files.items():
         digest.update(f"{name}\0{found.prompts[name]}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     kept = parent / f"{safe_name(f'{found.system} {Path(found.subject.removeprefix(TOYBOX)).stem}')}.json"
     known = read_json(kept) if kept.is_file() else {}
     if (known.get("of"), known.get("encoders")) == (digest.hexdigest(), judges.names):
         return known
-    scores = {"of": digest.hexdigest(), "encoders": judges.names, **_scored(found, judges)}
+    scores = {"of": digest.hexdigest(), "encoders": judges.names, **_scored(found, photos, judges)}
     write_json(kept, scores)
     return scores
 
 
-def _scored(found: Theirs, judges: Judges) -> dict[str, Any]:
+def _scored(found: Theirs, photos: list[tuple[str, Image.Image]], judges: Judges) -> dict[str, Any]:
     subject = toybox_subject(found.subject)
-    photos = [(photo.name, photo.image) for photo in gather(found.subject, 64 if subject else SIDE) if photo.image]
     references = References.of([image for _, image in photos], judges)
     world = WorldScores(subject, candidates_for(subject, judges, references.dino), judges) if subject else None
     asked = [Asked(name, prompt, prompt, n) for n, (name, prompt) in enumerate(found.prompts.items())]
     seen = look(asked, list(found.files.values()), judges)
     rows, _ = rows_of_folder(seen, judges, references, found.class_noun, world)
-    rows += bounds(world, set(found.prompts.values()), judges, references, kinds_for(found.class_noun))
+    prompts = set(found.prompts.values())
+    rows += bounds(world, prompts, judges, references, kinds_for(found.class_noun))
     counts = counts_of(seen, photos)
-    return {"measured": measured(rows), "rows": rows, "counts": counts, "remarks": remarks_on(counts)}
+    return {"measured": measured(rows), "rows": rows, "counts": counts, "remarks": remarks_on(counts) + bounds_remarks(world, prompts)}
 
 
 def kinds_in(rows: Sequence[dict[str, Any]], name: str, class_noun: str) -> dict[str, dict[str, Any]]:

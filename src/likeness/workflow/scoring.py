@@ -43,11 +43,17 @@ def scores_of(seen: Seen, judges: Judges, references: References, world: WorldQu
     if scenes := _scenes(prompts, kinds or {}):
         of = [n for n, prompt in enumerate(prompts) if prompt in scenes]
         scores["entanglement"] = bootstrap(metrics.entanglement(seen.dino[of], [prompts[n] for n in of]))
-    for name in ("dino", "clip_t_class"):
-        scores |= dict(zip((f"{name}_sd", f"{name}_sd_prompts", f"{name}_sd_seeds"), deviations(each[name], prompts)))
+    scores |= _steadiness({name: each[name] for name in ("dino", "clip_t_class")}, prompts)
     if world:
         scores |= world(seen.dino, seen.clip, prompts)
     return written(scores)
+
+
+def _steadiness(each: Mapping[str, np.ndarray], prompts: Sequence[str]) -> dict[str, Estimate]:
+    """Standard deviations over all pictures, over prompts and over a prompt's seeds; without those that there is but one of."""
+    several = (len(prompts) > 1, len(set(prompts)) > 1, len(set(prompts)) < len(prompts))
+    found = {name: zip((f"{name}_sd", f"{name}_sd_prompts", f"{name}_sd_seeds"), deviations(values, prompts), several) for name, values in each.items()}
+    return {name: deviation for rows in found.values() for name, deviation, there in rows if there}
 
 
 def per_picture(seen: Seen, judges: Judges, references: References) -> dict[str, np.ndarray]:

@@ -57,3 +57,33 @@ def main_way(ways: Sequence[str]) -> str:
 
 def _blend(picture: SavedPicture) -> dict[str, Any]:
     return {"checkpoint": picture.labels.get("checkpoint", 0), **{name: value for name, value in picture.settings.options.items() if name != "upscaler"}}
+
+
+def by_way(run: RunFolder, kind: str, saved: list[SavedPicture], last: int) -> dict[str, tuple[list[SavedPicture], list[str]]]:
+    """Pictures of one kind by the name of their row, with remarks: the kind's own name for those drawn as the cards want, then what was drawn otherwise.
+
+    If none of the last checkpoint's was drawn as its card wants, what there is most of takes the name.
+    """
+    if not saved:
+        return {}
+    ways = ways_of(run, saved)
+    main = main_way([way for way, p in zip(ways, saved) if p.labels.get("checkpoint", 0) in (0, last)] or ways)
+    rows: dict[str, tuple[list[SavedPicture], list[str]]] = {}
+    for way in sorted(set(ways), key=lambda way: way != main):
+        remark = [f"The pictures were drawn otherwise than the run itself would draw them: {way}."] if way and way == main and kind == "personalized" else []
+        if kind == "blended":
+            named = f"{kind}, {way}" if way else kind
+        else:
+            named = kind if way == main else f"{kind}, {way or 'as its card wants'}"
+        rows[named] = [p for p, other in zip(saved, ways) if other == way], remark
+    return rows
+
+
+def main_alone(run: RunFolder, saved: list[SavedPicture], last: int) -> tuple[list[SavedPicture], list[str]]:
+    """Of pictures that are asked by pairs those of the main way, and a remark that counts the others."""
+    kept, now = [], [p for p in saved if p.labels.get("checkpoint", 0) in (0, last) and p.labels.get("model") in ("personalized", "base")]
+    for kind in ("personalized", "base"):
+        kept += by_way(run, kind, [p for p in now if p.labels["model"] == kind], last).get(kind, ([], []))[0]
+    others = len(now) - len(kept)
+    folder = now[0].path.parent.name if now else ""
+    return kept, [f"{others} of {len(now)} pictures in {folder} were drawn otherwise than the rest (steps, guidance) and left out; {folder}/index.jsonl says how."] if others else []
