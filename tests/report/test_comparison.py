@@ -91,7 +91,8 @@ def test_what_does_not_compare_is_said_with_what_to_do(tmp_path: Path):
 def test_the_page_shows_every_part(tmp_path: Path):
     facts = {"trains": "rank-8 adapters", "several_subjects": "together, added"}
     runs = [made(tmp_path / "lora-20261125-101112", 0.7, 0.25, steps=(50, 100), **facts), made(tmp_path / "word-20261125-101112", 0.6, 0.27, steps=(40, 80))]
-    write_lines(runs[0] / "photos.jsonl", [{"name": "me.jpg", "sha256": "abcdef0123456789", "used": True}])
+    for run in runs:
+        write_lines(run / "photos.jsonl", [{"name": "me.jpg", "sha256": "abcdef0123456789", "used": True}])
     report = write_comparison(runs, tmp_path / "out")
     page = Page(report)
     for words in ("lora is higher than word by", "a dog in place 3", "1 min 1 s", "lora less word", "loss: denoising", "learning rate", "abcdef012345", "Likeness against obedience", *facts.values()):

@@ -53,5 +53,6 @@ def score(folder: Path, /, *answers: Path) -> None:
     for verdict in found:
         p = verdict.preference
         print(f"{QUESTIONS[verdict.question]}")
-        print(f"  {first} over {second}: {verdict.share} of {verdict.answers} answers, p = {p.p_value:.2g} (Wald's interval, as papers print it: {p.low:.3f}, {p.high:.3f})")
+        print(f"  {first} over {second}: {verdict.share} of {verdict.answers} answers, interval over prompts")
+        print(f"  as papers print it, answers as if independent: p = {p.p_value:.2g}, Wald's interval {p.low:.3f}, {p.high:.3f}")
     print(f"figures: {folder / 'verdicts.json'}")

@@ -12,7 +12,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from likeness.report.embedding import data_uris
-from likeness.report.reading import as_dict, as_list, lines_of, number, object_of
+from likeness.report.reading import as_dict, as_list, lines_of, number, object_of, whole
 
 PICTURE_BYTES = 500_000  # of the page's 3 MB
 MOST_ROWS, MOST_STRIPS, MOST_PANELS = 6, 3, 4
@@ -30,6 +30,7 @@ class Shown:
     seed: int
     checkpoint: int
     options: dict[str, Any]  # of its sampler
+    walk: tuple[Any, ...]  # steps and guidance scale
 
     @property
     def scene(self) -> tuple[str, int]:
@@ -76,7 +77,7 @@ def _side_by_side(shown: list[Shown]) -> Iterable[Table]:
     guide, edit = int(number(most[0].options.get("guide")) or 0), most[0].checkpoint
     rows = [(f"{one.prompt}, seed {one.seed}", [_plain(shown, one, guide), _plain(shown, one, edit), one.path]) for one in most[:MOST_ROWS]]
     note = f"α = {most[0].options.get('alpha')}. Equal noise in a row. The blend should have the guidance picture's layout and the subject of the edit picture."
-    yield Table("Guided by an earlier checkpoint", note, [f"guidance: {guide or 'base'}", f"edit: {edit}", "blend"], rows)
+    yield Table("Guided by an earlier checkpoint", note, [f"guidance: {guide}" if guide else "the base, asked for the class noun", f"edit: {edit}", "blend"], rows)
 
 
 def _strips(shown: list[Shown]) -> Iterable[Table]:
@@ -118,9 +119,9 @@ def _fixed(blend: Shown) -> tuple[str, ...]:
 
 
 def _plain(shown: list[Shown], blend: Shown, step: int) -> Path | None:
-    """What a checkpoint, or the base, draws of a blend's scene by itself."""
+    """What a checkpoint, or the base asked for the class noun, draws of a blend's scene by itself, in as many steps."""
     kind = "personalized" if step else "base"
-    return next((one.path for one in shown if one.model == kind and one.scene == blend.scene and one.checkpoint == step), None)
+    return next((one.path for one in shown if one.model == kind and one.scene == blend.scene and one.checkpoint == step and one.walk == blend.walk), None)
 
 
 def _grouped(items: Iterable[Shown], key: Callable[[Shown], Any]) -> dict[Any, list[Shown]]:
@@ -136,9 +137,10 @@ def _shown(folder: Path) -> list[Shown]:
         file, settings, labels = str(line.get("file", "")), as_dict(line.get("settings")), as_dict(line.get("labels"))
         if not _own(file):
             continue
-        prompt, step = str(settings.get("prompt", "")), int(number(labels.get("checkpoint")) or 0)
-        class_prompt, seed = str(labels.get("class_prompt") or prompt), int(number(settings.get("seed")) or 0)
-        found.append(Shown(folder / file, str(labels.get("model", "")), prompt, class_prompt, seed, step, as_dict(settings.get("options"))))
+        prompt, step = str(settings.get("prompt", "")), whole(labels.get("checkpoint"))
+        class_prompt, seed = str(labels.get("class_prompt") or prompt), whole(settings.get("seed"))
+        walk = (settings.get("steps"), settings.get("guidance_scale"))
+        found.append(Shown(folder / file, str(labels.get("model", "")), prompt, class_prompt, seed, step, as_dict(settings.get("options")), walk))
     return found
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from likeness.evaluation.operating_points import PROMPT, SUBJECT, Choice, choose_checkpoint, f1_difference
 from likeness.evaluation.statistics import Estimate, paired_difference, verdict
 from likeness.files.atomic import sha256_of
-from likeness.report.reading import Run, as_dict
+from likeness.report.reading import Run, as_dict, lines_of
 
 MEASURES = {"f1": "F1 of likeness and obedience", "subject": "likeness to the subject (DINO)", "prompt": "obedience to the prompt (CLIP-T)"}
 STAMP = re.compile(r"-\d{8}-\d{6}(-\d+)?$")  # what a run's folder has behind its name
@@ -73,11 +73,18 @@ def contenders_of(runs: Sequence[Run]) -> list[Contender]:
     return [Contender(n, name if short.count(name) == 1 else whole[n], runs[n]) for n, name in enumerate(short)]
 
 
+def photos_of(folder: Path) -> tuple[str, ...]:
+    """Which photos a run learned from, whatever its copies were saved by: the sums of the originals, of each subject; of older runs those of the copies."""
+    used = [line for line in lines_of(folder / "photos.jsonl") if line.get("used") is True and not line.get("of_class")]
+    sums = sorted(f"{line.get('subject') or 0} {line['sha256']}" for line in used if line.get("sha256"))
+    return tuple(sums or sorted(sha256_of(path) for path in (folder / "photos").glob("*.png")))
+
+
 def groups_of(contenders: Sequence[Contender]) -> tuple[list[Group], list[str]]:
     """The runs by subject, and a line for each thing that does not compare, with what to do about it where something can be done."""
     by_photos: dict[tuple[str, ...], list[Contender]] = {}
     for contender in contenders:
-        photos = tuple(sorted(sha256_of(path) for path in contender.run.photos)) or (contender.name,)  # one without photos is like no other
+        photos = photos_of(contender.run.folder) or (contender.name,)  # one without photos is like no other
         by_photos.setdefault(photos, []).append(contender)
     remarks, groups = [], [_group(members) for members in by_photos.values()]
     if len(groups) > 1:

@@ -21,7 +21,7 @@ from likeness.report.page import METRICS, PICTURE_BYTES, TEMPLATES, environment,
 from likeness.report.plots import COLOURS, loss_curve
 from likeness.report.points import SCORES, Spot, front_plot, score_curves
 from likeness.report.reading import Drawn, read_run
-from likeness.report.rows import MOST_PHOTOS, copies_of, last_checkpoint, runs_rows
+from likeness.report.rows import MOST_COPIES, MOST_PHOTOS, copies_of, last_checkpoint, runs_rows
 from likeness.report.sheets import write_runs_sheet
 
 MOST_PROMPTS, MOST_SEEDS = 12, 2
@@ -48,7 +48,7 @@ def _page(contenders: list[Contender], groups: list[Group], remarks: list[str]) 
     firsts = {c.number: _firsts(c) for c in contenders}
     shown = [path for group in groups for path in group.photos[:MOST_PHOTOS]]
     shown += [drawn.path for of_group in rows for row in of_group for drawn in (row.base, *row.pictures) if drawn]
-    shown += [drawn.path for of_run in firsts.values() for drawn in of_run.values()] + [path for found in copies.values() for one, photo in found for path in (one.path, photo)]
+    shown += [drawn.path for of_run in firsts.values() for drawn in of_run.values()] + [path for found in copies.values() for one, photo in found[:MOST_COPIES] for path in (one.path, photo)]
     uris = data_uris(shown, PICTURE_BYTES)
     script = (TEMPLATES / "enlarge.js").read_text("utf-8")
     return environment().get_template("comparison.html").render(
@@ -60,6 +60,7 @@ def _page(contenders: list[Contender], groups: list[Group], remarks: list[str]) 
         metric_names=METRICS,
         uris=uris,
         copies=copies,
+        most_copies=MOST_COPIES,
         firsts=firsts,
         steps={c.number: last_checkpoint(c.run.drawn) for c in contenders},
         plots=[score_plots(_score_rows(group), [*(c.number for c in group.measured), COLOURS - 1]) for group in groups],  # the base's is the last

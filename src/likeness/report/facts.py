@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from likeness.report.reading import Run, as_dict, as_list, lines_of, number, object_of
+from likeness.report.reading import Run, as_dict, as_list, lines_of, number, object_of, whole
 
 SHOWN = 12  # hexadecimal digits of a sha256
 
@@ -50,12 +50,21 @@ def cost_of(folder: Path) -> Cost:
         trains=str(about.get("trains") or ""),
         parameters=sum(map(_numbers_in, layers)) if layers else None,
         stored=sum(path.stat().st_size for path in layers) if layers else None,
-        seconds=number(about.get("seconds")),
+        seconds=training_seconds(folder),
         peak_bytes=number(about.get("peak_bytes")),
         sampling=sampling,
         picture_seconds=seconds,
         several_subjects=str(about.get("several_subjects") or ""),
     )
+
+
+def training_seconds(folder: Path, deepest: int = 20) -> float | None:
+    """Of a run and of those that it stands on or goes on from, as far as they lie beside it."""
+    about = object_of(folder / "run.json")
+    seconds, before = number(about.get("seconds")), str(as_dict(about.get("lineage")).get("run") or "")
+    if seconds is None or not before or Path(before).name != before or not deepest:
+        return seconds
+    return seconds + (training_seconds(folder.parent / before, deepest - 1) or 0.0)
 
 
 def _drawing(folder: Path, of_before: float | None) -> tuple[list[dict[str, float]], float | None]:
@@ -85,7 +94,6 @@ def _walk(way: Mapping[str, Any]) -> str:
 def facts_of(run: Run) -> list[tuple[str, str]]:
     """How the run stands, as pairs of a name and a text; what is not known is left out."""
     about, cost = run.about, cost_of(run.folder).words()
-    seed = number(about.get("seed"))
     last_step = max((step for points in run.losses.values() for step, _ in points), default=None)
     versions = about.get("versions")
     facts = {
@@ -103,7 +111,7 @@ def facts_of(run: Run) -> list[tuple[str, str]]:
         "Steps × guidance": cost["steps × guidance"],
         "Time per picture": cost["a picture"],
         "Several subjects": cost["several subjects"],
-        "Seed": f"{seed:.0f}" if seed is not None else "",
+        "Seed": "" if number(about.get("seed")) is None else str(whole(about.get("seed"))),
         "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()) if isinstance(versions, dict) else "",
     }
     return [(name, value) for name, value in facts.items() if value]

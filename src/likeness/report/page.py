@@ -18,7 +18,7 @@ from likeness.report.facts import commands_of, facts_of, hashes_of
 from likeness.report.plots import loss_curve, score_plot
 from likeness.report.points import front_plot, score_curves, scores_of, spots_of
 from likeness.report.reading import Run, read_run
-from likeness.report.rows import MOST_PHOTOS, MOST_PROMPTS, copies_of, last_checkpoint, preview_steps, prompt_rows, step_rows
+from likeness.report.rows import MOST_COPIES, MOST_PHOTOS, MOST_PROMPTS, copies_of, last_checkpoint, preview_steps, prompt_rows, step_rows
 from likeness.report.sheets import write_sheets
 from likeness.report.verdict import sentence
 
@@ -77,7 +77,7 @@ def _page(run: Run) -> str:
     plots = score_plots(list(scores.rows.items()))
     shown = [*photos, *(preview.path for step in previews.values() for preview in step)]
     shown += [drawn.path for row in prompts[:MOST_PROMPTS] for drawn in (*row.base, *row.personalized)]
-    shown += [drawn.path for row in over_steps for drawn in row.pictures if drawn] + [path for one, photo in copies for path in (one.path, photo)]
+    shown += [drawn.path for row in over_steps for drawn in row.pictures if drawn] + [path for one, photo in copies[:MOST_COPIES] for path in (one.path, photo)]
     firsts = [drawn for drawn in run.drawn if drawn.path.name in scores.first_of.values()] if choice else []
     uris = data_uris([*shown, *(drawn.path for drawn in firsts)], PICTURE_BYTES)
     thumbs = {drawn.checkpoint: uri for drawn in firsts if (uri := uris.get(drawn.path))}
@@ -95,7 +95,8 @@ def _page(run: Run) -> str:
             few=all(len(side) <= 2 for row in prompts for side in (row.base, row.personalized)),
             prompts_left_out=len(prompts[MOST_PROMPTS:]),
             checkpoint=last_checkpoint(run.drawn),
-            copies=copies,
+            copies=copies[:MOST_COPIES],
+            copies_left_out=max(0, len(copies) - MOST_COPIES),
             previews=previews,
             loss_curve=loss_curve(run.losses),
             loss_names=list(run.losses),
@@ -127,16 +128,16 @@ def environment() -> Environment:
 
 
 def score_plots(rows: Sequence[tuple[str, Mapping[str, Estimate]]], colours: Sequence[int] | None = None) -> dict[str, Markup]:
-    """A plot for each metric: the rows with whiskers, the first floor and the first ceiling among them as bands.
+    """A plot for each metric: the rows with whiskers, the first floor and the first ceiling that have it as bands.
 
     colours  of the rows that are neither; default 0, 1, …
     """
-    floor, ceiling = (next((row for name, row in rows if name.lower().startswith(bound)), {}) for bound in ("floor", "ceiling"))
     judged = [(name, row) for name, row in rows if not name.lower().startswith(("floor", "ceiling"))]
     numbers = colours or range(len(judged))
     plots = {}
     for metric in dict.fromkeys(metric for _, row in rows for metric in row):
         known = [(number, name, row[metric]) for number, (name, row) in zip(numbers, judged) if metric in row]
         shown = {name: estimate for _, name, estimate in known}
-        plots[metric] = score_plot(metric, shown, floor.get(metric), ceiling.get(metric), [number for number, _, _ in known])
+        floor, ceiling = (next((row[metric] for name, row in rows if name.lower().startswith(bound) and metric in row), None) for bound in ("floor", "ceiling"))
+        plots[metric] = score_plot(metric, shown, floor, ceiling, [number for number, _, _ in known])
     return plots

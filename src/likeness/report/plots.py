@@ -77,7 +77,7 @@ def score_plot(metric: str, rows: dict[str, Estimate], floor: Estimate | None, c
     parts.append(Markup('<line class="axis" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(left, right, bottom, bottom))
     for line, (name, estimate) in enumerate(rows.items()):
         parts.append(_whisker(name, estimate, x, top + 46 * line, colours[line] if colours else line, left))
-    return svg(SCORE_WIDTH, bottom + 30, f"{metric}: " + "; ".join(f"{name} {estimate}" for name, estimate in rows.items()), parts)
+    return svg(SCORE_WIDTH, bottom + 30, f"{metric}: " + "; ".join(f"{name} {estimate}" for name, estimate in [*rows.items(), *bounds.items()] if estimate), parts)
 
 
 def svg(width: int, height: float, label: str, parts: Sequence[Markup], role: str = "img") -> Markup:

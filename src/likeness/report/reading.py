@@ -80,6 +80,7 @@ def read_run(folder: Path) -> Run:
     """Read all parts of a run folder that can be read; never raises for one that cannot."""
     journal = lines_of(folder / "journal.jsonl")
     losses, broken = _curves(journal, "losses")
+    scores = _scores(object_of(folder / "scores.json"))
     return Run(
         folder=folder,
         about=object_of(folder / "run.json"),
@@ -90,9 +91,9 @@ def read_run(folder: Path) -> Run:
         rates=_rates(journal),
         broken_losses=broken,
         step_seconds=[seconds for line in journal if (seconds := number(line.get("seconds"))) is not None],
-        drawn=_drawn(folder / "pictures"),
+        drawn=_one_each(_drawn(folder / "pictures"), {line["file"] for line in scores.each}),
         previews=_previews(folder / "previews"),
-        scores=_scores(object_of(folder / "scores.json")),
+        scores=scores,
     )
 
 
@@ -101,6 +102,11 @@ def number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value) if abs(value) < 1e300 and math.isfinite(value) else None
+
+
+def whole(value: Any) -> int:
+    """A seed or a step, to its last digit; 0 where there is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else int(number(value) or 0)
 
 
 def _text(path: Path) -> str:
@@ -159,20 +165,30 @@ def _drawn(folder: Path) -> list[Drawn]:
         if file in ("", "..") or Path(file).name != file or "\0" in file:
             continue  # only what lies in pictures/: an index from elsewhere must not pull other files into the page
         settings, labels = as_dict(line.get("settings")), as_dict(line.get("labels"))
-        if labels.get("model") in ("blended", "edited"):
-            continue  # the page's grids show one checkpoint beside the base; those are blended.py's
+        if labels.get("model") in ("blended", "edited") or " + " in str(settings.get("checkpoint")):
+            continue  # the page's grids show one checkpoint beside the base; blends are blended.py's, and with another run's LoRA it is no longer this run
         prompt = str(settings.get("prompt", ""))
         drawn.append(
             Drawn(
                 path=folder / file,
                 prompt=prompt,
                 class_prompt=str(labels.get("class_prompt") or prompt),
-                seed=int(number(settings.get("seed")) or 0),
+                seed=whole(settings.get("seed")),
                 personalized=labels.get("model") != "base",
-                checkpoint=int(number(labels.get("checkpoint")) or 0),
+                checkpoint=whole(labels.get("checkpoint")),
             )
         )
     return drawn
+
+
+def _one_each(drawn: list[Drawn], scored: set[str]) -> list[Drawn]:
+    """One picture of each checkpoint, prompt and seed: the scored one, or the first. Others were drawn otherwise, in fewer steps or with more guidance."""
+    found: dict[tuple[Any, ...], Drawn] = {}
+    for one in drawn:
+        key = (one.personalized, one.checkpoint, one.prompt, one.class_prompt, one.seed)
+        if key not in found or (one.path.name in scored and found[key].path.name not in scored):
+            found[key] = one
+    return list(found.values())
 
 
 def _previews(folder: Path) -> list[Preview]:
@@ -202,7 +218,7 @@ def _each(line: Any) -> dict[str, Any] | None:
     if None in values.values():
         return None
     names = {name: str(as_dict(line).get(name, "")) for name in ("file", "prompt")}
-    return {**values, **names, "step": int(values["step"] or 0)}
+    return {**values, **names, "step": whole(line["step"]), "seed": whole(line["seed"])}
 
 
 def _estimate(score: dict[str, Any]) -> Estimate | None:

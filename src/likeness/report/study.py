@@ -6,6 +6,7 @@ side is which lies in study.json, with the one who asks.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from collections.abc import Sequence
@@ -15,10 +16,13 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from likeness.evaluation.statistics import Estimate, Preference, binomial_preference, wilson
-from likeness.files.atomic import read_lines, write_json, write_text
+from likeness.evaluation.statistics import Estimate, Preference, binomial_preference, share
+from likeness.files.atomic import read_lines, sha256_of, write_json, write_text
 from likeness.files.errors import UserError
+from likeness.report.comparison import photos_of
 from likeness.report.embedding import data_uris
+from likeness.report.reading import read_run
+from likeness.report.rows import last_checkpoint
 
 QUESTIONS = {
     "overall": "Which picture shows the subject of the photos better in the scene that the words ask for?",
@@ -45,8 +49,8 @@ class Verdict:
 
     question: str
     answers: int
-    preference: Preference  # exact binomial p, Wald's interval as the paper prints it
-    share: Estimate  # Wilson's interval
+    preference: Preference  # exact binomial p and Wald's interval, as the paper prints them: as if answers were independent
+    share: Estimate  # its interval is over prompts: many people who see the same two pictures are not many pictures
 
 
 def make_study(first: Path, second: Path, out: Path, seed: int = 0, most: int = 40) -> Path:
@@ -58,15 +62,19 @@ def make_study(first: Path, second: Path, out: Path, seed: int = 0, most: int = 
     if (out / "study.json").exists():
         raise UserError(f"{out}: holds a study already, and answers to it could no longer be counted. Choose another folder.")
     chance = random.Random(seed)
+    if photos_of(first) != photos_of(second):
+        raise UserError(f"{first} and {second}: learned from different photos, so no one could say which shows the subject better. Choose two runs of one subject.")
     items = _items(_pictures(first), _pictures(second), chance, most)
     if not items:
         raise UserError(f"{first} and {second}: have no picture of the same prompt and seed. Draw both with the same prompts: likeness generate RUN PROMPTS --seeds 0-3")
-    photos = sorted((first / "photos").glob("*.png"))[:6]
+    photos = _photos(first)[:6]
     uris = data_uris([*photos, *(path for item in items for path in (*item.left, *item.right))], PAGE_BYTES)
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    page = environment.get_template("study.html").render(items=items, photos=photos, uris=uris, questions=QUESTIONS, number=f"{chance.getrandbits(32):08x}")
     key = [{"question": item.question, "prompt": item.prompt, "first_is_left": item.first_is_left} for item in items]
-    write_json(out / "study.json", {"schema": 1, "first": first.name, "second": second.name, "seed": seed, "items": key})
+    shown = [sha256_of(path) for item in items for path in (*item.left, *item.right)]
+    number = hashlib.sha256(json.dumps([key, shown]).encode()).hexdigest()[:12]  # a browser keeps answers by it: no two studies may share one
+    page = environment.get_template("study.html").render(items=items, photos=photos, uris=uris, questions=QUESTIONS, number=number)
+    write_json(out / "study.json", {"schema": 1, "number": number, "first": first.name, "second": second.name, "seed": seed, "items": key})
     write_text(out / "study.html", page)
     return out / "study.html"
 
@@ -74,18 +82,26 @@ def make_study(first: Path, second: Path, out: Path, seed: int = 0, most: int = 
 def score_study(study: Path, answers: Sequence[Path]) -> tuple[str, str, list[Verdict]]:
     """The names of the two runs, and a verdict for each question. answers: files that people saved from the page."""
     key = _json(study / "study.json", "the study's own file; give the folder that `likeness study make` wrote")
-    counted = {question: [0, 0] for question in QUESTIONS}
-    for path in answers:
-        for number, side in _answers(path, len(key["items"])):
+    votes: dict[str, list[tuple[bool, str]]] = {question: [] for question in QUESTIONS}  # for the first or not, and the prompt
+    for path in dict.fromkeys(path.resolve() for path in answers):
+        for number, side in _answers(path, key):
             item = key["items"][number]
-            counted[item["question"]][(side == "left") != item["first_is_left"]] += 1
-    found = [
-        Verdict(question, sum(votes), binomial_preference(votes[0], sum(votes)), wilson(votes[0], sum(votes))) for question, votes in counted.items() if sum(votes)
-    ]  # fmt: skip
+            votes[item["question"]].append(((side == "left") == item["first_is_left"], item["prompt"]))
+    found = [_verdict(question, *zip(*cast)) for question, cast in votes.items() if cast]
     if not found:
         raise UserError(f"{study}: none of the files holds an answer.")
     write_json(study / "verdicts.json", {"first": key["first"], "second": key["second"], "verdicts": [asdict(verdict) for verdict in found]})
     return key["first"], key["second"], found
+
+
+def _verdict(question: str, firsts: tuple[bool, ...], prompts: tuple[str, ...]) -> Verdict:
+    return Verdict(question, len(firsts), binomial_preference(sum(firsts), len(firsts)), share(firsts, prompts))
+
+
+def _photos(run: Path) -> list[Path]:
+    """Those of the run's first subject."""
+    others = {line.get("picture") for line in read_lines(run / "photos.jsonl") if line.get("subject")} if (run / "photos.jsonl").is_file() else set()
+    return [path for path in sorted((run / "photos").glob("*.png")) if path.name not in others]
 
 
 def _items(first: dict[tuple[str, int], Path], second: dict[tuple[str, int], Path], chance: random.Random, most: int) -> list[Item]:
@@ -105,25 +121,22 @@ def _items(first: dict[tuple[str, int], Path], second: dict[tuple[str, int], Pat
 
 
 def _pictures(run: Path) -> dict[tuple[str, int], Path]:
-    """The personalized pictures of a run's last checkpoint that was drawn, by class prompt and seed."""
-    lines = [line for line in read_lines(run / "pictures" / "index.jsonl") if line["labels"].get("model") in ("personalized", "blended")]
-    last = max((line["labels"].get("checkpoint", 0) for line in lines), default=0)
-    found = {}
-    for line in lines:
-        path = run / "pictures" / Path(line["file"]).name
-        if line["labels"].get("checkpoint", 0) == last and path.is_file():
-            found[line["labels"]["class_prompt"], line["settings"]["seed"]] = path
-    return found
+    """The personalized pictures of a run's last checkpoint that was drawn, by class prompt and seed: those that its scores are of."""
+    own = [one for one in read_run(run).drawn if one.personalized]
+    last = last_checkpoint(own)
+    return {(one.class_prompt, one.seed): one.path for one in reversed(own) if one.checkpoint == last and one.path.is_file()}
 
 
-def _answers(path: Path, count: int) -> list[tuple[int, str]]:
+def _answers(path: Path, key: dict[str, Any]) -> list[tuple[int, str]]:
     content = _json(path, "a file that the study's page saved")
+    if content.get("study", key.get("number")) != key.get("number", content.get("study")):  # studies of before kept no number
+        raise UserError(f"{path}: belongs to another study. Count it with the folder that its page came from.")
     answers = content.get("answers")
     if not isinstance(answers, dict):
         raise UserError(f"{path}: is not a file that the study's page saved.")
     found = []
     for number, side in answers.items():
-        if not (str(number).isdecimal() and int(number) < count and side in ("left", "right")):
+        if not (str(number).isdecimal() and int(number) < len(key["items"]) and side in ("left", "right")):
             raise UserError(f"{path}: answer {number!r}: {side!r} belongs to another study.")
         found.append((int(number), side))
     return found

@@ -33,11 +33,14 @@ def _likeness(scores: Scores) -> str:
             return f"It is not clear that the pictures look more like the subject than the base model's do {against}"
         more = "more" if difference.value > 0 else "less"
         return f"The pictures look {more} like the subject than the base model's do {against}"
-    return f"The pictures score {personalized[metric]} in likeness to the subject, with nothing yet to compare it with"
+    against = "on too few prompts to say more" if metric in floor else "with nothing yet to compare it with"
+    return f"The pictures score {personalized[metric]} in likeness to the subject, {against}"
 
 
 def _share_in_words(share: Estimate, floor: str, ceiling: str) -> str:
     low, high = share.low or 0.0, share.high or 0.0
+    if high < 0:
+        return f"The pictures look less like the subject than {floor} does"
     if low <= 0:
         return f"It is not clear that the pictures look more like the subject than {floor} does"
     way = f"{share.value:.0%} [{low:.0%}, {high:.0%}] of the way from {floor} to {ceiling}"

@@ -15,7 +15,7 @@ from ..evaluation.statistics import mean_of
 from ..files.atomic import write_json
 from ..files.errors import UserError
 from ..files.run_folder import RunFolder
-from ..report.facts import cost_of
+from ..report.facts import cost_of, training_seconds
 from .cells import Cell, helpers, values_of, work
 from .foreign import kinds_in, scores_of_theirs, theirs
 from .grid import Asked, cells_of, photos_and_noun, prompts_of
@@ -74,16 +74,9 @@ def _line(cell: Cell, run: RunFolder) -> dict[str, Any]:
     cost = cost_of(run.path)
     line = _line_of(cell.recipe, cell.subject, (run.scores() or {})["rows"], cell.class_noun, "personalized")
     return line | {
-        "seed": cell.seed, "run": run.name, "trains": cost.trains, "parameters": cost.parameters, "bytes": cost.stored, "train_seconds": _seconds(run),
+        "seed": cell.seed, "run": run.name, "trains": cost.trains, "parameters": cost.parameters, "bytes": cost.stored, "train_seconds": training_seconds(run.path),
         "peak_bytes": cost.peak_bytes, "sampling": cost.sampling, "picture_seconds": cost.picture_seconds, "several_subjects": cost.several_subjects,
     }  # fmt: skip
-
-
-def _seconds(run: RunFolder) -> float:
-    """Of training, with that of the cell's runs that it was continued from."""
-    record = run.record().model_dump()
-    before = (record["lineage"] or {}).get("run")
-    return record["seconds"] + (_seconds(RunFolder.open(run.path.parent / before)) if before else 0.0)
 
 
 def _line_of(recipe: str, subject: str, rows: list[dict[str, Any]], class_noun: str, name: str) -> dict[str, Any]:

@@ -76,13 +76,14 @@ def own_rows(page: Page, compared: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def band(score: str, pages: list[Page], compared: dict[str, Any]) -> Markup:
-    """One score of each method's usual recipe, between floor and ceiling."""
-    rows = {page.title: Estimate(**own[0]["scores"][score]) for page in pages if (own := own_rows(page, compared))}
+    """One score of each method's usual recipe, between floor and ceiling; all of the same subjects."""
+    rows = {page.title: Estimate(**own[0]["scores"][score]) for page in pages if (own := own_rows(page, compared)) and own[0]["subjects"] == len(compared["subjects"])}
     return score_plot(score, rows, Estimate(**compared["floor"][score]), Estimate(**compared["ceiling"][score]))
 
 
 def own_band(score: str, page: Page, compared: dict[str, Any]) -> Markup:
-    rows = {row["recipe"]: Estimate(**row["scores"][score]) for row in own_rows(page, compared)}
+    few = {row["recipe"]: f" ({row['subjects']} subjects)" * (row["subjects"] < len(compared["subjects"])) for row in own_rows(page, compared)}
+    rows = {row["recipe"] + few[row["recipe"]]: Estimate(**row["scores"][score]) for row in own_rows(page, compared)}
     return score_plot(score, rows, Estimate(**compared["floor"][score]), Estimate(**compared["ceiling"][score])) if rows else Markup("")
 
 
