@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from likeness.report.facts import cost_of
+from likeness.report.facts import cost_of, training_seconds
 
 from .conftest import write_lines
 
@@ -39,3 +39,10 @@ def test_no_guidance_is_said_so(tmp_path: Path):
 
 def test_a_run_that_says_nothing_has_nothing(tmp_path: Path):
     assert set(cost_of(tmp_path).words().values()) == {""}
+
+
+def test_training_includes_what_a_run_goes_on_from(tmp_path: Path):
+    for name, about in (("first", {"seconds": 60}), ("second", {"seconds": 30, "lineage": {"run": "first", "step": 5}}), ("alone", {"seconds": 30, "lineage": {"run": "gone"}})):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(json.dumps(about))
+    assert [training_seconds(tmp_path / name) for name in ("first", "second", "alone", "nowhere")] == [60, 90, 30, None]

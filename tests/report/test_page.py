@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from likeness.report.page import write_report
+from likeness.evaluation.statistics import Estimate
+from likeness.report.page import score_plots, write_report
+from likeness.report.reading import read_run
 
 from .conftest import HOSTILE, Page, drawn, estimate, write_lines
 
@@ -184,3 +186,30 @@ def test_costs_and_hashes_are_those_of_the_last_sealed_checkpoint(run: Path):
     text = Page(write_report(run)).text
     assert "1,234,567" in text and "4.71 MiB" in text and "checkpoint 000100/0-lora.safetensors" in text
     assert "feedfacefeed" in text and "anna" not in text
+
+
+def test_what_is_scored_is_shown_and_no_other_way_of_drawing(run: Path):
+    """Of one prompt, checkpoint and seed the scored picture; none with another run's LoRA. Seeds are shown to their last digit."""
+    seed, labels = 2**53 + 1, {"model": "personalized", "class_prompt": "a dog", "checkpoint": 5}
+    others = drawn("2.png", "a sks dog", seed + 1, **labels)
+    others["settings"]["checkpoint"] = "dog/5 + cat/5:0.8"
+    write_lines(run / "pictures" / "index.jsonl", [drawn("0.png", "a sks dog", seed, **labels), drawn("1.png", "a sks dog", seed, **labels), others])
+    (run / "scores.json").write_text(json.dumps({"each": [{"file": "1.png", "step": 5, "prompt": "a dog", "seed": seed, "dino": 0.5, "clip_t_class": 0.5}]}))
+    found = read_run(run)
+    assert [(one.path.name, one.seed) for one in found.drawn] == [("1.png", seed)] and found.scores.each[0]["seed"] == seed
+
+
+def test_copies_that_are_not_shown_are_counted(run: Path):
+    scene = Image.effect_noise((64, 64), 90).convert("RGB")
+    scene.save(run / "photos" / "1.png")
+    for n in range(30):
+        scene.save(run / "pictures" / f"copy{n}.png")
+    write_lines(run / "pictures" / "index.jsonl", [drawn(f"copy{n}.png", "a sks dog", n, class_prompt="a dog", model="personalized", checkpoint=5) for n in range(30)])
+    assert "And 6 more." in Page(write_report(run)).text
+
+
+def test_each_score_has_the_bounds_that_know_it():
+    """A pair's floor has other scores than the floor of one subject."""
+    one, two = Estimate(0.3, 0.2, 0.4, 5), Estimate(0.1, 0.0, 0.2, 5)
+    plots = score_plots([("personalized", {"dino": two, "both": one}), ("floor: another", {"dino": one}), ("floor: two others", {"both": two})])
+    assert "floor 0.300" in plots["dino"] and "floor 0.100" in plots["both"]

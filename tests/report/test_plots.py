@@ -60,3 +60,7 @@ def test_score_plot_stays_in_its_frame_and_draws_every_interval():
     assert svg.count("<circle") == 2 and svg.count("<rect") == 2 and "floor 0.350" in svg and "ceiling 0.900" in svg
     same = Estimate(0.5, 0.5, 0.5, 3)
     assert all(0 <= place <= 420 for place in coordinates(score_plot("dino", {"a": same, "b" * 300: same}, None, None)))
+
+
+def test_bounds_are_told_to_those_who_do_not_see():
+    assert 'aria-label="dino: personalized 0.700 [0.650, 0.750]; floor 0.350 [no interval, n = 1]"' in score_plot("dino", {"personalized": Estimate(0.7, 0.65, 0.75, 9)}, Estimate(0.35, None, None, 1), None)

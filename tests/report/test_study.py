@@ -98,3 +98,34 @@ def test_the_command_line_makes_and_scores(study, tmp_path, likeness, capsys):
     assert likeness("study", "score", study, answer(study, "a.json", {"overall": 5}, {"overall": 1})) == 0
     said = capsys.readouterr().out
     assert "study.html" in said and "0.833" in said and "of 6 answers" in said
+
+
+def test_runs_of_different_photos_are_refused(tmp_path):
+    first, second = run_of(tmp_path, "one", "red"), run_of(tmp_path, "two", "blue")
+    for run, sha256 in ((first, "a"), (second, "b")):
+        (run / "photos.jsonl").write_text(json.dumps({"name": "me.jpg", "sha256": sha256, "used": True}))
+    with pytest.raises(UserError, match="learned from different photos"):
+        make_study(first, second, tmp_path / "study")
+
+
+def test_what_was_drawn_otherwise_is_not_asked_about(tmp_path):
+    """A later picture of the same prompt and seed, drawn in more steps, and one with another run's LoRA: neither is shown, the number stays."""
+    first, second = run_of(tmp_path, "one", "red"), run_of(tmp_path, "two", "blue")
+    before = json.loads((make_study(first, second, tmp_path / "before").parent / "study.json").read_text())["number"]
+    labels = {"model": "personalized", "class_prompt": "a dog in the snow", "checkpoint": 5}
+    for more in ({"steps": 9}, {"steps": 1, "checkpoint": "one/5 + other/5:0.8"}):
+        settings = Settings(**{"prompt": "a dog in the snow", "sampler": "DDIM", "guidance_scale": 1, "seed": 0, "width": 8, "height": 8, **more})
+        RunFolder.open(first).add_picture(Image.new("RGB", (8, 8), "green"), settings, labels)
+    assert json.loads((make_study(first, second, tmp_path / "after").parent / "study.json").read_text())["number"] == before
+
+
+def test_a_study_counts_its_own_answers_once(study, tmp_path):
+    """Other pictures make another study, even of runs of the same names and prompts; a file given twice is one person."""
+    other = make_study(run_of(tmp_path / "x", "secret-one", "yellow"), run_of(tmp_path / "x", "secret-two", "blue"), tmp_path / "other").parent
+    mine, its = (json.loads((folder / "study.json").read_text())["number"] for folder in (study, other))
+    assert mine != its and mine in (study / "study.html").read_text()
+    answers = answer(study, "a.json", {"overall": 2}, {})
+    assert score_study(study, [answers, answers])[2][0].answers == 2
+    answers.write_text(json.dumps({"study": its, "answers": {"0": "left"}}))
+    with pytest.raises(UserError, match="belongs to another study"):
+        score_study(study, [answers])

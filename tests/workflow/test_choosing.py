@@ -73,3 +73,12 @@ def test_checkpoints_are_named_by_step_or_all(run):
     assert (steps_to_draw(run, None), steps_to_draw(run, "all"), steps_to_draw(run, "1,2")) == ([None], [1, 2], [1, 2])
     with pytest.raises(UserError, match="This run has 1, 2"):
         steps_to_draw(run, "last")
+
+
+def test_a_last_checkpoint_that_was_drawn_otherwise_speaks_for_itself(tmp_path):
+    """What an earlier one drew as its card wants takes its name from no one."""
+    run = fit(recipe_for("textual_inversion", {"steps": 2, "checkpoints": (1,), "batch_size": 1}, subject={"photos": "toybox:biscuit"}, seed=0), tmp_path, Silent())
+    generate(run, ["a {} in the snow"], [0], Silent(), step=1, beside_base=False)
+    generate(run, ["a {} in the snow"], [0], Silent(), steps=1, beside_base=False)
+    scores = evaluate(run, Silent())
+    assert scores["rows"][0]["name"] == "personalized" and [line["step"] for line in scores["each"]] == [2]

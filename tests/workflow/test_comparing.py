@@ -19,11 +19,12 @@ from likeness.workflow.cells import Drawing, work
 from likeness.workflow.comparing import compare
 from likeness.workflow.comparison_table import table
 from likeness.workflow.evaluating import evaluate
+from likeness.workflow.foreign import Theirs, scores_of_theirs
 from likeness.workflow.generating import generate
 from likeness.workflow.grid import Asked, cells_of, subjects_of
 from likeness.workflow.progress import Silent
 from likeness.world.drawing import draw
-from likeness.world.subjects import SUBJECTS, prompts_for
+from likeness.world.subjects import SUBJECTS, photos_of, prompts_for
 
 LORA = '[[stages]]\nmethod = "lora"\nsteps = {steps}\nrank = 2\n'
 WORD = '[[stages]]\nmethod = "textual_inversion"\nsteps = 1\nvectors = 3\n'
@@ -178,6 +179,13 @@ def test_other_peoples_pictures_enter_by_their_folder(tmp_path, likeness, capsys
     assert row["dino"]["value"] > 0.9 and row["named"]["value"] == 1 and row["placed"]["value"] == 1 and bounds["real pictures"]["dino"]["value"] > 0.8
     moment = (tmp_path / "grid" / "theirs-biscuit.json").stat().st_mtime_ns
     assert likeness(*words, "--prompts", "0-1") == 0 and (tmp_path / "grid" / "theirs-biscuit.json").stat().st_mtime_ns == moment
+    (other := tmp_path / "biscuit").mkdir()
+    for n, scene in enumerate(photos_of(SUBJECTS["pepper"])):
+        draw(scene, 64).save(other / f"{n}.png")
+    theirs = Theirs("theirs", f"{other}", "dog", {"00-0.png": folder / "00-0.png"}, {"00-0.png": "a dog in the jungle"})
+    before = scores_of_theirs(theirs, tmp_path, Encoders())
+    (other / "0.png").unlink()  # other photos of the same subject: what was kept does not stand for them
+    assert scores_of_theirs(theirs, tmp_path, Encoders())["of"] != before["of"]
     draw(prompts_for("dog")[0].scene(biscuit.appearance, 9), 64).save(folder / "what.png")
     capsys.readouterr()
     assert likeness(*words) == 2 and "what.png: does not tell its prompt" in capsys.readouterr().err

@@ -22,6 +22,7 @@ from likeness.workflow.looking import Asked, References, look, open_judges, read
 from likeness.workflow.progress import Silent
 from likeness.workflow.recipes import recipe_for
 from likeness.workflow.scoring import counts_of, scores_of
+from likeness.workflow.truth import WorldScores, bounds, bounds_remarks, candidates_for
 from likeness.world.drawing import draw
 from likeness.world.scene import COLOURS
 from likeness.world.subjects import OPEN_SUBJECTS, SUBJECTS, known_prompts, photo_scenes, photos_of, prompts_for
@@ -184,3 +185,22 @@ def test_a_person_can_be_asked_for_an_expression_and_shown_it():
 
 def test_counting_copies_needs_no_photo_and_no_picture(judges, references):
     assert counts_of(look([], [], judges), [])["copies"] == {}
+
+
+def test_bounds_are_of_prompts_that_the_world_can_draw(judges, references):
+    world = WorldScores(BISCUIT, candidates_for(BISCUIT, judges, references.dino), judges)
+    known, unknown = {"a dog in the snow", "a dog in the jungle"}, {"a dog playing chess"}
+    rows = [{row["name"]: row["scores"] for row in bounds(world, asked, judges, references, {})} for asked in (known, known | unknown, unknown)]
+    floor, ceiling, _ = rows[0]
+    assert rows[0] == rows[1] and bounds_remarks(world, known) == [] and "2 of the 3 prompts" in bounds_remarks(world, known | unknown)[0]
+    assert "clip_t_class" in rows[0][ceiling] and not {"clip_t_class", "diversity", "entanglement", "placed"} & rows[2][floor].keys() and "dino" in rows[2][ceiling]
+    assert "none of these prompts" in bounds_remarks(world, unknown)[0]
+
+
+def test_no_deviation_is_told_of_one(judges, references):
+    """Over seeds of one seed, over prompts of one prompt: not 0 but unknown."""
+    prompts = [p.template.format("dog") for p in prompts_for("dog")[:2]]
+    images = [truth(p, 0) for p in prompts_for("dog")[:2]]
+    told = [{name for name in scores_of(look([Asked("", prompt, "", 0) for prompt in of], images, judges), judges, references) if name.startswith("dino_sd")}
+            for of in (prompts, prompts[:1] * 2)]  # fmt: skip
+    assert told == [{"dino_sd", "dino_sd_prompts"}, {"dino_sd", "dino_sd_seeds"}]
