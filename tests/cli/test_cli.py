@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from likeness.cli.shared import parse_seeds
 from likeness.files.picture import read_settings
+from likeness.files.recipe import continued_in, read_recipe
+from likeness.files.typed import typed
+from likeness.workflow.recipes import packaged_continuations, packaged_recipe
+from likeness.workflow.stack import stage_types
 
 
 @pytest.fixture
@@ -214,3 +221,42 @@ def test_a_diverged_run_ends_in_one_line(likeness, capsys, tiny_folder, photo_fo
     assert likeness("train", "dreambooth", photo_folder, *words) == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("likeness: step 3: loss or gradient was not finite 3 times in a row.")
+
+
+def test_a_path_that_cannot_be_written_is_one_line(likeness, capsys):
+    assert likeness("guide", "--out", "/proc/nowhere/guide.html") == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "/proc/nowhere" in said and "Check the path" in said
+
+
+def test_named_commands_can_be_typed_whatever_the_path():
+    path = Path("my runs/it's")
+    assert shlex.split(f"likeness generate {typed(path)}")[2] == str(path) and typed(Path("runs/dog")) == "runs/dog"
+
+
+def test_a_mistake_in_how_a_recipe_goes_on_is_found_before_it_begins(tmp_path, likeness, capsys):
+    stage = '[subject]\nphotos = "toybox:biscuit"\nclass_noun = "dog"\n[[stages]]\nmethod = "textual_inversion"\nsteps = 2\n[[continued]]\n'
+    for changes, says in (("stepz = 6", "continued 1: "), ("steps = 2", "2 are done before it")):
+        (tmp_path / "mine.toml").write_text(stage + changes)
+        assert likeness("train", "--recipe", tmp_path / "mine.toml", "--runs", tmp_path / "runs") == 2 and says in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_recipe_is_printed_for_its_source_or_for_a_base(tmp_path, likeness, capsys):
+    """What is printed for a base is what `train NAME` trains on it; what is printed for the source names no base that it was not made for."""
+    assert likeness("recipes", "face", "--base", "toybox") == 0
+    (tmp_path / "mine.toml").write_text(capsys.readouterr().out.replace("PHOTOS", "toybox:biscuit"))
+    mine, advised = read_recipe(tmp_path / "mine.toml", stage_types()), packaged_recipe("face", {"photos": "toybox:biscuit", "class_noun": "dog"})
+    assert mine == advised and continued_in(tmp_path / "mine.toml") == packaged_continuations("face")
+    assert likeness("recipes", "face") == 0
+    (tmp_path / "source.toml").write_text(capsys.readouterr().out)
+    assert read_recipe(tmp_path / "source.toml", stage_types()).base == "BASE"
+
+
+def test_a_seed_is_drawn_once_however_often_it_is_named():
+    assert parse_seeds("5,0-2,1,5") == [5, 0, 1, 2]
+
+
+def test_sizes_that_are_no_picture_are_refused(likeness, tmp_path, capsys):
+    for size in ("0", "-5", "100000000"):
+        assert likeness("toybox", "draw", "biscuit", "--size", size, "--out", tmp_path) == 2 and "from 8 to 4096" in capsys.readouterr().err

@@ -7,11 +7,11 @@ import stat
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from likeness.files.errors import UserError
 from likeness.files.parameters import format_parameters, parse_parameters
-from likeness.files.picture import Settings, is_black, read_settings, safe_name, save_picture
+from likeness.files.picture import Settings, is_black, read_prompt, read_settings, safe_name, save_picture
 
 HOSTILE = [
     "a sks dog",
@@ -146,3 +146,14 @@ def test_any_text_makes_a_safe_file_name(tmp_path: Path, text: str):
 
 def test_texts_without_ascii_get_different_names():
     assert safe_name("犬") != safe_name("猫")
+
+
+@pytest.mark.parametrize(("written", "prompt"), [
+    ("a dog on the beach", "a dog on the beach"), ('{"prompt": "a dog", "steps": 30}', "a dog"), ('{"steps": 30}', None), ("[1]", None),
+    ("a dog\nSteps: 20, Sampler: Euler a, Likeness options: [1]", "a dog"),
+])  # fmt: skip
+def test_the_prompt_of_another_tools_picture_is_found(written, prompt, tmp_path):
+    text = PngImagePlugin.PngInfo()
+    text.add_text("parameters", written)
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png", pnginfo=text)
+    assert read_prompt(tmp_path / "a.png") == prompt

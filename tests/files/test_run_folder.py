@@ -229,3 +229,28 @@ def test_file_modes_follow_the_umask(tmp_path: Path, umask: int):
         os.umask(before)
     modes = {stat.S_IMODE(path.stat().st_mode) for path in run.path.rglob("*") if path.is_file()}
     assert modes == {0o666 & ~umask}
+
+
+def test_pictures_of_two_writers_keep_their_lines(run: RunFolder):
+    """Two may draw into one run: every line has a picture of its own, of its colour."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    settings = Settings(prompt="a dog", steps=1, sampler="DDIM", guidance_scale=1, seed=0, width=8, height=8)
+
+    def draw(colour: int) -> None:
+        for _ in range(10):
+            run.add_picture(Image.new("RGB", (8, 8), (colour, 0, 0)), settings, {"colour": colour})
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(draw, (10, 200)))
+    found = run.pictures()
+    assert len({picture.path for picture in found}) == 20
+    assert all(Image.open(picture.path).getpixel((0, 0)) == (picture.labels["colour"], 0, 0) for picture in found)
+
+
+def test_attention_of_two_prompts_is_kept_apart(run: RunFolder):
+    """However alike their names begin, and in whatever script."""
+    panel = {"steps": Image.new("RGB", (8, 8))}
+    prompts = ["ジャングルの sks dog", "雪の中の sks dog", "a sks dog " + "very " * 30 + "wet", "a sks dog " + "very " * 30 + "dry"]
+    written = {path for prompt in prompts for path in run.write_attention(prompt, panel, {"prompt": prompt})}
+    assert len(written) == 2 * len(prompts)

@@ -324,3 +324,21 @@ def test_every_plain_mode_becomes_rgb(tmp_path: Path, builder: Callable[[], Imag
     builder().save(tmp_path / "photo.png")
     image = only(tmp_path).image
     assert image is not None and image.mode == "RGB" and image.size == (32, 32)
+
+
+def test_captions_of_several_lines_stay_whole(tmp_path):
+    """A line break within a quoted cell, and a separator that JSON allows raw."""
+    (tmp_path / "metadata.csv").write_text('file_name,text\n1.png,"a red dog\non grass"\n', "utf-8")
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "2.png", "text": "a dog\u2028asleep"}\n', "utf-8")
+    for n in (1, 2):
+        Image.new("RGB", (8, 8), (n, 0, 0)).save(tmp_path / f"{n}.png")
+    assert [photo.caption.split() for photo in prepare_photos(tmp_path, 8)] == [["a", "red", "dog", "on", "grass"], ["a", "dog", "asleep"]]
+
+
+def test_a_linear_profile_is_no_srgb(tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for name in ("sRGB built-in", "linear  sRGB!"):
+        renamed = profile.replace("sRGB built-in".encode("utf-16-be"), name.encode("utf-16-be"))
+        Image.new("RGB", (8, 8), (55, 55, len(name))).save(tmp_path / f"{name[:4]}.png", icc_profile=renamed)
+    linear, plain = prepare_photos(tmp_path, 8)
+    assert plain.mended == () and "colours converted from linear  sRGB! to sRGB" in linear.mended

@@ -323,3 +323,11 @@ def test_the_header_tells_stable_diffusion_2_and_the_size_that_was_trained(predi
 def test_dora_is_not_written_in_kohyas_layout(trained):
     with pytest.raises(UserError, match="DoRA's magnitudes"):
         export(trained({**LORA, "dora": True}), "kohya", Silent())
+
+
+def test_a_pipeline_replaces_the_one_before_it(tiny_folders, tmp_path):
+    base = Base.open(str(tiny_folders["epsilon"]))
+    folder = pipeline_folder(base, tmp_path / "pipeline")
+    (folder / "of-before.txt").write_text("left over")
+    assert pipeline_folder(base, tmp_path / "pipeline") == folder and (folder / "model_index.json").is_file()
+    assert not (folder / "of-before.txt").exists() and [path.name for path in tmp_path.iterdir()] == ["pipeline"]

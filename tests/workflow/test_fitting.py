@@ -138,3 +138,10 @@ def test_a_style_needs_no_class_noun_and_no_word(tiny_folder, photo_folder, tmp_
     run = fit(recipe, tmp_path, Silent())
     generate(run, ["a cat in the jungle"], [0], progress, steps=1, beside_base=False)
     assert not [line for line in said if "warning" in line]
+
+
+def test_the_subjects_own_photos_are_no_pictures_of_its_class(quick_recipe, photo_folder, tmp_path):
+    recipe = quick_recipe(prior_weight=1.0)
+    given = recipe.model_copy(update={"subject": recipe.subject.model_copy(update={"class_photos": photo_folder})})
+    with pytest.raises(UserError, match="are the subject's own photos"):
+        fit(given, tmp_path, Silent())

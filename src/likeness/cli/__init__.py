@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -39,6 +40,9 @@ def _single(name: str, command: Any) -> App:
 def main(words: list[str] | None = None) -> None:
     """Run a command. Mistakes that the user can mend end in one line and exit code 2; a pause by signal in 128 + its number."""
     words = sys.argv[1:] if words is None else words
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a λ costs no command where the terminal has none
     if unreadable := [word for word in words if not _is_utf8(word)]:
         _fail(f"{unreadable[0]!a}: is not UTF-8, so no recipe or picture can hold it. Type it again, or rename the file.")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -54,6 +58,10 @@ def main(words: list[str] | None = None) -> None:
         _fail(_said(problem))
     except UserError as problem:
         _fail(str(problem))
+    except OSError as problem:
+        if problem.errno is None:  # requests' and the hub's
+            raise
+        _fail(f"{problem.filename or 'likeness'}: {problem.strerror}. Check the path, its rights and the space on its disk.")
     except Exception as problem:
         if type(problem).__name__ != "Stopped":  # not imported here: its module is of the torch side
             raise
@@ -81,5 +89,5 @@ def _is_utf8(word: str) -> bool:
 
 
 def _fail(line: str) -> None:
-    print(f"likeness: {' '.join(line.split())}", file=sys.stderr)
+    print(f"likeness: {' '.join(filter(None, map(str.strip, line.splitlines())))}", file=sys.stderr)
     sys.exit(2)

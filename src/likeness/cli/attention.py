@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ..files.typed import typed
 from ..sampling.options import Blend, Edit
 from .shared import Blending, MovedBase, app, parse_seeds, progress, run_at, step_or_choose
 
@@ -45,7 +46,12 @@ def edit(
         way=edit, how=blend, base_name=base,
     )  # fmt: skip
     print(f"the edited picture: {path}")
-    print(f"next: look at it, then likeness edit {run} {photo} --edit.strength {max(0.1, edit.strength - 0.2):.1f} to keep more of the photo")
+    if edit.strength > 0.1:
+        again = {"--prompt": prompt, "--source": source, "--checkpoint": checkpoint, "--edit.strength": f"{max(0.1, edit.strength - 0.2):.1f}"}
+        said = " ".join(f"{flag} {typed(str(value))}" for flag, value in again.items() if value is not None)
+        print(f"next: look at it, then, to keep more of the photo: likeness edit {typed(run)} {typed(photo)} {said}")
+    else:
+        print(f"next: look at it, then likeness report {typed(run)}")
 
 
 @app.command
@@ -79,4 +85,4 @@ def attention(
         guiding, _ = to_blend(opened, chosen[-1])
     print(said(attend(opened, prompt, parse_seeds(seeds), progress(), chosen, guiding, blend, base)))
     print(f"panels and figures: {run / 'attention'}")
-    print(f"next: likeness report {run}")
+    print(f"next: likeness report {typed(run)}")

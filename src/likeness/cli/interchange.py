@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..files.typed import typed
 from .shared import MovedBase, Runs, app, progress, run_at
 
 
@@ -50,7 +51,7 @@ def import_(
     from ..workflow.importing import import_files
 
     run = import_files(path, runs, progress(), base, class_noun, identifier, photos)
-    print(f'next: likeness generate {run.path} "a {{}} on the beach" --seeds 0-3')
+    print(f'next: likeness generate {typed(run.path)} "a {{}} on the beach" --seeds 0-3')
 
 
 @app.command
@@ -69,4 +70,4 @@ def merge(first: Path, second: Path, *more: Path, runs: Runs = Path("runs"), bas
     from ..workflow.merging import merge_runs
 
     merged, _ = merge_runs([run_at(path) for path in (first, second, *more)], runs, progress(), base)
-    print(f'next: likeness generate {merged.path} "a {{}} next to a {{2}}" --seeds 0-3')
+    print(f'next: likeness generate {typed(merged.path)} "a {{}} next to a {{2}}" --seeds 0-3')

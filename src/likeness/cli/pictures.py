@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from ..files.errors import UserError
+from ..files.typed import typed
 from ..sampling.options import Blend
 from .shared import Blending, MovedBase, Runs, app, parse_seeds, progress, run_at, step_or_choose
 
@@ -93,11 +94,14 @@ def generate(
             guide=guiding, how=blend, drift=drift, upscaler=upscaler, noise_level=noise_level,
         ))  # fmt: skip
     print(f"{written} new pictures in {run / ('drift' if drift else 'pictures')}")
-    print(f"next: likeness {'choose' if len(chosen) > 1 else 'evaluate'} {run}")
+    judges = "" if opened.record().base == "toybox" else " --clip openai/clip-vit-base-patch32 --dino facebook/dino-vits16"  # the toybox has its own
+    print(f"next: likeness {'choose' if len(chosen) > 1 else 'evaluate'} {typed(run)}{judges}")
 
 
 def _weighted(text: str) -> Any:
     """ "RUN:0.8" as a run and a strength; 1 where none is given."""
+    if Path(text).is_dir():  # a colon may be a drive's
+        return run_at(Path(text)), 1.0
     path, colon, number = text.rpartition(":")
     with suppress(ValueError):
         strength = float(number) if colon else 1.0

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from ..evaluation.options import Encoders
 from ..files.errors import UserError
+from ..files.typed import typed
 from ..methods import METHODS, packaged_recipes
 from .shared import Runs, app, parse_seeds, progress, run_at
 
@@ -49,7 +50,7 @@ def evaluate(
     from ..workflow.evaluating import evaluate as score
 
     print(table(score(run_at(run), progress(), encoders)))
-    print(f"next: likeness report {run}")
+    print(f"next: likeness report {typed(run)}")
 
 
 @app.command
@@ -70,7 +71,7 @@ def choose(run: Path, *prompts: str, seeds: str = "0-3", encoders: Judges = Enco
 
     choice = weigh(run_at(run), prompts, parse_seeds(seeds), progress(), encoders)
     print(table(choice))
-    print(f"next: likeness export {run} --to diffusers --checkpoint {choice.step}")
+    print(f"next: likeness export {typed(run)} --to diffusers --checkpoint {choice.step}")
 
 
 @app.command
@@ -151,7 +152,7 @@ def compare(
     ours = [line for line in found["cells"] if "run" in line]
     alike = [line["run"] for line in ours if (line["subject"], line["seed"]) == (ours[0]["subject"], ours[0]["seed"])]
     if alike:
-        print(f"next: likeness report {'--compare ' if len(alike) > 1 else ''}{' '.join(str(runs / name) for name in alike[:8])}")
+        print(f"next: likeness report {'--compare ' if len(alike) > 1 else ''}{' '.join(typed(runs / name) for name in alike[:8])}")
 
 
 def _named_folder(text: str) -> tuple[str, Path]:

@@ -41,7 +41,7 @@ def parse_seeds(text: str, flag: str = "--seeds") -> list[int]:
             first, _, last = part.partition("-")
             seeds += range(int(first), int(last or first) + 1)
         if seeds:
-            return seeds
+            return list(dict.fromkeys(seeds))
     except ValueError:
         pass
     raise UserError(f"{flag} {text!r}: must be numbers such as 0-3 or 1,5,7.")

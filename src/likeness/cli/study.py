@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cyclopts import App
 
+from ..files.typed import typed
 from .shared import app, run_at
 
 study = App(name="study", help="Ask people which of two runs they prefer: a blind page to send around, and its answers counted.")
@@ -33,7 +34,7 @@ def make(first: Path, second: Path, /, *, out: Path = Path("study"), seed: int =
 
     page = make_study(run_at(first).path, run_at(second).path, out, seed, most)
     print(f"send to people: {page}")
-    print(f"next, with the files that they send back: likeness study score {out} ANSWERS…")
+    print(f"next, with the files that they send back: likeness study score {typed(out)} ANSWERS…")
 
 
 @study.command

@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from ..files.errors import UserError
+from ..files.typed import typed
 from ..toybox.plan import Plan
 from .shared import app, parse_seeds
 
@@ -49,7 +50,7 @@ def pretrain(
     pretraining.pretrain(plan, contact_sheet, wanted)
     if install:
         pretraining.install(plan)
-    print("next: likeness pretrain --check" if install else f"next: likeness pretrain {plan.folder} --install")
+    print("next: likeness pretrain --check" if install else f"next: likeness pretrain {typed(plan.folder)} --install")
 
 
 @toybox.command
@@ -81,6 +82,8 @@ def draw(subject: str, prompts: tuple[str, ...] = (), /, *, out: Path = Path("to
     """
     from ..workflow.demo import draw_subject
 
+    if not 8 <= size <= 4096:
+        raise UserError(f"--size {size}: must be from 8 to 4096 pixels.")
     paths = draw_subject(subject, prompts, out, size, parse_seeds(seeds))
     print(f"{len(paths)} pictures in {out}")
     print(f"next: likeness train dreambooth toybox:{subject}")

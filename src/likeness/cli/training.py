@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from ..files.errors import UserError
+from ..files.typed import typed
 from ..methods import SENTENCES, packaged_recipes, packaged_sweeps, sentence_of
 from .shared import Runs, app, progress, run_at
 
@@ -45,7 +46,7 @@ ABOUT_THE_CLASS = """    class_photos
 
 def _say_trained(path: Path) -> None:
     print(f"trained: {path}")
-    print(f'next: likeness generate {path} "a {{}} on the beach" --seeds 0-3')
+    print(f'next: likeness generate {typed(path)} "a {{}} on the beach" --seeds 0-3')
 
 
 def train_command(method: str) -> Any:
@@ -111,7 +112,7 @@ def _continued(run: Any, changes: list[dict[str, Any]]) -> Any:
 
     for each in changes:
         said = " ".join(f"--{name.replace('_', '-')} {','.join(map(str, value)) if isinstance(value, list) else value}" for name, value in each.items())
-        progress().say(f"next of this recipe, also by hand if it is stopped here: likeness continue {run.path} {said}")
+        progress().say(f"next of this recipe, also by hand if it is stopped here: likeness continue {typed(run.path)} {said}")
         run = branch(run, each, progress())
     return run
 
@@ -152,21 +153,25 @@ def train(*, recipe: Path, runs: Runs = Path("runs"), force: bool = False) -> No
         Begin also where memory or disk cannot be enough.
     """
     from ..files.recipe import continued_in, read_recipe
+    from ..workflow.branching import check_continued
     from ..workflow.fitting import fit
     from ..workflow.stack import stage_types
 
     asked, then = read_recipe(recipe, stage_types()), continued_in(recipe)
+    check_continued(asked, then)
     _say_trained(_continued(fit(asked, runs, progress(), force=force), then).path)
 
 
 @app.command
-def recipes(name: str | None = None, /) -> None:
+def recipes(name: str | None = None, /, *, base: str | None = None) -> None:
     """List the methods and recipes that can be trained and the sweeps that can be compared, or print one to copy and change.
 
     Parameters
     ----------
     name
-        Of a recipe or sweep: prints its TOML.
+        Of a recipe or sweep: prints its TOML, with the settings of its source, which are for Stable Diffusion.
+    base
+        Prints a recipe as it is trained on this base, with the base's own advice: toybox, a folder or a hub id.
     """
     from ..files.errors import did_you_mean
 
@@ -180,13 +185,25 @@ def recipes(name: str | None = None, /) -> None:
         for sweep, path in sweeps.items():
             print(f"{sweep:18} {sentence_of(path).partition('. ')[0]}")
         print("next: likeness train METHOD PHOTOS --class-noun dog")
+    elif name in known and base:
+        print(_advised(name, base), end="")
     elif name in known:
-        print(known[name].read_text("utf-8"), end="")
+        head, _, tables = known[name].read_text("utf-8").partition("\n[[")  # the base is no part of a stage
+        print(f'{head}\nbase = "BASE"  # whom the settings below are for; likeness recipes {name} --base toybox prints those of the toybox\n\n[[{tables}', end="")
         print('\n[subject]\nphotos = "PHOTOS"\nclass_noun = "dog"')
     elif name in sweeps:
         print(sweeps[name].read_text("utf-8"), end="")
     else:
         raise UserError(f"no recipe {name!r}: {did_you_mean(name, [*known, *sweeps])}. List them: likeness recipes")
+
+
+def _advised(name: str, base: str) -> str:
+    """A packaged recipe and how it goes on, with a base's advice."""
+    from ..files.recipe import write_recipe
+    from ..workflow.recipes import packaged_continuations, packaged_recipe
+
+    recipe = packaged_recipe(name, {"photos": "PHOTOS", "class_noun": "dog"}, base)
+    return write_recipe(recipe, packaged_continuations(name, base))
 
 
 @app.command

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -39,7 +40,7 @@ def _content(path: Path) -> str:
 
 
 def _json_lines(path: Path) -> Iterator[Any]:
-    for line in _content(path).splitlines():
+    for line in _content(path).split("\n"):
         try:
             yield json.loads(line)
         except ValueError:
@@ -48,6 +49,6 @@ def _json_lines(path: Path) -> Iterator[Any]:
 
 def _csv_rows(path: Path) -> Iterator[Any]:
     try:
-        yield from csv.DictReader(_content(path).splitlines())
+        yield from csv.DictReader(io.StringIO(_content(path), newline=""))
     except csv.Error:
         return

@@ -154,7 +154,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, tu
         source: Any = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         name = ImageCms.getProfileDescription(source).strip()
         mode = MODE_OF_SPACE[source.profile.xcolor_space.strip()]
-        if mode == "RGB" and "srgb" in name.lower().replace(" ", ""):
+        if mode == "RGB" and "srgb" in name.lower().replace(" ", "") and "linear" not in name.lower():
             return plain, from_cmyk
         if mode == "RGB" and image.mode == "L":
             image = plain

@@ -26,7 +26,7 @@ class Active(UserError):
 def held(path: Path) -> Iterator[None]:
     """Hold the lock file. Raises Active when a live process holds it; the file of a dead one is taken over."""
     mine = {"pid": os.getpid(), "host": socket.gethostname(), "started": _started(os.getpid())}
-    with _nobody_else_looks(path.parent):
+    with alone_in(path.parent):
         _refuse_if_held(path)
         write_json(path, mine)
     try:
@@ -91,8 +91,8 @@ def _started(pid: int) -> str | None:
 
 
 @contextlib.contextmanager
-def _nobody_else_looks(folder: Path) -> Iterator[None]:
-    """Between reading a stale lock and writing a new one no second process may do the same."""
+def alone_in(folder: Path) -> Iterator[None]:
+    """Alone of all processes that ask for the same folder: between reading a stale lock and writing a new one, a picture's number and its line."""
     try:
         import fcntl
     except ImportError:  # Windows: the race stays open for a millisecond

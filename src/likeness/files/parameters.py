@@ -42,7 +42,8 @@ def parse_parameters(text: str) -> dict[str, Any]:
         lines, entries = [*lines, last], {}
     parsed = _prompts(lines)
     values = {key: _unquoted(value) for key, value in entries.items()}
-    options = json.loads(values.pop(KEYS["options"], "{}"))
+    told = json.loads(values.pop(KEYS["options"], "{}"))
+    options = told if isinstance(told, dict) else {}
     if size := re.fullmatch(r"(\d+)x(\d+)", values.pop("Size", "")):
         parsed |= {"width": size[1], "height": size[2]}
     values.pop("Version", None)

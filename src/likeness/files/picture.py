@@ -10,6 +10,7 @@ import functools
 import hashlib
 import importlib.metadata
 import io
+import json
 import re
 import unicodedata
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -22,7 +23,7 @@ from .atomic import write_bytes
 from .errors import UserError
 from .parameters import format_parameters, parse_parameters
 
-__all__ = ["Settings", "is_black", "parse_parameters", "read_settings", "safe_name", "save_picture", "software"]
+__all__ = ["Settings", "is_black", "parse_parameters", "read_prompt", "read_settings", "safe_name", "save_picture", "software"]
 
 GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -78,18 +79,37 @@ def save_picture(image: Image.Image, path: Path, settings: Settings | None = Non
 
 def read_settings(path: Path) -> Settings | None:
     """The settings inside a picture: ours exactly, or what A1111's text tells; None if it carries neither."""
-    try:
-        with Image.open(path) as image:
-            image.load()
-            text = dict(image.info)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as a picture. Give a PNG file.") from error
+    text = _text_in(path)
     try:
         if "likeness_json" in text:
             return Settings.model_validate_json(text["likeness_json"])
         return Settings.model_validate(parse_parameters(text["parameters"])) if "parameters" in text else None
     except ValueError as error:
         raise UserError(f"{path}: its generation settings are damaged or from another version of likeness.") from error
+
+
+def read_prompt(path: Path) -> str | None:
+    """What a picture was asked for, as far as it says: of other tools nothing else has to be there."""
+    text = _text_in(path)
+    written = text.get("parameters")
+    if "likeness_json" in text or not isinstance(written, str):
+        settings = read_settings(path)
+        return settings.prompt if settings else None
+    try:
+        found = json.loads(written)  # as Fooocus writes it
+    except ValueError:
+        return parse_parameters(written)["prompt"] or None
+    prompt = found.get("prompt") if isinstance(found, dict) else None
+    return prompt if isinstance(prompt, str) else None
+
+
+def _text_in(path: Path) -> dict[Any, Any]:
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return dict(image.info)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path}: cannot be read as a picture. Give a PNG file.") from error
 
 
 def is_black(image: Image.Image) -> bool:

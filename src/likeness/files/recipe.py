@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -146,9 +146,9 @@ def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
     return content
 
 
-def write_recipe(recipe: Recipe) -> str:
-    """The recipe as TOML."""
-    return tomli_w.dumps(recipe_to_dict(recipe))
+def write_recipe(recipe: Recipe, continued: Sequence[Mapping[str, Any]] = ()) -> str:
+    """The recipe as TOML, and how it is continued."""
+    return tomli_w.dumps({**recipe_to_dict(recipe), **({"continued": [dict(changes) for changes in continued]} if continued else {})})
 
 
 def changed(old: Recipe, new: Recipe) -> dict[str, tuple[Any, Any]]:

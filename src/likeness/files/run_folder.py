@@ -13,6 +13,7 @@ Each command reads the files before it and writes its own. Steps are counted ove
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -199,10 +200,12 @@ class RunFolder:
     def add_picture(self, image: Image.Image, settings: Settings, labels: Mapping[str, Any] | None = None, shelf: Shelf = "pictures") -> Path:
         """Save a generated picture, then its line in the index."""
         folder = self.path / shelf
-        number = count_lines(folder / "index.jsonl")
-        path = folder / f"{number:04d}-{safe_name(settings.prompt)}.png"
-        save_picture(image, path, settings)
-        append_line(folder / "index.jsonl", {"file": path.name, "settings": settings.model_dump(), "labels": dict(labels or {})})
+        folder.mkdir(parents=True, exist_ok=True)
+        with lock.alone_in(folder):  # two processes may draw into one run
+            number = count_lines(folder / "index.jsonl")
+            path = folder / f"{number:04d}-{safe_name(settings.prompt)}.png"
+            save_picture(image, path, settings)
+            append_line(folder / "index.jsonl", {"file": path.name, "settings": settings.model_dump(), "labels": dict(labels or {})})
         return path
 
     def pictures(self, shelf: Shelf = "pictures") -> list[SavedPicture]:
@@ -216,7 +219,7 @@ class RunFolder:
 
     def write_attention(self, prompt: str, panels: Mapping[str, Image.Image], content: Mapping[str, Any]) -> list[Path]:
         """Panels of where a prompt's words are looked for, by name, then what they show as numbers. Those of the same prompt are replaced."""
-        folder, name = self.path / "attention", safe_name(prompt)
+        folder, name = self.path / "attention", f"{safe_name(prompt, 48)}-{hashlib.sha256(prompt.encode()).hexdigest()[:8]}"  # names of two prompts may begin alike
         paths = [folder / f"{name}-{part}.png" for part in panels]
         for path, panel in zip(paths, panels.values()):
             save_picture(panel, path)

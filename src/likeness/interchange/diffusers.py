@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from diffusers import IFPipeline, IFSuperResolutionPipeline, StableDiffusionPipe
 from torch import Tensor, nn
 from transformers import AddedToken
 
-from ..files.atomic import follow_umask
+from ..files.atomic import follow_umask, hidden_name
 from ..model.adapters import LowRank
 from ..model.base import Base
 from ..model.cascade import Upscaler
@@ -93,8 +94,18 @@ def upscaler_folder(upscaler: Upscaler, folder: Path, precision: torch.dtype = t
 
 
 def _written(pipeline: Any, folder: Path, precision: torch.dtype) -> Path:
-    pipeline.to(precision).save_pretrained(folder, safe_serialization=True)
-    follow_umask([path for path in folder.rglob("*") if path.is_file()], folder)
+    """Whole or not at all: what lies there of an earlier export makes way when the new one is there."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    hidden, before = (folder.with_name(hidden_name()) for _ in range(2))
+    try:
+        pipeline.to(precision).save_pretrained(hidden, safe_serialization=True)
+        follow_umask([path for path in hidden.rglob("*") if path.is_file()], folder.parent)
+        if folder.exists():
+            folder.replace(before)
+        hidden.replace(folder)
+    finally:
+        for left in (hidden, before):
+            shutil.rmtree(left, ignore_errors=True)
     return folder
 
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ..files.atomic import follow_umask, hidden_name
 from ..files.errors import UserError
+from ..model.saving import save_tensors
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> Path:
@@ -21,7 +21,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     path.parent.mkdir(parents=True, exist_ok=True)
     hidden = path.with_name(hidden_name())
     try:
-        save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, hidden, {"format": "pt", **(metadata or {})})
+        save_tensors(tensors, hidden, {"format": "pt", **(metadata or {})})
         follow_umask([hidden], path.parent)
         hidden.replace(path)
     finally:

@@ -65,6 +65,8 @@ class Spec(PriorStage):
     def completed(cls, options: dict[str, Any], *subjects: dict[str, Any]) -> dict[str, Any]:
         words = [word_of(str(subject.get("identifier", "sks"))) for subject in subjects]
         given = options.get("words", words)
+        if not isinstance(given, list | tuple) or not all(isinstance(word, str) for word in given):
+            return {"words": words, **options}  # the type is refused where all types are
         if len(given) != len(words) or (len(words) > 1 and [str(word).lower() for word in given] != words):
             raise UserError(f"custom_diffusion: words are {', '.join(given)}, but subjects are called by their identifiers: {', '.join(words)}. Leave words out.")
         return {"words": words, **options}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..files.checkpoints import Checkpoint
 from ..files.errors import UserError
-from ..files.recipe import changed, recipe_from_dict, recipe_to_dict
+from ..files.recipe import Recipe, changed, recipe_from_dict, recipe_to_dict
 from ..files.run_folder import RunFolder
+from ..files.typed import typed
 from ..model.folder import advised, find_base
 from .fitting import begin, open_base, steps_of
 from .generating import checkpoint_of
@@ -27,6 +28,28 @@ from .stages import layers_at, newest_state, train_stages
 RESUMED = {"optimizer.safetensors", "state.json", "method.safetensors"}  # beside the weights, of a state to go on from
 
 
+def check_continued(recipe: Recipe, continued: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a mistake in how a recipe goes on before its first stage is trained. Raises UserError."""
+    for n, changes in enumerate(continued, 1):
+        done = recipe.stages[-1].steps
+        try:
+            recipe = _changed(recipe, changes)
+        except UserError as problem:
+            raise UserError(f"continued {n}: {problem}") from problem
+        if recipe.stages[-1].steps <= done:
+            raise UserError(f"continued {n}: {recipe.stages[-1].steps} steps in all, and {done} are done before it. Say how many there are in all.")
+
+
+def _changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """The recipe with other options of its last stage; its checkpoints and previews as far as there are such steps."""
+    content = recipe_to_dict(recipe)
+    last = content["stages"][-1]
+    last.update(changes)
+    for kept in {"checkpoints", "previews"} - set(changes) if isinstance(last["steps"], int) else ():
+        last[kept] = [step for step in last[kept] if step <= last["steps"]]
+    return recipe_from_dict(content, stage_types())
+
+
 def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) -> RunFolder:
     """A child run that goes on from the parent's last step with other options of its last stage.
 
@@ -34,17 +57,13 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) ->
     """
     check_was_trained(parent)
     old = parent.recipe(stage_types())
-    content = recipe_to_dict(old)
-    content["stages"][-1].update(changes)
     last = newest_state(parent)
     if last == 0:
-        raise UserError(f"{parent.path}: has no saved state to go on from. Resume it first: likeness resume {parent.path}")
-    for kept in {"checkpoints", "previews"} - set(changes):  # the parent's, as far as the child has such steps
-        content["stages"][-1][kept] = [s for s in content["stages"][-1][kept] if s <= content["stages"][-1]["steps"]]
-    recipe = recipe_from_dict(content, stage_types())
+        raise UserError(f"{parent.path}: has no saved state to go on from. Resume it first: likeness resume {typed(parent.path)}")
+    recipe = _changed(old, changes)
     check_what_is_trained(parent, old.stages[-1], recipe.stages[-1])
     if last >= steps_of(recipe):
-        more = f"likeness continue {parent.path} --steps {old.stages[-1].steps + last}"
+        more = f"likeness continue {typed(parent.path)} --steps {old.stages[-1].steps + last}"
         raise UserError(f"{parent.path}: has done {last} steps already. Say how many in all: {more}")
     base = open_base(recipe, parent)
     lineage = {"run": parent.name, "step": last, "changed": {k: list(v) for k, v in changed(old, recipe).items()}}
@@ -76,7 +95,7 @@ def stand(
     """
     recipe, layers = parent.recipe(stage_types()), checkpoint_of(parent)
     if parent.record().status != "finished":
-        raise UserError(f"{parent.path}: is not finished, and a stage stands on finished ones. Go on with it first: likeness resume {parent.path}")
+        raise UserError(f"{parent.path}: is not finished, and a stage stands on finished ones. Go on with it first: likeness resume {typed(parent.path)}")
     content = {**{key: value for key, value in recipe_to_dict(recipe).items() if key != "settle"}, **(settle or {})}
     content["stages"].append({"method": method, **advised(find_base(recipe.base), method, chosen)})
     beneath, recipe = steps_of(recipe), recipe_from_dict(content, stage_types())

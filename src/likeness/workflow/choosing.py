@@ -8,6 +8,7 @@ from ..evaluation.operating_points import Choice, choose_checkpoint
 from ..evaluation.options import Encoders
 from ..files.errors import UserError
 from ..files.run_folder import RunFolder
+from ..files.typed import typed
 from .demo import NEW_SCENES
 from .evaluating import evaluate
 from .generating import generate
@@ -35,7 +36,7 @@ def choose(
             task.advance(note=f"step {step}")
     choice = choose_checkpoint(evaluate(run, progress, encoders)["each"])
     if choice is None:
-        raise UserError(f"{run.path}: its checkpoints have no picture of the same prompt and seed. Draw them: likeness generate {run.path} --checkpoint all")
+        raise UserError(f"{run.path}: its checkpoints have no picture of the same prompt and seed. Draw them: likeness generate {typed(run.path)} --checkpoint all")
     return choice
 
 
@@ -43,7 +44,7 @@ def to_blend(run: RunFolder, edit: int | None = None) -> tuple[int, int]:
     """The checkpoints to blend, (guidance, edit), by what `choose` has scored: the least learned guides the most learned, or the one that is given."""
     choice = choose_checkpoint((run.scores() or {}).get("each", []))
     if choice is None:
-        raise UserError(f"--guide choose: {run.path} has no scores of several checkpoints yet. Score them first: likeness choose {run.path}")
+        raise UserError(f"--guide choose: {run.path} has no scores of several checkpoints yet. Score them first: likeness choose {typed(run.path)}")
     edit = choice.overfit if edit is None else edit
     if choice.underfit >= edit:
         raise UserError(

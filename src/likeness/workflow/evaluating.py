@@ -15,6 +15,7 @@ from ..evaluation.options import Encoders
 from ..files.errors import UserError
 from ..files.recipe import Recipe, Stage
 from ..files.run_folder import RunFolder, SavedPicture
+from ..files.typed import typed
 from ..learning.rewards import SCORED
 from .drifting import drift_rows
 from .generating import checkpoint_of
@@ -48,7 +49,7 @@ def evaluate(
     # those with other runs' LoRAs show something else, edited photos a scene that nobody asked for
     saved = [p for p in run.pictures() if " + " not in (p.settings.checkpoint or "") and p.labels.get("model") != "edited" and only(p)]
     if not any(p.labels.get("model") == "personalized" for p in saved):
-        raise UserError(f"{run.path}: has no pictures to score. Draw some first: likeness generate {run.path}")
+        raise UserError(f"{run.path}: has no pictures to score. Draw some first: likeness generate {typed(run.path)}")
     if not any(p.image for p in run.photos()):
         raise UserError(f"{run.path}: has no photos to compare with. Import it with them: likeness import FILE --photos FOLDER")
     judges = open_judges(recipe.base, encoders)
@@ -57,7 +58,7 @@ def evaluate(
         def go_on(done: int) -> None:
             task.at(done, 5)
             if stop:
-                raise Stopped(stop.number or 2, f"stopped by a signal; the scores of before stand. Begin again: likeness evaluate {run.path}")
+                raise Stopped(stop.number or 2, f"stopped by a signal; the scores of before stand. Begin again: likeness evaluate {typed(run.path)}")
 
         scores = _rows(run, recipe, saved, judges, go_on)
     run.write_scores(scores)

@@ -126,11 +126,15 @@ def _about(run: RunFolder, card: dict[str, Any], base: Base) -> dict[str, Any]:
     second = "stable-diffusion-v2-768-v" if base.prediction_type == "v_prediction" else "stable-diffusion-v2-512"
     architecture = {"sdxl_base_v1-0": "stable-diffusion-xl-v1-base", "sd_v2": second, "sd_v1": "stable-diffusion-v1"}[family]
     resolution = run.recipe(stage_types()).resolution or base.resolution
+    imported = bool((run.record().lineage or {}).get("imported"))  # how such a run was trained is not known: its recipe's numbers are defaults
+    trained = {} if imported else {
+        "ss_num_train_images": str(sum(photo.used for photo in run.photos())), "ss_steps": str(card["step"]), "ss_seed": str(run.record().seed),
+        "ss_learning_rate": str(spec["learning_rate"]),
+    }  # fmt: skip
     return {
         **({"ss_v2": "True"} if family == "sd_v2" else {}),  # by which A1111 tells whose it is
         "ss_base_model_version": family, "ss_sd_model_name": safe_name(Path(base.name).name), "ss_output_name": safe_name(run.name),
-        "ss_num_train_images": str(sum(photo.used for photo in run.photos())), "ss_steps": str(card["step"]), "ss_seed": str(run.record().seed),
-        "ss_learning_rate": str(spec["learning_rate"]), "modelspec.architecture": f"{architecture}/lora", "modelspec.implementation": "diffusers",
+        **trained, "modelspec.architecture": f"{architecture}/lora", "modelspec.implementation": "diffusers",
         "modelspec.title": safe_name(run.name), "modelspec.resolution": f"{resolution}x{resolution}",
         "modelspec.date": f"{datetime.date.today():%Y-%m-%d}", "modelspec.trigger_phrase": card["subject"]["called"],
     }  # fmt: skip

@@ -11,6 +11,7 @@ from ..files.errors import UserError
 from ..files.recipe import Recipe, recipe_to_dict
 from ..files.run_folder import RunFolder
 from ..files.subject import Photo, check_identifier, remarks
+from ..files.typed import typed
 from ..learning.precision import bf16_is_emulated
 from ..model.base import Base
 from ..model.folder import find_base
@@ -79,9 +80,9 @@ def resume(run: RunFolder, progress: Progress) -> RunFolder:
     for line in [*run.survey("resume").skipped, *run.survey().skipped]:
         progress.say(f"warning: {line}")
     if run.record().status == "finished" and run.record().exit_reason:
-        raise UserError(f"{run.path}: is finished ({run.record().exit_reason}). To train further: likeness continue {run.path}")
+        raise UserError(f"{run.path}: is finished ({run.record().exit_reason}). To train further: likeness continue {typed(run.path)}")
     if run.record().status == "finished" and last == steps_of(recipe):
-        raise UserError(f"{run.path}: is finished. To train further: likeness continue {run.path} --steps N")
+        raise UserError(f"{run.path}: is finished. To train further: likeness continue {typed(run.path)} --steps N")
     check_same_recipe(run, recipe, last)
     base = open_base(recipe, run)
     with run.active():

@@ -15,7 +15,7 @@ from ..evaluation.statistics import bootstrap
 from ..files.atomic import write_json
 from ..files.captions import read_captions
 from ..files.errors import UserError
-from ..files.picture import read_settings
+from ..files.picture import read_prompt
 from .looking import Asked, Judges, References, Seen, look, open_judges, read
 from .progress import Progress
 from .scoring import (
@@ -83,7 +83,7 @@ def files_in(folder: Path) -> dict[str, Path]:
     """Every picture file of a folder by its name, in order; UserError where there is none."""
     if not folder.is_dir():
         raise UserError(f"{folder}: is no folder of pictures.")
-    found = {name: folder / name for name in sorted(os.listdir(folder)) if os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")}
+    found = {name: folder / name for name in sorted(os.listdir(folder)) if os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".") and (folder / name).is_file()}
     if not found:
         raise UserError(f"{folder}: holds no picture ({', '.join(sorted(SUFFIXES))}).")
     return found
@@ -110,5 +110,5 @@ def captions_of(folder: Path, shown: Mapping[str, Any]) -> dict[str, str]:
     """What pictures were asked for, by the captions beside them or what they carry inside."""
     beside = read_captions(folder, [folder / name for name in shown])
     without = [name for name in shown if not beside.get(name) and name.lower().endswith(".png")]
-    inside = {name: settings.prompt for name in without if (settings := read_settings(folder / name))}
+    inside = {name: prompt for name in without if (prompt := read_prompt(folder / name))}
     return {**beside, **inside}

@@ -15,6 +15,7 @@ from ..files.errors import UserError
 from ..files.picture import Settings
 from ..files.prompts import said
 from ..files.run_folder import RunFolder
+from ..files.typed import typed
 from ..methods.super_resolution import Spec as Upscaling
 from ..model.base import Base
 from ..model.cascade import attached_upscaler
@@ -200,7 +201,7 @@ def checkpoint_of(run: RunFolder, step: int | None = None) -> Checkpoint:
     """The checkpoint of a step, or the last; UserError if there is none."""
     checkpoint = run.checkpoint(step) if step is not None else run.latest()
     if checkpoint is None:
-        raise UserError(f"{run.path}: has no checkpoint yet. Train it first: likeness resume {run.path}")
+        raise UserError(f"{run.path}: has no checkpoint yet. Train it first: likeness resume {typed(run.path)}")
     return checkpoint
 
 
@@ -233,7 +234,7 @@ def _warn(base: Base, jobs: Sequence[Job], called: Sequence[str], progress: Prog
 def _draw(run: RunFolder, base: Base, asked: list, progress: Progress, title: str, second: Mapping[str, Any], guided: tuple[Base, Blend] | None = None) -> list[Path]:
     shelf = "drift" if asked and asked[0][1].about else "pictures"
     known = {(p.settings.model_dump_json(), p.labels.get("model")) for p in run.pictures(shelf)}
-    asked = [a for a in asked if (a[0].model_dump_json(), a[2]) not in known]
+    asked = [a for key, a in {(a[0].model_dump_json(), a[2]): a for a in asked}.items() if key not in known]  # each once, however often it was asked for
     if not asked:
         return []
     first: Settings = asked[0][0]

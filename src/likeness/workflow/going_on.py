@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..files.errors import UserError
 from ..files.recipe import Recipe, Stage, changed, recipe_from_dict
 from ..files.run_folder import RunFolder
+from ..files.typed import typed
 from .stack import stage_types
 
 MAY_CHANGE = ("steps", "checkpoints", "save_every", "previews")  # of a stage, when a run is resumed
@@ -22,7 +23,7 @@ def check_same_recipe(run: RunFolder, recipe: Recipe, last: int) -> None:
     differ = {name: values for name, values in changed(old, recipe).items() if name.rpartition(".")[2] not in MAY_CHANGE}
     if differ:
         shown = ", ".join(f"{name} ({before} -> {after})" for name, (before, after) in differ.items())
-        raise UserError(f"{run.path}: {shown} changed in recipe.toml after training began. Put it back, or branch off: likeness continue {run.path}")
+        raise UserError(f"{run.path}: {shown} changed in recipe.toml after training began. Put it back, or branch off: likeness continue {typed(run.path)}")
     offset = 0
     for before, now in zip(old.stages, recipe.stages):
         done = last - offset

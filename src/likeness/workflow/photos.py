@@ -48,7 +48,11 @@ def gather_all(recipe: Recipe) -> list[Photo]:
         if subject.class_photos:
             if not any(getattr(stage, "prior_weight", 0) for stage in recipe.stages):
                 raise UserError(f"class_photos {subject.class_photos}: nothing learns from them, since prior_weight is 0 or the method has none. Add --prior-weight 1, or leave them out.")
-            photos += [replace(photo, subject=n, of_class=True) for photo in gather(subject.class_photos, resolution)]
+            of_class = [replace(photo, subject=n, of_class=True) for photo in gather(subject.class_photos, resolution)]
+            own = {photo.sha256 for photo in photos if photo.used and photo.subject == n}
+            if shared := [photo.name for photo in of_class if photo.used and photo.sha256 in own]:
+                raise UserError(f"class_photos {subject.class_photos}: {', '.join(shared[:3])}{', …' * (len(shared) > 3)} are the subject's own photos, and would teach that every {subject.class_noun} looks like it. Give pictures of others.")
+            photos += of_class
     return photos
 
 

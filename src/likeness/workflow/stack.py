@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from ..files.atomic import sha256_of_all
 from ..files.checkpoints import Checkpoint
@@ -20,6 +20,7 @@ from ..files.recipe import Recipe, Stage
 from ..learning.method import Method, seed_everything
 from ..methods import METHODS
 from ..model.base import Base
+from ..model.saving import save_tensors
 from .recipe_facts import alone, is_one_lora, sets_lengths
 
 SAMPLING = {"sampler": "DDIM", "steps": 30, "guidance_scale": 7.5, "eta": 0.0}  # of a base that gives no advice
@@ -165,7 +166,7 @@ def write_layers(folder: Path, recipe: Recipe, base: Base, methods: list[Method]
     ]
     for entry in read_card(beneath)["stages"][: len(methods) - 1] if beneath else []:
         shutil.copyfile(beneath.path / entry["file"], folder / entry["file"])  # type: ignore[union-attr]
-    save_file(methods[-1].weights(), folder / stages[-1]["file"], metadata={"format": "pt"})
+    save_tensors(methods[-1].weights(), folder / stages[-1]["file"], metadata={"format": "pt"})
     first, *others = (
         {"class_noun": subject.class_noun, "identifier": subject.identifier, "called": name}
         for subject, name in zip(recipe.subjects, names_after(recipe, methods))

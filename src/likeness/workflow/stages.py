@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 
 from ..files.checkpoints import Checkpoint
 from ..files.errors import UserError
@@ -22,10 +21,12 @@ from ..files.picture import Settings
 from ..files.recipe import Recipe, SubjectSpec
 from ..files.run_folder import RunFolder
 from ..files.subject import Photo
+from ..files.typed import typed
 from ..learning.method import Method, Subject, chance
 from ..learning.optimizer_state import optimizer_tensors, restore_optimizer
 from ..learning.training import Trained, make_optimizer, peak_bytes, train
 from ..model.base import Base
+from ..model.saving import save_tensors
 from .drawing import drawn
 from .progress import Progress
 from .settling import Settling
@@ -43,7 +44,8 @@ def train_stages(run: RunFolder, recipe: Recipe, base: Base, progress: Progress)
     run.update(status="running", exit_reason=None, pid=os.getpid())
 
     def leave(status: str, reason: str | None) -> None:
-        run.update(status=status, exit_reason=reason, pid=None, seconds=round(spent + time.time() - began, 1), peak_bytes=peak_bytes())
+        with suppress(OSError):  # a disk may be too full for this too; then run.json says that it is running, of a process that is gone
+            run.update(status=status, exit_reason=reason, pid=None, seconds=round(spent + time.time() - began, 1), peak_bytes=peak_bytes())
 
     try:
         settled = _stages(run, recipe, base, progress, start)
@@ -51,11 +53,11 @@ def train_stages(run: RunFolder, recipe: Recipe, base: Base, progress: Progress)
         leave("paused", str(stopped))
         raise
     except OSError as problem:
-        if problem.errno != errno.ENOSPC:
+        if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
             leave("failed", f"{type(problem).__name__}: {problem}")
             raise
         leave("paused", "the disk is full")
-        raise UserError(f"{run.path}: the disk is full. The last checkpoint is intact; free space and go on: likeness resume {run.path}") from problem
+        raise UserError(f"{run.path}: the disk is full. The last checkpoint is intact; free space and go on: likeness resume {typed(run.path)}") from problem
     except BaseException as problem:
         leave("failed", f"{type(problem).__name__}: {problem}")
         raise
@@ -88,7 +90,7 @@ def _finished(run: RunFolder, offset: int) -> Checkpoint:
         with suppress(UserError):
             if kept.step >= offset:
                 return run.checkpoint(kept.step)
-    raise UserError(f"{run.path}: no sound checkpoint holds the stages before step {offset}. Train it again: likeness train --recipe {run.path}/recipe.toml")
+    raise UserError(f"{run.path}: no sound checkpoint holds the stages before step {offset}. Train it again: likeness train --recipe {typed(run.path / 'recipe.toml')}")
 
 
 def _stage(
@@ -108,7 +110,7 @@ def _stage(
             def prepared(done: int, total: int) -> None:
                 task.at(done, total)
                 if stop:  # what is drawn is kept
-                    raise Stopped(stop.number or 2, f"stopped by a signal before the first step. Go on: likeness resume {run.path}")
+                    raise Stopped(stop.number or 2, f"stopped by a signal before the first step. Go on: likeness resume {typed(run.path)}")
 
             method.progress = prepared
             batches = method.batches(subjects, start, recipe.seed)  # before restore: what it prepares is of the model beneath
@@ -126,7 +128,7 @@ def _stage(
                 task.note(f"{method.prepares}: {done} of {total}")
                 if stop:
                     save(at, kept=True)
-                    raise Stopped(stop.number or 2, f"stopped by a signal after step {offset + at}. Go on: likeness resume {run.path}")
+                    raise Stopped(stop.number or 2, f"stopped by a signal after step {offset + at}. Go on: likeness resume {typed(run.path)}")
 
             def save(step: int, kept: bool) -> None:
                 if step > start:
@@ -146,7 +148,7 @@ def _stage(
                 if settling and at in stage.checkpoint_steps and settling.at(offset + at, methods):
                     break
                 if stop and at < stage.steps and whole:
-                    raise Stopped(stop.number or 2, f"stopped by a signal after step {offset + at}. Go on: likeness resume {run.path}")
+                    raise Stopped(stop.number or 2, f"stopped by a signal after step {offset + at}. Go on: likeness resume {typed(run.path)}")
     method.freeze()
     return methods
 
@@ -181,9 +183,9 @@ def _save(
     def write_state(folder: Path) -> None:
         if not kept:
             write_layers(folder, recipe, base, methods, step, beneath)
-        save_file({k: v.cpu().contiguous() for k, v in optimizer_tensors(optimizer).items()}, folder / "optimizer.safetensors")
+        save_tensors(optimizer_tensors(optimizer), folder / "optimizer.safetensors")
         if tensors := methods[-1].tensors():
-            save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "method.safetensors")
+            save_tensors(tensors, folder / "method.safetensors")
         (folder / "state.json").write_text(json.dumps({"step": step, "state": methods[-1].state()}), encoding="utf-8")
 
     run.save_checkpoint(step, write_state, "resume")
