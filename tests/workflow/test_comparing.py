@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from likeness.workflow.cells import Drawing, work
 from likeness.workflow.comparing import compare
 from likeness.workflow.comparison_table import table
 from likeness.workflow.evaluating import evaluate
+from likeness.workflow.fitting import fit
 from likeness.workflow.foreign import Theirs, scores_of_theirs
 from likeness.workflow.generating import generate
 from likeness.workflow.grid import Asked, cells_of, subjects_of
@@ -220,3 +222,21 @@ def test_two_cells_of_one_name_are_refused_and_what_is_asked_twice_runs_once(tmp
     with pytest.raises(UserError, match="would both be called mine-biscuit-0"):
         cells_of(Asked([str(tmp_path / "a" / "mine.toml"), str(tmp_path / "b" / "mine.toml")], ["toybox:biscuit"]))
     assert len(cells_of(Asked(["lora", "lora"], ["toybox:biscuit", "toybox:biscuit"], [0, 0]))) == 1
+
+
+def test_a_cell_of_other_photos_is_another_cell(quick_recipe, photo_folder, tmp_path):
+    shutil.copytree(photo_folder, tmp_path / "dog")
+    recipe = quick_recipe(photos=tmp_path / "dog")
+    run = fit(recipe, tmp_path / "runs", Silent(), name="cell")
+    assert cells._found("cell", recipe, tmp_path / "runs").name == run.name
+    (tmp_path / "dog" / "0.png").unlink()
+    assert cells._found("cell", recipe, tmp_path / "runs") is None
+
+
+def test_a_file_of_a_grid_keeps_its_resolution_and_long_names_their_own(tmp_path):
+    (tmp_path / "mine.toml").write_text("resolution = 32\n" + LORA.format(steps=1))
+    (cell,) = cells_of(Asked([str(tmp_path / "mine.toml")], ["toybox:biscuit"]))
+    assert cell.asked.resolution == 32
+    long = "lora:rank=8,alpha=16,targets=attention+feedforward,learning_rate=1e-4"
+    names = [cell.name for cell in cells_of(Asked([long], ["toybox:biscuit"], [0, 1]))]
+    assert len(set(names)) == 2 and max(map(len, names)) <= 50

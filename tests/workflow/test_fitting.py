@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,13 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from likeness.files.atomic import read_lines, write_lines
 from likeness.files.errors import UserError
 from likeness.files.picture import read_settings, save_picture
+from likeness.files.run_folder import RunFolder
 from likeness.methods.dreambooth import DreamBooth
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
 from likeness.report.reading import read_run
-from likeness.workflow.branching import branch
+from likeness.workflow.branching import branch, stand
 from likeness.workflow.fitting import fit
 from likeness.workflow.generating import generate
 from likeness.workflow.progress import Silent
@@ -145,3 +148,32 @@ def test_the_subjects_own_photos_are_no_pictures_of_its_class(quick_recipe, phot
     given = recipe.model_copy(update={"subject": recipe.subject.model_copy(update={"class_photos": photo_folder})})
     with pytest.raises(UserError, match="are the subject's own photos"):
         fit(given, tmp_path, Silent())
+
+
+def test_a_run_whose_folder_was_renamed_draws_nothing_again(quick_recipe, tmp_path):
+    run = fit(quick_recipe(), tmp_path, Silent())
+    generate(run, ["a {}"], [0, 1], Silent(), steps=1, beside_base=False)
+    renamed = RunFolder.open(run.path.rename(tmp_path / "mine"))
+    assert generate(renamed, ["a {}"], [0, 1], Silent(), steps=1, beside_base=False) == [] and len(renamed.pictures()) == 2
+
+
+def test_a_student_of_few_steps_is_no_base(quick_recipe, tiny_folder, tmp_path):
+    student = tmp_path / "student"
+    shutil.copytree(tiny_folder, student)
+    index = json.loads((student / "model_index.json").read_text())
+    (student / "model_index.json").write_text(json.dumps({**index, "scheduler": ["diffusers", "LCMScheduler"]}))
+    with pytest.raises(UserError, match="was distilled to draw in few steps"):
+        fit(quick_recipe(base=student), tmp_path / "runs", Silent())
+
+
+def test_what_a_child_could_not_learn_is_found_before_it_is_there(quick_recipe, tmp_path):
+    """Captions that are not there, of a run that goes on; and photos, of a stage on a run that has none."""
+    run = fit(quick_recipe(), tmp_path, Silent())
+    offered = read_lines(run.path / "photos.jsonl")
+    write_lines(run.path / "photos.jsonl", [{**line, "caption": None} for line in offered])
+    with pytest.raises(UserError, match="has no caption"):
+        branch(run, {"steps": 5, "use_captions": True}, Silent())
+    write_lines(run.path / "photos.jsonl", [])
+    with pytest.raises(UserError, match="has no photos to learn from"):
+        stand(run, "lora", {"steps": 1}, Silent())
+    assert [path.name for path in tmp_path.iterdir()] == [run.name]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from likeness.files.run_folder import RunFolder
 from likeness.workflow.evaluating import evaluate
-from likeness.workflow.fitting import fit
+from likeness.workflow.fitting import fit, resume
 from likeness.workflow.generating import generate
 from likeness.workflow.progress import Silent
 from likeness.workflow.stopping import Stopped
@@ -58,3 +58,16 @@ def test_scoring_that_was_stopped_leaves_the_scores_of_before(tmp_path):
     assert run.scores() is None
     evaluate(run, Silent())
     assert run.scores()
+
+
+def test_a_signal_in_the_last_step_of_a_stage_stops_before_the_next(quick_recipe, tmp_path):
+    """Where two stages meet nothing is half done, and the resumed run ends as the one that was not stopped."""
+    one = quick_recipe(steps=2, prior_weight=0.0)
+    recipe = one.model_copy(update={"stages": (*one.stages, *one.stages)})
+    with pytest.raises(Stopped, match="after step 2"):
+        fit(recipe, tmp_path / "stopped", SignalAfter(2, signal.SIGTERM))
+    run = RunFolder.open(next((tmp_path / "stopped").iterdir()))
+    assert run.record().status == "paused" and len(run.journal()) == 2
+    resume(run, Silent())
+    whole = fit(recipe, tmp_path / "whole", Silent())
+    assert [line["losses"] for line in run.journal()] == [line["losses"] for line in whole.journal()]

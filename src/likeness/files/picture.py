@@ -58,7 +58,7 @@ class Settings(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _storable(cls, value: Any, info: Any) -> Any:
-        return _encodable(value) if info.field_name in ("prompt", "negative_prompt") else _without_folders(value)
+        return _encodable(value) if info.field_name in ("prompt", "negative_prompt") else without_folders(value)
 
 
 def save_picture(image: Image.Image, path: Path, settings: Settings | None = None, generated: bool = True) -> None:
@@ -140,12 +140,12 @@ def _encodable(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode().replace("\0", "?") if isinstance(value, str) else value
 
 
-def _without_folders(value: Any) -> Any:
+def without_folders(value: Any) -> Any:
     """Every absolute path reduced to its last name: folders hold names of users."""
     if isinstance(value, dict):
-        return {_encodable(key): _without_folders(entry) for key, entry in value.items()}
+        return {_encodable(key): without_folders(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_folders(entry) for entry in value]
+        return [without_folders(entry) for entry in value]
     if not isinstance(value, str):
         return value
     if PurePosixPath(value).is_absolute() or value.startswith("~"):

@@ -212,8 +212,14 @@ class RunFolder:
         """The generated pictures, in order. One that was deleted by hand no longer counts."""
         folder = self.path / shelf
         lines = read_lines(folder / "index.jsonl")
-        saved = [SavedPicture(folder / Path(line["file"]).name, Settings(**line["settings"]), line["labels"]) for line in lines]
+        saved = [SavedPicture(folder / Path(line["file"]).name, self._marked(Settings(**line["settings"])), line["labels"]) for line in lines]
         return [picture for picture in saved if picture.path.is_file()]
+
+    def _marked(self, settings: Settings) -> Settings:
+        """With this run's name in the mark of the checkpoint: the folder may have been called otherwise when the picture was drawn."""
+        own, plus, others = (settings.checkpoint or "").partition(" + ")
+        before, slash, step = own.rpartition("/")
+        return settings if not slash or before == self.name else settings.model_copy(update={"checkpoint": f"{self.name}/{step}{plus}{others}"})
 
     # attention/
 

@@ -42,13 +42,16 @@ class Adapter:
     def holding(self, values: Mapping[str, Tensor]) -> Iterator[None]:
         """With other values of what is trained, for what is computed without gradients; none: with its own."""
         own = {name: self.chosen[name].data for name in values}
-        for name, value in values.items():
-            self.chosen[name].data = value
         try:
+            self._take(values)
             yield
         finally:
-            for name, value in own.items():
-                self.chosen[name].data = value
+            self._take(own)
+
+    def _take(self, values: Mapping[str, Tensor]) -> None:
+        for name, value in values.items():
+            self.chosen[name].data = value
+        torch.clear_autocast_cache()  # it holds casts of the values of before
 
     def fold(self, strength: float = 1.0) -> None:
         """Make it part of the network, for good."""

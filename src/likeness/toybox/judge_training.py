@@ -21,7 +21,7 @@ from .plan import Plan
 
 FROM_NOTHING = 5e-4  # rate of a judge that begins so; Muon's own is twice that
 BY_CHANCE = 150  # steps in which the heads, which begin by chance, only learn to read what there is: a known judge would lose it to them
-STYLED = 4.0  # how much likelier a drawing is to be chosen than a photo: four styles share 15 % of the pictures, and would be called photos
+STYLED = 4.0  # how much likelier a drawing is to be chosen than a photo in the last third: four styles share 15 % of the pictures, and would be called photos
 UNSEEN = ("teapot", "robot", "backpack")  # classes that the examiner never saw
 
 
@@ -43,7 +43,7 @@ def train_clip(plan: Plan) -> None:
 
     def loss_at(step: int) -> Losses:
         rng, _ = seeded(plan.seed, "clip", step)
-        rows = _alike(rng, true, weights)
+        rows = _alike(rng, true, weights if 3 * step > 2 * plan.clip_steps else None)  # from the beginning on, colours would suffer
         phrasing = torch.from_numpy(rows * data.CAPTIONS + rng.integers(data.CAPTIONS, size=len(rows)))
         x = _augmented(to_tensor(plan, pictures.take(rows)))
         names, truth = said[phrasing].to(plan.device), true[torch.from_numpy(rows)].to(plan.device)
@@ -116,14 +116,14 @@ def _tell_apart(plan: Plan, stage: str, network: nn.Module, pictures: data.Pictu
     fit(plan, stage, network, steps, whole(loss_at), rate, average, muon=True)
 
 
-def _alike(rng: np.random.Generator, true: Tensor, weights: np.ndarray) -> np.ndarray:
+def _alike(rng: np.random.Generator, true: Tensor, weights: np.ndarray | None = None) -> np.ndarray:
     """Indices of up to 96 pictures: three groups of one context, three of one class. What all share tells no caption from another,
     so the encoders must look for the rest: among pictures by chance the places alone would do. `weights` say how likely a picture is chosen."""
     groups = []
     for field in ("context", "class") * 3:
         column = true[:, data.FIELDS.index(field)].numpy()
         same = np.flatnonzero(column == column[rng.integers(len(column))])
-        groups.append(rng.choice(same, size=min(16, len(same)), replace=False, p=weights[same] / weights[same].sum()))
+        groups.append(rng.choice(same, size=min(16, len(same)), replace=False, p=None if weights is None else weights[same] / weights[same].sum()))
     return np.unique(np.concatenate(groups))
 
 

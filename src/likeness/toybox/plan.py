@@ -59,7 +59,7 @@ class Plan:
     text_steps: int = 600
     unet_steps: int = 6000
     upscaler_steps: int = 8000
-    clip_steps: int = 8000
+    clip_steps: int = 9000
     dino_steps: int = 4000
     examiner_steps: int = 2000
     workers: int = 2

@@ -12,6 +12,7 @@ from ..files.checkpoints import Checkpoint
 from ..files.errors import UserError
 from ..files.recipe import Recipe, changed, recipe_from_dict, recipe_to_dict
 from ..files.run_folder import RunFolder
+from ..files.subject import Photo
 from ..files.typed import typed
 from ..model.folder import advised, find_base
 from .fitting import begin, open_base, steps_of
@@ -65,12 +66,15 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) ->
     if last >= steps_of(recipe):
         more = f"likeness continue {typed(parent.path)} --steps {old.stages[-1].steps + last}"
         raise UserError(f"{parent.path}: has done {last} steps already. Say how many in all: {more}")
+    photos = [*parent.photos(), *parent.photos(of_class=True)]
+    recipe.stages[-1].check(recipe.base)
+    check_captions(recipe, photos)
     base = open_base(recipe, parent)
     lineage = {"run": parent.name, "step": last, "changed": {k: list(v) for k, v in changed(old, recipe).items()}}
     run = RunFolder.create(
         parent.path.parent, f"{parent.name.rsplit('-', 2)[0]}-continued", seed=recipe.seed, base=recipe.base, base_hash=base.hash, lineage=lineage
     )  # fmt: skip
-    begin(run, recipe, [*parent.photos(), *parent.photos(of_class=True)])
+    begin(run, recipe, photos)
     for line in parent.journal():
         if line["step"] <= last:
             run.append_journal(line)
@@ -103,6 +107,7 @@ def stand(
     check_settling(recipe)
     recipe.stages[-1].check(recipe.base)  # those beneath it are trained
     photos = [*parent.photos(), *parent.photos(of_class=True)]
+    _check_photos(parent, method, photos)
     check_captions(recipe, photos)
     runs = runs or parent.path.parent
     if not force:
@@ -119,6 +124,11 @@ def stand(
     with run.active():
         train_stages(run, recipe, base, progress)
     return run
+
+
+def _check_photos(parent: RunFolder, method: str, photos: Sequence[Photo]) -> None:
+    if method != "lcm" and not any(photo.used and not photo.of_class for photo in photos):
+        raise UserError(f"{parent.path}: has no photos to learn from. Import it with them: likeness import FILE --photos FOLDER")
 
 
 def _as_step(layers: Checkpoint, folder: Path, step: int) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ..evaluation import metrics
-from ..evaluation.statistics import Estimate, bootstrap
+from ..evaluation.statistics import Estimate, bootstrap, mean_of, share
 from ..files.atomic import write_text
 from ..files.picture import save_picture
 from ..files.prompts import said
@@ -101,7 +101,7 @@ def _bounds(subject: NamedSubject, judges: Judges) -> tuple[Estimate, Estimate, 
         seen = judges.dino.pictures(images)
         found.append(bootstrap(metrics.subject_similarity_mean(seen, photos), prompts))
     named = metrics.identify(seen, candidates_for(subject, judges, photos)) == 0
-    return found[0], found[1], bootstrap(named.astype(np.float64), prompts)  # of the last: the subject itself
+    return found[0], found[1], share(named, prompts)  # of the last: the subject itself
 
 
 def _measured(lines: list[tuple[NamedSubject, Estimate, Estimate, Estimate]]) -> Iterator[str]:
@@ -112,6 +112,7 @@ def _measured(lines: list[tuple[NamedSubject, Estimate, Estimate, Estimate]]) ->
     by_class: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for subject, floor, ceiling, _ in lines:
         by_class[subject.class_noun].append((floor.value, ceiling.value))
-    means = [bootstrap([estimate.value for estimate in column]) for column in zip(*(estimates for _, *estimates in lines))]
+    names = [subject.name for subject, *_ in lines]
+    means = [mean_of(score, [estimate.value for estimate in column], names) for score, column in zip(("dino", "dino", "named"), zip(*(estimates for _, *estimates in lines)))]
     yield f"| **all open subjects** | {' | '.join(map(str, means))} |\n"
     yield "Narrowest by class: " + ", ".join(f"{noun} {gap:.2f}" for gap, noun in sorted((np.mean([c - f for f, c in pairs]), noun) for noun, pairs in by_class.items())[:3]) + ".\n"

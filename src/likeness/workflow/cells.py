@@ -1,6 +1,6 @@
 """One cell of a grid: a recipe, a subject and a seed, trained, drawn and scored as far as it is not; and how processes share a grid.
 
-A cell is an ordinary run. It is found again by its name and its recipe; a cell whose recipe has changed is another cell. A lock file tells the other
+A cell is an ordinary run. It is found again by its name, its recipe, its base and its photos; a cell of which one has changed is another cell. A lock file tells the other
 processes on the same folder, of one machine or of several, that somebody works on it: each takes the next cell that is free. Every cell's randomness is its own, so
 who computed it makes no difference, as long as all use the same number of threads.
 """
@@ -21,17 +21,19 @@ from ..evaluation.benchmark import PROTOCOLS
 from ..evaluation.options import Encoders
 from ..files.errors import UserError
 from ..files.lock import Active, held
+from ..files.picture import safe_name
 from ..files.prompts import said
 from ..files.recipe import Recipe, changed, recipe_from_dict, recipe_to_dict
 from ..files.run_folder import RunFolder, SavedPicture
 from ..learning.training import forget_peak
+from ..model.folder import find_base, fingerprint
 from ..world.subjects import prompts_for
 from .branching import branch
 from .evaluating import evaluate
 from .fitting import fit, resume
 from .generating import NEW_SCENES, checkpoint_of, generate
 from .looking import open_judges
-from .photos import toybox_subject
+from .photos import gather_all, toybox_subject
 from .progress import Silent
 from .stack import stage_types
 from .stopping import Stopped
@@ -129,15 +131,26 @@ def _found(name: str, asked: Recipe, parent: Path, of: str | None = None) -> Run
     for path in sorted(parent.glob(f"{name}-*/run.json")):
         run = RunFolder.open(path.parent)
         mine = (run.record().lineage or {}).get("run") == of
-        if mine and run.begun and run.holder() is None and not changed(run.recipe(stage_types()), asked):
+        if mine and run.begun and run.holder() is None and not changed(run.recipe(stage_types()), asked) and _same_sources(run, asked):
             return run
     return None
+
+
+def _same_sources(run: RunFolder, asked: Recipe) -> bool:
+    """Whether what the recipe names is still what the run learned from: the base's weights and the photos."""
+    if run.record().base_hash not in (None, fingerprint(find_base(asked.base))):
+        return False
+    kept, offered = (
+        sorted((photo.subject, photo.of_class, photo.sha256) for photo in photos if photo.used)
+        for photos in ([*run.photos(), *run.photos(of_class=True)], gather_all(asked))
+    )
+    return kept == offered
 
 
 def _child(run: RunFolder, changes: Mapping[str, Any]) -> RunFolder | None:
     content = recipe_to_dict(run.recipe(stage_types()))
     content["stages"][-1].update(changes)
-    return _found(f"{run.name.rsplit('-', 2)[0]}-continued", recipe_from_dict(content, stage_types()), run.path.parent, run.name)
+    return _found(safe_name(f"{run.name.rsplit('-', 2)[0]}-continued"), recipe_from_dict(content, stage_types()), run.path.parent, run.name)
 
 
 def _scored(run: RunFolder, cell: Cell, judges: dict[str, str]) -> bool:

@@ -40,7 +40,7 @@ def compare(asked: Asked, parent: Path, progress: Progress, workers: int = 1) ->
         raise UserError("compare: give both encoders, --clip and --dino, or none for the embedded judges of the toybox.")
     judges = open_judges(asked.base, asked.encoders).names  # or a grid on another base would end at its first score
     cells = cells_of(asked)
-    others = [theirs(name, path, *photos_and_noun(subject), asked.drawing) for name, path in asked.folders for subject in asked.subjects]
+    others = [(subject, theirs(name, path, *photos_and_noun(subject), asked.drawing)) for name, path in asked.folders for subject in asked.subjects]
     prompts = prompts_of(asked)  # before anything is trained: a number that there is not ends here
     lines: dict[str, dict[str, Any]] = {}
     with helpers(workers - 1, cells, parent, asked.encoders), progress.task("cells", len(cells) + len(others)) as task:
@@ -53,8 +53,8 @@ def compare(asked: Asked, parent: Path, progress: Progress, workers: int = 1) ->
         if cells:
             work(cells, parent, asked.encoders, done)
         foreign = []
-        for other in others:
-            foreign.append(_line_of(other.system, other.subject, scores_of_theirs(other, parent, asked.encoders)["rows"], other.class_noun, "pictures"))
+        for subject, other in others:  # called as the cells call it
+            foreign.append(_line_of(other.system, subject, scores_of_theirs(other, parent, asked.encoders)["rows"], other.class_noun, "pictures"))
             task.advance(note=f"{other.system}, {other.subject}")
     found = [*(lines[cell.name] for cell in cells), *foreign]
     names = dict.fromkeys(line["recipe"] for line in found)

@@ -14,7 +14,7 @@ from ..files.subject import Photo, check_identifier, remarks
 from ..files.typed import typed
 from ..learning.precision import bf16_is_emulated
 from ..model.base import Base
-from ..model.folder import find_base
+from ..model.folder import classes_of, find_base
 from ..model.identifier import check_words, meaning_of_its_own
 from .going_on import check_same_recipe, check_was_trained
 from .photos import check_captions, gather_all
@@ -95,6 +95,8 @@ def open_base(recipe: Recipe, run: RunFolder | None = None) -> Base:
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     base = Base.open(recipe.base, device_for())
+    if base.unet.config.time_cond_proj_dim or "LCMScheduler" in classes_of(find_base(recipe.base)).get("scheduler", ()):
+        raise UserError(f"base {recipe.base}: was distilled to draw in few steps, and what is taught to it would be drawn by another walk. Train on the model that it was distilled from, then likeness train lcm RUN.")
     if run and run.record().base_hash not in (None, base.hash):
         raise UserError(f"{run.path}: was begun on another base ({run.record().base_hash}) than {base.name} is now ({base.hash}). Put the first one back there.")
     return base

@@ -25,7 +25,7 @@ from ..sampling.options import Blend
 from ..sampling.steering import watch_of
 from .drawing import enlarged, picture_size
 from .progress import Progress
-from .stack import SAMPLING, check_beside, check_same_base, device_for, method_class, put_beside, put_on, read_card, sampling_of
+from .stack import SAMPLING, check_beside, check_same_base, device_for, method_class, put_beside, put_on, read_card, sampling_of, stage_of
 from .stopping import Stopped, stop_request
 
 NEW_SCENES = ("a {} in the jungle", "a {} in the snow", "a {} with a mountain in the background", "a {} floating on top of water")  # what is drawn where no prompt is asked for
@@ -134,7 +134,7 @@ def generate(
         return written + _draw(run, model.base, asked, progress, "pictures", second)
     asked = []
     for job in jobs:
-        used = settings(job.prompt, job.seed, mark).model_copy(update={"options": {"guide": guide, **blended.model_dump(), **second}})
+        used = Settings.model_validate({**settings(job.prompt, job.seed, mark).model_dump(), "options": {"guide": guide, **blended.model_dump(), **second}})
         asked.append((used, job, "blended", checkpoint.step))
     earlier = Base.open(base_name or card["base"]["name"], device_for())
     if guiding:
@@ -191,10 +191,17 @@ def guide_of(run: RunFolder, checkpoint: Checkpoint, guide: int | None, others: 
     if not 0 <= guide < checkpoint.step:
         raise UserError(f"--guide {guide}: must be a step before the checkpoint that is guided ({checkpoint.step}); 0 is the base itself.")
     if guide:
-        return checkpoint_of(run, guide)
+        guiding = checkpoint_of(run, guide)
+        if strange := sorted(_words_of(checkpoint) - _words_of(guiding)):
+            raise UserError(f"--guide {guide}: that checkpoint does not know the word {strange[0]} yet, and maps are compared word by word. Give the step of a later one.")
+        return guiding
     if words := [entry["method"] for entry in read_card(checkpoint)["stages"] if method_class(entry["method"]).Spec.new_words]:
         raise UserError(f"--guide 0: the base does not know the word of {words[0]}, and maps are compared word by word. Give the step of an early checkpoint.")
     return None
+
+
+def _words_of(checkpoint: Checkpoint) -> set[str]:
+    return {word for entry in read_card(checkpoint)["stages"] for word in stage_of(entry).new_rows()}
 
 
 def checkpoint_of(run: RunFolder, step: int | None = None) -> Checkpoint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,13 +15,15 @@ from ..evaluation.options import Encoders
 from ..files.errors import UserError, did_you_mean
 from ..files.picture import safe_name
 from ..files.prompts import said
-from ..files.recipe import continued_in, recipe_from_dict, stages_in
+from ..files.recipe import content_of, continued_in, recipe_from_dict, stages_in
 from ..methods import METHODS, packaged_recipes, packaged_sweeps
 from ..world.subjects import OPEN_SUBJECTS, SUBJECTS
 from .cells import Cell, Drawing
 from .photos import toybox_subject
 from .recipes import expanded, packaged_continuations, packaged_recipe, recipe_for
 from .stack import stage_types
+
+LONGEST_NAME = 50  # of a cell; run folders are cut at 60
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,8 @@ def _cell(recipe: str, subject: str, seed: int, grid: Asked, settings: Mapping[s
     about: dict[str, Any] = {"photos": photos, "class_noun": noun}
     continued: list[dict[str, Any]] = []
     if recipe.endswith(".toml"):
-        asked = recipe_from_dict({"base": grid.base, "seed": seed, "subject": about, "stages": stages_in(Path(recipe))}, stage_types())
+        own = {key: value for key, value in content_of(Path(recipe)).items() if key in ("resolution", "threads", "settle")}
+        asked = recipe_from_dict({**own, "base": grid.base, "seed": seed, "subject": about, "stages": stages_in(Path(recipe))}, stage_types())
         continued = continued_in(Path(recipe))
     elif recipe in packaged_recipes():
         asked, continued = packaged_recipe(recipe, about, grid.base, seed=seed), packaged_continuations(recipe, grid.base)
@@ -101,8 +105,13 @@ def _cell(recipe: str, subject: str, seed: int, grid: Asked, settings: Mapping[s
         asked = recipe_for(method, _options(recipe), about, grid.base, settings, seed=seed)
     else:
         raise UserError(f"no recipe {recipe!r}: {did_you_mean(recipe, [*METHODS, *packaged_recipes(), *packaged_sweeps()])}, or give a TOML file.")
-    name = safe_name(f"{_title(recipe)}-{Path(photos.removeprefix('toybox:')).stem}-{seed}")
-    return Cell(name, _title(recipe), subject, seed, asked, grid.drawing, tuple(continued))
+    return Cell(_name(f"{_title(recipe)}-{Path(photos.removeprefix('toybox:')).stem}-{seed}"), _title(recipe), subject, seed, asked, grid.drawing, tuple(continued))
+
+
+def _name(text: str) -> str:
+    """Of a cell's folder: short enough that what is added ("-continued", a time) is never cut off, and its own however long the text."""
+    name = safe_name(text, 200)
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 9]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _title(recipe: str) -> str:

@@ -76,7 +76,7 @@ def _stages(run: RunFolder, recipe: Recipe, base: Base, progress: Progress, star
                 methods = put_beneath(base, beneath, n)
             base.beneath = digest_of(beneath, n) if beneath else ""
             last = settling if n == len(recipe.stages) - 1 else None
-            methods = _stage(run, upto, base, progress, offset, max(start - offset, 0), beneath, methods, last)
+            methods = _stage(run, upto, base, progress, offset, max(start - offset, 0), beneath, methods, last, n < len(recipe.stages) - 1)
             if last and last.ended:
                 return last.ended
         offset += stage.steps
@@ -95,9 +95,9 @@ def _finished(run: RunFolder, offset: int) -> Checkpoint:
 
 def _stage(
     run: RunFolder, recipe: Recipe, base: Base, progress: Progress, offset: int, start: int, beneath: Checkpoint | None, below: list[Method],
-    settling: Settling | None,
+    settling: Settling | None, more: bool = False,
 ) -> list[Method]:  # fmt: skip
-    """The recipe's last stage, on the finished ones `below` it, which are part of the base and lie in the checkpoint `beneath`; ended by `settling` if that says so."""
+    """The recipe's last stage, on the finished ones `below` it, which are part of the base and lie in the checkpoint `beneath`; ended by `settling` if that says so. more: another stage follows."""
     stage = recipe.stages[-1]
     called = names_after(recipe, below)
     method = attach(stage, base, recipe.seed, len(below))
@@ -147,7 +147,7 @@ def _stage(
                     _preview(run, recipe, base, methods, offset + at)
                 if settling and at in stage.checkpoint_steps and settling.at(offset + at, methods):
                     break
-                if stop and at < stage.steps and whole:
+                if stop and (at < stage.steps or more) and whole:
                     raise Stopped(stop.number or 2, f"stopped by a signal after step {offset + at}. Go on: likeness resume {typed(run.path)}")
     method.freeze()
     return methods

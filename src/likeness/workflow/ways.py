@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..files.checkpoints import Checkpoint
-from ..files.picture import Settings
+from ..files.picture import Settings, without_folders
 from ..files.run_folder import RunFolder, SavedPicture
 from .stack import SAMPLING, read_card
 
@@ -28,7 +28,7 @@ def differs(settings: Settings, wanted: Mapping[str, Any]) -> str:
     found = ["1 step" if said == "1 steps" else said for said in found]
     if settings.negative_prompt:
         found.append(f"without {settings.negative_prompt!r}")
-    if settings.options.get("upscaler") != (wanted.get("upscaler") or None):
+    if settings.options.get("upscaler") != without_folders(wanted.get("upscaler") or None):  # as pictures keep it
         stage = "no second stage" if not settings.options.get("upscaler") else "another second stage" if wanted.get("upscaler") else "enlarged"
         found.append(f"{settings.width} pixels, {stage}")
     return ", ".join(found)
