@@ -43,7 +43,7 @@ def shares(pictures, candidates, judges) -> list[float]:
 def test_truth_floor_and_what_lies_between(judges, candidates):
     biscuit, daypack = SUBJECTS["biscuit"], SUBJECTS["daypack"]
     other = distractors(daypack, 1, same_words=True)[0]
-    assert min(shares(_drawn(biscuit.appearance, daypack.appearance, PROMPTS), candidates, judges)) >= 0.9
+    assert min(shares(_drawn(biscuit.appearance, daypack.appearance, PROMPTS), candidates, judges)) >= 0.8
     both, first, second = shares(_drawn(biscuit.appearance, other, PROMPTS), candidates, judges)
     assert both <= 0.2 and first >= 0.8 and second <= 0.3
     both, first, second = shares(_drawn(biscuit.appearance, biscuit.appearance, PROMPTS), candidates, judges)
