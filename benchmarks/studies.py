@@ -20,10 +20,11 @@ from likeness.evaluation.benchmark import PROTOCOLS, SIMPLE
 from likeness.files.run_folder import RunFolder
 from likeness.workflow.cells import Drawing
 from likeness.workflow.evaluating import evaluate
-from likeness.workflow.generating import generate
+from likeness.workflow.generating import checkpoint_of, generate
 from likeness.workflow.looking import Judges, open_judges
 from likeness.workflow.progress import Progress, Silent
 from likeness.workflow.stack import stage_types
+from likeness.workflow.ways import differs, wanted_by
 from likeness.world.subjects import SUBJECTS
 
 
@@ -54,7 +55,9 @@ def simple(run: RunFolder, judges: Judges) -> dict[str, Any]:
     generate(run, [SIMPLE], seeds, Silent(), beside_base=False)
     noun = SUBJECTS[name].class_noun
     alone = SIMPLE.format(noun)
-    pictures = [Image.open(p.path).convert("RGB") for p in run.pictures() if p.labels["model"] == "personalized" and p.labels["class_prompt"] == alone and p.settings.seed in seeds]
+    wanted = wanted_by(checkpoint_of(run))  # others of the same prompt and seeds, in fewer steps, may lie beside them
+    own = [p for p in run.pictures() if p.labels["model"] == "personalized" and p.labels["class_prompt"] == alone and p.settings.seed in seeds and not differs(p.settings, wanted)]
+    pictures = [Image.open(p.path).convert("RGB") for p in own]
     assert len(pictures) == len(seeds), (run.name, len(pictures))
     return {"recipe": recipe, "subject": name, **Judged(SUBJECTS[name], run, judges).scores(pictures, [alone] * len(pictures))}
 
