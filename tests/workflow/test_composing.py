@@ -12,7 +12,7 @@ from likeness.model.base import Base
 from likeness.sampling.options import Blend
 from likeness.workflow.fitting import fit
 from likeness.workflow.generating import generate
-from likeness.workflow.progress import Silent
+from likeness.workflow.progress import Progress, Silent
 from likeness.workflow.stack import put_beside, put_on, stage_types
 
 
@@ -81,6 +81,14 @@ def test_another_runs_subject_has_a_number(trained):
     assert first.pictures()[0].settings.prompt == "a sks dog next to a zwx dog"
     with pytest.raises(UserError, match=r"has \{2\}, and there is 1 subject"):
         generate(first, ["a {} next to a {2}"], [0], Silent(), steps=1)
+
+
+def test_two_subjects_of_one_name_are_warned_of(trained, capsys):
+    first = trained("lora")
+    for identifier in ("sks", "zwx"):
+        generate(first, ["a {}"], [0], Progress(), steps=1, beside_base=False, others=[(trained("lora", identifier, rank=2), 0.5)])
+        said = " ".join(capsys.readouterr().err.split())
+        assert ("is what both subjects are called" in said) == (identifier == "sks")
 
 
 def test_a_checkpoint_is_guided_by_an_earlier_one(trained, tiny_folder):

@@ -102,7 +102,12 @@ def _written(pipeline: Any, folder: Path, precision: torch.dtype) -> Path:
         follow_umask([path for path in hidden.rglob("*") if path.is_file()], folder.parent)
         if folder.exists():
             folder.replace(before)
-        hidden.replace(folder)
+        try:
+            hidden.replace(folder)
+        except OSError:
+            if before.exists():
+                before.replace(folder)
+            raise
     finally:
         for left in (hidden, before):
             shutil.rmtree(left, ignore_errors=True)

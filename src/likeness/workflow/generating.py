@@ -125,7 +125,10 @@ def generate(
     model = put_on(base, checkpoint)
     mark = f"{run.name}/{checkpoint.step}"
     for other, strength, name in added:
-        progress.say(f"{name}: say {put_beside(base, other, strength)!r} for its subject")
+        called = put_beside(base, other, strength)
+        progress.say(f"{name}: say {called!r} for its subject")
+        if called == model.called:
+            progress.say(f"warning: {called!r} is what both subjects are called, so no prompt can tell them apart. Train one under another --identifier.")
         mark += f" + {name}/{other.step}:{strength:g}"
     unnamed = drift or all(entry["spec"].get("use_captions") for entry in card["stages"])  # such a run may teach a style, which no prompt has to name
     _warn(base, jobs, [] if unnamed else [model.called, *(each["subject"]["called"] for each in cards[1:]), *(s["called"] for s in card.get("others", []))], progress)
