@@ -42,7 +42,7 @@ def tested(claim: Claim, cells: list[dict]) -> list[str]:
     elif difference.high < 0:
         verdict = "**refuted**: it is the other way round" if claim.holds else "**confirmed**: it is lower"
     else:
-        verdict = "open: the interval holds 0" if claim.holds else "not contradicted: no gain is seen"
+        verdict = "open: the interval holds 0" if claim.holds else "not contradicted: a gain cannot be told"
     return [f"{claim.says}", f"{SCORES[claim.score]} {short(difference, signed=True)}", verdict]
 
 

@@ -55,4 +55,4 @@ def cheaper(cells: list[dict]) -> Iterator[str]:
     spent = {r: [c["train_seconds"] for c in cells if c["recipe"] == r] for r in ("two_stage", "dreambooth")}
     if all(spent.values()):
         two, one = (sum(values) / len(values) for values in spent.values())
-        yield f"\nTwo stages took {two:.0f} s of training, DreamBooth {one:.0f} s."
+        yield f"\nTwo stages took {two:.0f} s of training, DreamBooth {one:.0f} s, beside other processes."

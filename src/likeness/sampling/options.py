@@ -13,7 +13,7 @@ from ..files.recipe import Options
 class Blend(Options):
     """How strongly, where and for how long another walk's attention guides."""
 
-    alpha: float = Field(default=0.3, ge=0, le=1000, description="α: how far latents move against the gradient. The paper gives none; default by F1 on two toybox subjects (docs/results.md).")
+    alpha: float = Field(default=0.3, ge=0, le=1000, description="α: how far latents move against the gradient. The paper gives none; default by F1 among blends of two toybox subjects (docs/results.md).")
     schedule: Literal["constant", "linear", "sqrt"] = Field(default="constant", description="α over the steps: stays, falls to 0, or falls slowly first (sqrt). The paper says nothing of a fall.")
     until: float = Field(default=0.5, ge=0, le=1, description="Share of the steps that are guided, from the first on. The paper: all, 1. Default from Attend-and-Excite: the first half, in which the layout is settled.")
     largest: int | None = Field(default=None, ge=1, le=256, description="Maps of up to so many pixels a side guide: coarse ones hold the layout. Default: 16 as Attend-and-Excite, or where a base has none so coarse, its coarsest.")
