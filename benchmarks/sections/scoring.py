@@ -12,8 +12,8 @@ def scoring(found: dict) -> Iterator[str]:
     known = {name: found[name] for name in NAMES if name in found}
     yield heading("Scoring beside the bare forward passes", found)
     yield table(["encoders", "pictures", "bare s", "scoring s", "scoring / bare", "quartiles", "in processor seconds", "quartiles"], [
-        [NAMES[name], f"{each['pictures']:,} of {each['size']} px, {each['rounds']} rounds", *(f"{each['clock']['seconds'][side]:.2f}" for side in ("bare", "scoring")),
-         *(cell for unit in ("clock", "processor") for cell in (f"{each[unit]['ratio']:.3f}", "–".join(f"{q:.3f}" for q in each[unit]["quartiles"])))]
+        [NAMES[name], f"{each['pictures']:,} of {each['size']} px, {each['rounds']} round{'s' * (each['rounds'] > 1)}", *(f"{each['clock']['seconds'][side]:.2f}" for side in ("bare", "scoring")),
+         *(cell for unit in ("clock", "processor") for cell in (f"{each[unit]['ratio']:.3f}", "–".join(f"{q:.3f}" for q in each[unit]["quartiles"]) if each["rounds"] > 1 else "none"))]
         for name, each in known.items()
     ])  # fmt: skip
     yield "\nProcessor milliseconds per picture, each part alone:\n"
