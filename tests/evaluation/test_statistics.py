@@ -12,6 +12,7 @@ from likeness.evaluation.statistics import (
     bootstrap_of,
     deviations,
     f1,
+    mean_of,
     paired_difference,
     pareto_front,
     relative_change,
@@ -207,3 +208,10 @@ def test_relative_change_is_that_of_the_means():
     """A DreamBooth report's row: .268 before, .253 after, -5.6 %."""
     change = relative_change([0.243, 0.263], [0.278, 0.258])
     assert round(100 * change.value, 1) == -5.6
+
+
+def test_the_interval_of_a_cosine_is_one_of_cosines():
+    """Of three prompts Student's would pass 1; of a score without bounds it does, and nothing else differs."""
+    values, prompts = [0.99, 0.98, 0.6], ["a", "b", "c"]
+    cosine, other = mean_of("dino", values, prompts), mean_of("aesthetic", values, prompts)
+    assert cosine.high == 1 and other.high > 1 and (cosine.value, cosine.low) == (other.value, other.low)

@@ -15,6 +15,9 @@ import numpy as np
 Z = NormalDist().inv_cdf(0.975)  # 1.96
 RESAMPLES = 2000
 SHARES = ("named", "placed", "both", "first", "second")  # scores that are a share of pictures
+COSINES = frozenset({
+    "dino", "dino_max", "dino_base", "dinov2", "clip_i", "clip_i_max", "clip_i_base", "clip_t", "clip_t_class", "diversity", "diversity_clip", "pres", "realism",
+})  # fmt: skip
 FEW = 6  # groups; with fewer their percentiles are too narrow, and Student's t on the jackknife takes their place
 
 
@@ -51,7 +54,7 @@ class Preference:
     p_value: float
 
 
-def bootstrap(values: Sequence[float] | np.ndarray, groups: Sequence[Hashable] | None = None, seed: int = 0) -> Estimate:
+def bootstrap(values: Sequence[float] | np.ndarray, groups: Sequence[Hashable] | None = None, seed: int = 0, bounds: tuple[float, float] = (-inf, inf)) -> Estimate:
     """Mean of `values` with its interval by resampling whole groups, for example the pictures of one prompt.
 
     values   [n], finite
@@ -63,7 +66,7 @@ def bootstrap(values: Sequence[float] | np.ndarray, groups: Sequence[Hashable] |
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 1:
         raise ValueError(f"no mean over values of shape {values.shape}")
-    return bootstrap_of(lambda mean: mean, [values], groups, seed)
+    return bootstrap_of(lambda mean: mean, [values], groups, seed, bounds)
 
 
 def bootstrap_of(
@@ -99,9 +102,11 @@ def bootstrap_of(
     return Estimate(found, max(low, bounds[0]), min(high, bounds[1]), n)
 
 
-def mean_of(score: str, values: Sequence[float] | np.ndarray, groups: Sequence[Hashable]) -> Estimate:
-    """The mean of a score by its name: some are shares."""
-    return share(values, groups) if score in SHARES else bootstrap(values, groups)
+def mean_of(score: str, values: Sequence[float] | np.ndarray, groups: Sequence[Hashable] | None = None) -> Estimate:
+    """The mean of a score by its name: some are shares, and cosines do not leave -1 to 1."""
+    if score in SHARES and groups is not None:
+        return share(values, groups)
+    return bootstrap(values, groups, bounds=(-1, 1) if score in COSINES else (-inf, inf))
 
 
 def share(yes: Sequence[float] | np.ndarray, groups: Sequence[Hashable]) -> Estimate:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..evaluation.benchmark import kinds_for
 from ..evaluation.options import Encoders
-from ..evaluation.statistics import bootstrap
+from ..evaluation.statistics import mean_of
 from ..files.atomic import write_json
 from ..files.captions import read_captions
 from ..files.errors import UserError
@@ -72,7 +72,7 @@ def rows_of_folder(seen: Seen, judges: Judges, known: References, class_noun: st
     """The rows of anybody's pictures, and what could not be asked of them."""
     if without := seen.class_prompts.count(""):
         remark = f"Prompts: unknown of {without} pictures, so how well they were followed was not scored. Give --prompts FILE, or put captions beside them."
-        scores = {name: bootstrap(values) for name, values in without_prompts(seen, judges, known).items()}
+        scores = {name: mean_of(name, values) for name, values in without_prompts(seen, judges, known).items()}
         return [{"name": "pictures", "scores": written(scores)}], [remark]
     kinds = kinds_for(class_noun) if class_noun else {}
     rows = [{"name": "pictures", "scores": scores_of(seen, judges, known, world, kinds)}]

@@ -15,7 +15,7 @@ from PIL import Image
 
 from ..evaluation import metrics
 from ..evaluation.benchmark import RECONTEXTUALIZATION
-from ..evaluation.statistics import Estimate, bootstrap, deviations, relative_change
+from ..evaluation.statistics import Estimate, bootstrap, deviations, mean_of, relative_change
 from .looking import Judges, References, Seen
 
 WorldQuestions = Callable[[np.ndarray, np.ndarray, list[str]], dict[str, Estimate]]  # what can be asked where the truth is known: vectors of DINO and CLIP, prompts
@@ -38,7 +38,7 @@ MEASURED = {
 def scores_of(seen: Seen, judges: Judges, references: References, world: WorldQuestions | None = None, kinds: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Means with intervals over prompts, of all that can be asked of the pictures. kinds: the application of each known prompt."""
     prompts, each = seen.class_prompts, per_picture(seen, judges, references)
-    scores = {name: bootstrap(values, prompts) for name, values in each.items()}
+    scores = {name: mean_of(name, values, prompts) for name, values in each.items()}
     scores |= _variety(seen, judges)
     if scenes := _scenes(prompts, kinds or {}):
         of = [n for n, prompt in enumerate(prompts) if prompt in scenes]
@@ -89,8 +89,8 @@ def against_base(seen: Seen, base: Seen, judges: Judges) -> dict[str, Estimate]:
     prompts = [seen.class_prompts[n] for n in mine]
     texts = judges.texts(prompts)
     return {
-        "dino_base": bootstrap(1 - metrics.drift(seen.dino[mine], base.dino[theirs]), prompts),
-        "clip_i_base": bootstrap(1 - metrics.drift(seen.clip[mine], base.clip[theirs]), prompts),
+        "dino_base": mean_of("dino_base", 1 - metrics.drift(seen.dino[mine], base.dino[theirs]), prompts),
+        "clip_i_base": mean_of("clip_i_base", 1 - metrics.drift(seen.clip[mine], base.clip[theirs]), prompts),
         "clip_t_change": relative_change(metrics.prompt_similarity(seen.clip[mine], texts), metrics.prompt_similarity(base.clip[theirs], texts), prompts),
     }
 
@@ -111,7 +111,7 @@ def rows_by_kind(name: str, seen: Seen, judges: Judges, references: References, 
     for kind in found:
         of = [n for n, prompt in enumerate(seen.class_prompts) if kinds.get(prompt) == kind]
         prompts = [seen.class_prompts[n] for n in of]
-        rows.append({"name": f"{name}, {kind}", "scores": written({score: bootstrap(each[score][of], prompts) for score in BY_KIND})})
+        rows.append({"name": f"{name}, {kind}", "scores": written({score: mean_of(score, each[score][of], prompts) for score in BY_KIND})})
     return rows
 
 
@@ -145,7 +145,7 @@ def photos_against_photos(references: References, name: str = "ceiling: each pho
     for score, vectors in (("dino", references.dino), ("clip_i", references.clip), ("dinov2", references.dinov2)):
         if vectors is not None:
             each = [float(metrics.subject_similarity_mean(vectors[n : n + 1], np.delete(vectors, n, 0))[0]) for n in range(len(vectors))]
-            scores[score] = bootstrap(each)
+            scores[score] = mean_of(score, each)
     return [{"name": name, "scores": written(scores)}]
 
 
@@ -166,7 +166,7 @@ def _variety(seen: Seen, judges: Judges) -> dict[str, Estimate]:
     several = [of for of in rows.values() if len(of) > 1]
     if not several:
         return {}
-    found = {name: bootstrap([metrics.diversity(vectors[of]) for of in several]) for name, vectors in (("diversity", seen.dino), ("diversity_clip", seen.clip))}
+    found = {name: mean_of(name, [metrics.diversity(vectors[of]) for of in several]) for name, vectors in (("diversity", seen.dino), ("diversity_clip", seen.clip))}
     return {**found, judges.distance: bootstrap(list(seen.apart.values()))} if seen.apart else found
 
 
