@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from likeness.evaluation.statistics import Estimate, bootstrap, bootstrap_of, paired_difference, pareto_front
+from likeness.evaluation.operating_points import pareto_front
+from likeness.evaluation.statistics import Estimate, bootstrap, bootstrap_of, paired_difference
 
 from .writing import heading, number, short, table
 

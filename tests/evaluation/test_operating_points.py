@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from likeness.evaluation.operating_points import choose_checkpoint
+from likeness.evaluation.operating_points import choose_checkpoint, pareto_front
 from likeness.evaluation.statistics import bootstrap, bootstrap_of, f1
 
 PROMPTS = [f"a dog, {n}" for n in range(12)]
@@ -67,3 +67,8 @@ def test_a_bootstrap_of_one_mean_is_the_plain_bootstrap():
     doubled = bootstrap_of(lambda a, b: a - b, [3 * values, values], groups)
     plain = bootstrap(2 * values, groups)
     assert (doubled.value, doubled.low, doubled.high) == pytest.approx((plain.value, plain.low, plain.high))
+
+
+def test_pareto_front_keeps_what_nothing_beats():
+    points = np.array([[0.3, 0.6], [0.2, 0.7], [0.2, 0.6], [0.1, 0.9], [0.3, 0.6]])
+    assert pareto_front(points).tolist() == [0, 1, 3, 4]  # equals beat nobody, so both stay

@@ -14,7 +14,6 @@ from likeness.evaluation.statistics import (
     f1,
     mean_of,
     paired_difference,
-    pareto_front,
     relative_change,
     share,
     share_of_way,
@@ -160,11 +159,6 @@ def test_where_prompts_agree_a_share_is_wilsons_of_as_many_as_there_are():
     for yes in (True, False):
         assert share([yes] * 8, ["a"] * 4 + ["b"] * 4) == wilson(2 * yes, 2)
     assert share([True, False, True, False], ["a", "a", "b", "b"]) == wilson(1, 2)
-
-
-def test_pareto_front_keeps_what_nothing_beats():
-    points = np.array([[0.3, 0.6], [0.2, 0.7], [0.2, 0.6], [0.1, 0.9], [0.3, 0.6]])
-    assert pareto_front(points).tolist() == [0, 1, 3, 4]  # equals beat nobody, so both stay
 
 
 def test_f1_equals_the_table_of_dreamblend():

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .statistics import Estimate, bootstrap, bootstrap_of, pareto_front
+from .statistics import Estimate, bootstrap, bootstrap_of
 
 SUBJECT, PROMPT = "dino", "clip_t_class"  # of a scored picture
 
@@ -91,3 +91,11 @@ def _clear(first: np.ndarray, second: np.ndarray, prompts: list[str]) -> bool:
     """Whether the F1 of the first is higher and the interval of their difference, on the same pictures, without 0."""
     difference = f1_difference(first, second, prompts)
     return difference.low is not None and difference.low > 0
+
+
+def pareto_front(points: np.ndarray) -> np.ndarray:
+    """Indices of the points that no other one beats: nowhere lower and somewhere higher. [n, k] -> [front], ascending"""
+    points = np.asarray(points, dtype=np.float64)
+    at_least = (points[:, None] >= points[None]).all(axis=2)  # [i, j]: i is nowhere below j
+    above = (points[:, None] > points[None]).any(axis=2)
+    return np.flatnonzero(~(at_least & above).any(axis=0))

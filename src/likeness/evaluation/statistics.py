@@ -1,4 +1,4 @@
-"""Intervals, comparisons and fronts: how sure a difference in the table is.
+"""Intervals and comparisons: how sure a difference in the table is.
 
 Pictures of one prompt are alike, so a hundred pictures of ten prompts are nearer to ten observations than to a
 hundred: every interval here is taken over groups when groups are given. All intervals are 95 %. Numpy only.
@@ -213,14 +213,6 @@ def binomial_preference(successes: int, n: int) -> Preference:
     tail = sum(comb(n, k) for k in range(max(successes, n - successes), n + 1))
     spread = Z * sqrt(share * (1 - share) / n)
     return Preference(share, share - spread, share + spread, min(1.0, 2 * tail / 2**n))
-
-
-def pareto_front(points: np.ndarray) -> np.ndarray:
-    """Indices of the points that no other one beats: nowhere lower and somewhere higher. [n, k] -> [front], ascending"""
-    points = np.asarray(points, dtype=np.float64)
-    at_least = (points[:, None] >= points[None]).all(axis=2)  # [i, j]: i is nowhere below j
-    above = (points[:, None] > points[None]).any(axis=2)
-    return np.flatnonzero(~(at_least & above).any(axis=0))
 
 
 def f1(prompt: float, subject: float) -> float:

@@ -45,6 +45,11 @@ class SavedPicture:
     settings: Settings
     labels: dict[str, Any]
 
+    @property
+    def with_others(self) -> bool:
+        """Whether another run's LoRA was added, so that it shows more than this run."""
+        return " + " in (self.settings.checkpoint or "")
+
 
 class RunFolder:
     """One run. Made by `create` or `open`."""

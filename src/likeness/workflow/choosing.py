@@ -29,7 +29,7 @@ def choose(
         kept = f"only the checkpoint of step {steps[0]}" if steps else "no checkpoint yet"
         raise UserError(f"{run.path}: has {kept}, so there is nothing to choose from. Train with several: likeness train … --checkpoints 50-400:50")
     open_judges(run.recipe(stage_types()).base, encoders)  # before hours of drawing
-    asked = templates or list(dict.fromkeys(p.settings.prompt for p in run.pictures() if p.labels.get("model") == "personalized" and " + " not in (p.settings.checkpoint or ""))) or NEW_SCENES
+    asked = templates or list(dict.fromkeys(p.settings.prompt for p in run.pictures() if p.labels.get("model") == "personalized" and not p.with_others)) or NEW_SCENES
     with progress.task("checkpoints", len(steps)) as task:
         for step in steps:
             generate(run, asked, seeds, progress, step=step, beside_base=step == steps[0])

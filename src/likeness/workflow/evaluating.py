@@ -47,7 +47,7 @@ def evaluate(
     """Score the pictures of a run, or some of them, and write scores.json."""
     recipe = run.recipe(stage_types())
     # those with other runs' LoRAs show something else, edited photos a scene that nobody asked for
-    saved = [p for p in run.pictures() if " + " not in (p.settings.checkpoint or "") and p.labels.get("model") != "edited" and only(p)]
+    saved = [p for p in run.pictures() if not p.with_others and p.labels.get("model") != "edited" and only(p)]
     if not any(p.labels.get("model") == "personalized" for p in saved):
         raise UserError(f"{run.path}: has no pictures to score. Draw some first: likeness generate {typed(run.path)}")
     if not any(p.image for p in run.photos()):
