@@ -17,7 +17,8 @@ from PIL import Image
 from likeness.evaluation.loading import EMBEDDED, load_clip, load_dino
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
-from likeness.toybox.check import answered, cast_of, facts, held_out_scenes, spread_of
+from likeness.toybox.check import answered, by_seed, facts, held_out_scenes, spread_of
+from likeness.toybox.variety import seed_cast
 from likeness.workflow.progress import Progress
 
 
@@ -38,7 +39,7 @@ def main() -> None:
 
             drawn = generated(prompts)
             found = {question: answered(clip, drawn, question, facts(scenes, question)) for question in ("class", "colour")}
-            found |= {"spread": spread_of(dino, generated), "cast": cast_of(generated)}
+            found |= {"spread": spread_of(dino, generated), "cast": seed_cast(by_seed(generated))}
             lines.append({"scale": scale, "eta": eta, **{name: asdict(estimate) for name, estimate in found.items()}})
             asked.out.write_text("[\n" + ",\n".join(json.dumps(line) for line in lines) + "\n]\n", encoding="utf-8")
             task.advance(note=f"{scale:g}, η {eta:g}: " + ", ".join(f"{name} {estimate}" for name, estimate in found.items()))

@@ -125,6 +125,23 @@ def test_16_bit_png_is_neither_white_nor_black(tmp_path: Path):
     assert abs(mean_colour(only(tmp_path)) - 127.5).max() < 2
 
 
+def test_a_16_bit_tiff_that_counts_darkness_is_no_negative(tmp_path: Path):
+    grey_ramp("16 bits").save(tmp_path / "grey.tif", tiffinfo={262: 0})
+    image = only(tmp_path).image
+    assert image is not None
+    seen = np.asarray(image)
+    assert seen[:, 0].min() > 250 and seen[:, -1].max() < 5
+
+
+def test_the_transparent_grey_of_a_16_bit_png_is_laid_on_white(tmp_path: Path):
+    half = np.full((40, 40), 20000, np.uint16)
+    half[20:] = 1000
+    Image.fromarray(half).save(tmp_path / "key.png", transparency=1000)
+    photo = only(tmp_path)
+    assert photo.image is not None and "transparency laid on white" in photo.mended
+    assert (np.asarray(photo.image)[30] == 255).all() and (np.asarray(photo.image)[5] < 255).all()
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
 def test_transparency_is_laid_on_white(tmp_path: Path, mode: str):
     if mode == "P":

@@ -12,7 +12,7 @@ from PIL import Image
 
 from likeness.evaluation.encoders import CLIP
 from likeness.evaluation.statistics import Estimate
-from likeness.toybox import check, data, models
+from likeness.toybox import check, data, models, variety
 from likeness.toybox.questions import QUESTIONS
 from likeness.world.captions import caption
 from likeness.world.classes import LIVE_CLASSES
@@ -82,7 +82,7 @@ def test_a_cast_of_the_seed_is_found_and_none_is_none():
     rng = np.random.default_rng(1)
     prompts, noise = rng.uniform(80, 160, (1, 12, 3)), rng.uniform(-10, 10, (16, 12, 3))
     seeds = rng.uniform(-60, 60, (16, 1, 3))
-    free, cast_ = check.seed_cast(pictures_of(prompts + noise)), check.seed_cast(pictures_of(prompts + noise + seeds))
+    free, cast_ = variety.seed_cast(pictures_of(prompts + noise)), variety.seed_cast(pictures_of(prompts + noise + seeds))
     assert free.low is not None and free.low < 0.05 and abs(free.value) < 0.15
     assert cast_.value > 0.9
 
@@ -91,7 +91,7 @@ def test_the_correlation_is_that_of_the_analysis_of_variance():
     """Against the textbook's one-way intraclass correlation, group by group in loops."""
     rng = np.random.default_rng(2)
     colours = rng.integers(60, 190, (6, 5, 3)).astype(float)
-    ours = check.seed_cast(pictures_of(colours)).value
+    ours = variety.seed_cast(pictures_of(colours)).value
     centred = colours - colours.mean(axis=0)
     between = within = 0.0
     for s, c in product(range(6), range(3)):
@@ -99,6 +99,14 @@ def test_the_correlation_is_that_of_the_analysis_of_variance():
         between += 5 * mean**2 / 5  # the seeds' mean is 0; 6 - 1 degrees of freedom
         within += sum((value - mean) ** 2 for value in centred[s, :, c]) / (6 * 4)
     assert ours == pytest.approx((between - within) / (between + 4 * within))
+
+
+def test_a_tint_is_counted_in_levels_and_light_is_none():
+    """Seeds that move red by ±8 levels and blue against it; seeds that only change the brightness move nothing."""
+    grey, signs = np.full((16, 12, 3), 120.0), np.where(np.arange(16) % 2, 1, -1)[:, None, None]
+    tinted = variety.seed_tint(pictures_of(grey + 8 * signs * np.array([1, 0, -1])))
+    assert tinted.value == pytest.approx(8 * np.sqrt(2 / 3 * 16 / 15), rel=1e-6)
+    assert variety.seed_tint(pictures_of(grey * (1 + 0.3 * signs))).value == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize(("value", "bar", "said"), [(0.97, (0.95, np.inf), "bar 0.95: reached"), (0.9, (0.95, np.inf), "NOT"), (0.3, (0, 0.1), "at most 0.1: NOT")])

@@ -223,13 +223,6 @@ def check_resumed(stage: str, copied: Callable, patch: pytest.MonkeyPatch, needs
     assert all(torch.equal(ended[name], expected[name]) for name in expected)
 
 
-def test_drawings_are_chosen_by_their_weight():
-    true, drawings = torch.zeros(2000, len(data.FIELDS), dtype=torch.long), np.arange(2000) % 10 == 0
-    weights = np.where(drawings, judge_training.STYLED, 1.0)
-    chosen = np.concatenate([judge_training._alike(np.random.default_rng(n), true, weights) for n in range(50)])
-    np.testing.assert_allclose(drawings[chosen].mean(), 0.1 * judge_training.STYLED / (0.1 * judge_training.STYLED + 0.9), atol=0.03)
-
-
 def test_judges_are_trained_further_from_a_folder(pretrained, copied):
     """Their first step begins with the folder's weights, whatever chance says."""
     plan = replace(copied("further"), judges_from=pretrained.folder / "judges", dino_steps=1)

@@ -108,8 +108,9 @@ def _upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
 def to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     """An 8-bit sRGB picture on white, and what had to be done for it."""
     profile = image.info.get("icc_profile")
-    image, scaled = _to_eight_bits(image)
-    image, alpha = _split(image)
+    image, scaled, alpha = _to_eight_bits(image)
+    if alpha is None:
+        image, alpha = _split(image)
     image, converted = _to_srgb(image, profile)
     if alpha is None or alpha.getextrema() == (255, 255):
         return image, (*scaled, *converted)
@@ -117,19 +118,29 @@ def to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     return Image.composite(image, white, alpha), (*scaled, *converted, "transparency laid on white")
 
 
-def _to_eight_bits(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
-    """Scale deep grey by the smallest usual white that its brightest pixel does not exceed."""
+def _to_eight_bits(image: Image.Image) -> tuple[Image.Image, tuple[str, ...], Image.Image | None]:
+    """Deep grey scaled by the smallest usual white that its brightest pixel does not exceed, what was done, and its alpha if it names a transparent grey."""
     if image.mode not in ("F", "I") and not image.mode.startswith("I;16"):
-        return image, ()
+        return image, (), None
     pixels = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
+    clear = image.info.get("transparency")  # of a PNG: this grey is none
+    alpha = None if clear is None else Image.fromarray(np.where(pixels == clear, 0, 255).astype(np.uint8))
     brightest = pixels.max()
     if image.mode == "F":
         white = next((white for white in WHITE_OF_FLOATS if brightest <= white), brightest)
         white, kind = (1.0 if white == 2.0 else white), "32-bit floats"
     else:
         white, kind = next(white for white in WHITE_OF_INTEGERS if brightest <= white), "16-bit grey"
+    if depth := _darkness(image):
+        white, pixels = depth, depth - pixels
     eight_bits = np.rint(np.clip(pixels / white, 0, 1) * 255).astype(np.uint8)
-    return Image.fromarray(eight_bits), (f"scaled from {kind} to 8 bits",)
+    return Image.fromarray(eight_bits), (f"scaled from {kind} to 8 bits",), alpha
+
+
+def _darkness(image: Image.Image) -> int:
+    """The black of a TIFF that counts darkness, 0 of any other picture. Pillow turns 8 bits of it round, and deeper grey not."""
+    tags = getattr(image, "tag_v2", {})
+    return 2 ** int(tags[258][0]) - 1 if tags.get(262) == 0 and 258 in tags else 0
 
 
 def _split(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:

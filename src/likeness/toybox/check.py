@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 from PIL import Image
 
-from ..evaluation import metrics
 from ..evaluation.aesthetic import AestheticHead, embedded_aesthetic_head
 from ..evaluation.encoders import CLIP, DINO
 from ..evaluation.loading import EMBEDDED, load_clip, load_dino
@@ -32,6 +32,7 @@ from .aesthetic_training import spoilt
 from .individuals import SEED, families, named_among_others, told_apart
 from .judge_training import UNSEEN
 from .questions import QUESTIONS, Answer
+from .variety import seed_cast, seed_tint, variety
 
 PICTURES = 512
 
@@ -136,36 +137,6 @@ def _correlation(given, true, products, given_squared, true_squared):
     return (products - given * true) / np.sqrt((given_squared - given**2) * (true_squared - true**2))
 
 
-def variety(dino: DINO, drawn: list[list[Image.Image]], real: list[list[Image.Image]]) -> Estimate:
-    """How far the generated pictures of a prompt lie apart, as a share of how far the world's do; a row of pictures a prompt."""
-    apart = [[1 - metrics.diversity(dino.pictures(row)) for row in rows] for rows in (drawn, real)]
-    return bootstrap([generated / true for generated, true in zip(*apart)])
-
-
-def seed_cast(rows: list[list[Image.Image]]) -> Estimate:
-    """How much the mean colour around the subject depends on the seed: intraclass correlation over prompts, 0 where it does not.
-
-    rows  [seeds][prompts]. Of the border, an eighth of the width; each prompt's mean over seeds is taken away first.
-    """
-    border = np.ones((models.SIZE, models.SIZE), dtype=bool)
-    edge = models.SIZE // 8
-    border[edge:-edge, edge:-edge] = False
-    colours = np.array([[np.asarray(image, np.float64)[border].mean(axis=0) for image in row] for row in rows])  # [s, p, 3]
-    colours -= colours.mean(axis=0)
-    seeds, prompts = colours.shape[:2]
-    of_seed = colours.mean(axis=1, keepdims=True)
-    within = np.square(colours - of_seed).sum(axis=(1, 2)) / (prompts - 1)  # [s]
-    between = prompts * np.square(of_seed).sum(axis=(1, 2)) * seeds / (seeds - 1)
-    rng = np.random.default_rng(0)
-    chosen = rng.integers(seeds, size=(2000, seeds))
-
-    def correlation(b: np.ndarray, w: np.ndarray) -> np.ndarray:
-        return (b - w) / (b + (prompts - 1) * w)
-
-    low, high = np.percentile(correlation(between[chosen].mean(axis=1), within[chosen].mean(axis=1)), [2.5, 97.5])
-    return Estimate(float(correlation(between.mean(), within.mean())), float(low), float(high), seeds)
-
-
 def check(say: Callable[[str], None], pictures: int = PICTURES) -> list[Measured]:
     """Measure everything and say it line by line; about ten minutes on two CPU cores."""
     base, clip = Base.open("toybox"), load_clip(EMBEDDED / "clip")
@@ -204,9 +175,8 @@ def check(say: Callable[[str], None], pictures: int = PICTURES) -> list[Measured
     for name, estimate in zip(dinos, named_among_others(list(dinos.values()))):
         note(f"{name}: names an individual among ten others of the same words", estimate, at_least(0.90))
 
-    def generated(texts: list[str], seeds: Sequence[int] | None = None) -> list[Image.Image]:
-        advice = base.advice["sampling"]
-        return list(sample(base, texts, list(seeds or range(len(texts))), **advice))
+    def generated(texts: list[str], seeds: Sequence[int] | None = None, **otherwise: float) -> list[Image.Image]:
+        return list(sample(base, texts, list(seeds or range(len(texts))), **{**base.advice["sampling"], **otherwise}))
 
     drawn = generated(prompts)
     for question, bar in (("class", 0.95), ("context", 0.95), ("colour", 0.90)):
@@ -216,7 +186,14 @@ def check(say: Callable[[str], None], pictures: int = PICTURES) -> list[Measured
     note("base: accessory", answered(clip, generated(asked), "accessory", facts(dressed, "accessory")), at_least(0.85))
     note("base: both things of a two-thing prompt", answered(clip, generated(both), "pair", facts(pairs, "pair")), at_least(0.75))
     note("base: spread of a prompt's pictures, as a share of the world's", spread_of(dinos["judge of individuals"], generated), (0.9, 1.1))
-    note("base: what the seed decides of the border's colour (intraclass correlation)", cast_of(generated), (0, 0.1))
+    note("base without guidance: spread", spread_of(dinos["judge of individuals"], partial(generated, guidance_scale=1.0)))
+    unguided = generated(prompts, guidance_scale=1.0)
+    note("base without guidance: class", answered(clip, unguided, "class", facts(scenes, "class")))
+    alike = by_seed(generated)
+    note("base: what the seed decides of the border's colour (intraclass correlation)", seed_cast(alike), (0, 0.1))
+    note("real renders, one light for all prompts: the same", seed_cast(by_light()))
+    note("base: levels of 255 by which the seed moves that colour beyond brightness", seed_tint(alike), (0, 1))
+    note("real renders, one light for all prompts: the same", seed_tint(by_light()))
     return rows
 
 
@@ -235,7 +212,18 @@ def spread_of(dino: DINO, generate: Generate, prompts: int = 24, each: int = 8) 
     return variety(dino, [drawn[k * each : (k + 1) * each] for k in range(prompts)], real)
 
 
-def cast_of(generate: Generate, seeds: int = 16) -> Estimate:
+def by_seed(generate: Generate, seeds: int = 16) -> list[list[Image.Image]]:
+    """Pictures of the same prompts from each seed: [seeds][prompts]"""
     prompts = [prompt for _, prompt in held_out_scenes(16)]
     drawn = generate([prompt for _ in range(seeds) for prompt in prompts], [seed for seed in range(seeds) for _ in prompts])
-    return seed_cast([drawn[k * len(prompts) : (k + 1) * len(prompts)] for k in range(seeds)])
+    return [drawn[k * len(prompts) : (k + 1) * len(prompts)] for k in range(seeds)]
+
+
+def by_light(seeds: int = 16) -> list[list[Image.Image]]:
+    """Renders in which a seed decides the light and nothing else: what one noise that gives one light to all prompts would look like."""
+    rows = []
+    for seed in range(seeds):
+        light = random_light(np.random.default_rng((SEED, 6, seed)))
+        chance = np.random.default_rng((SEED, 7, seed))
+        rows.append([draw(replace(scene, seed=int(chance.integers(2**31)), **light), models.SIZE) for scene, _ in held_out_scenes(16)])
+    return rows

@@ -23,8 +23,9 @@ from ..world.subjects import admissible, near_named
 
 SHARD = 1000
 CAPTIONS = 3  # phrasings kept of each scene
-SETS = {"base": 1, "judges": 2, "check": 3, "examiner": 4, "large": 5}
-OF_BASE = ("base", "large")  # sets of scenes that stand alone; those of the judges hold individuals
+SETS = {"base": 1, "judges": 2, "check": 3, "examiner": 4, "large": 5, "words": 6}
+ALONE = ("base", "large", "words")  # sets of scenes that stand alone; those of the judges of individuals hold individuals
+RARE = {"pairs": 0.25, "drawings": 0.25}  # of the judge of words: what the world shows seldom it would call something else
 TWINS = 4  # in the judges' sets: individuals that share all nameable features, drawn PHOTOS times each
 PHOTOS = 4
 FIELDS = ("class", "colour", "pattern", "context", "accessory", "style", "view", "edit", "expression", "second class")
@@ -44,7 +45,7 @@ def truth_of(scene: Scene) -> dict[str, str]:
 def base_scene(seed: int, k: int, kind: str = "base") -> Scene:
     rng = np.random.default_rng((seed, SETS[kind], k))
     while True:
-        scene = calmed(rng, random_scene(rng))
+        scene = random_scene(rng, **RARE) if kind == "words" else calmed(rng, random_scene(rng, pairs=RARE["pairs"]))
         if admissible(scene):
             return scene
 
@@ -109,7 +110,7 @@ def _render_shard(job: tuple[Path, str, int, int, int]) -> int:
     captions, names, truths, individuals = [], [], [], []
     for row in range(SHARD):
         k = shard * SHARD + row
-        scene, individual = (base_scene(seed, k, kind), k) if kind in OF_BASE else judges_scene(seed, k, kind)
+        scene, individual = (base_scene(seed, k, kind), k) if kind in ALONE else judges_scene(seed, k, kind)
         pictures[row] = np.asarray(draw(scene, size))
         rng = np.random.default_rng((seed, SETS[kind], 2, k))
         said = [caption(scene, rng) for _ in range(CAPTIONS)]

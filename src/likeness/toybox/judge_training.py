@@ -21,19 +21,17 @@ from .plan import Plan
 
 FROM_NOTHING = 5e-4  # rate of a judge that begins so; Muon's own is twice that
 BY_CHANCE = 150  # steps in which the heads, which begin by chance, only learn to read what there is: a known judge would lose it to them
-STYLED = 4.0  # how much likelier a drawing is to be chosen than a photo in the last third: four styles share 15 % of the pictures, and would be called photos
 UNSEEN = ("teapot", "robot", "backpack")  # classes that the examiner never saw
 
 
 def train_clip(plan: Plan) -> None:
     """Contrast, told by the world which other captions of the batch are true of a picture too; and heads for its labels."""
     tokenizer = CLIPTokenizer.from_pretrained(plan.folder / "tokenizer")
-    pictures = data.read(plan.rendered, "judges", plan.judge_pictures)
+    pictures = data.read(plan.rendered, "words", plan.judge_pictures)
     numbers, values = data.caption_labels(n for names in pictures.names for n in names)
     said = torch.from_numpy(numbers)
     index = {f: {v: n + 1 for n, v in enumerate(vs)} for f, vs in values.items()}
     true = torch.tensor([[index[f].get(t[f], -1) for f in data.FIELDS] for t in pictures.truths])
-    weights = np.array([1.0 if t["style"] == "photo" else STYLED for t in pictures.truths])
     ids = token_ids(tokenizer, [t for texts in pictures.captions for t in texts])
     clip: Any = models.build_clip(tokenizer)  # its annotations say that its parts may be None
     _begin_from(plan, "clip", clip)
@@ -43,7 +41,7 @@ def train_clip(plan: Plan) -> None:
 
     def loss_at(step: int) -> Losses:
         rng, _ = seeded(plan.seed, "clip", step)
-        rows = _alike(rng, true, weights if 3 * step > 2 * plan.clip_steps else None)  # from the beginning on, colours would suffer
+        rows = _alike(rng, true)
         phrasing = torch.from_numpy(rows * data.CAPTIONS + rng.integers(data.CAPTIONS, size=len(rows)))
         x = _augmented(to_tensor(plan, pictures.take(rows)))
         names, truth = said[phrasing].to(plan.device), true[torch.from_numpy(rows)].to(plan.device)
@@ -116,14 +114,14 @@ def _tell_apart(plan: Plan, stage: str, network: nn.Module, pictures: data.Pictu
     fit(plan, stage, network, steps, whole(loss_at), rate, average, muon=True)
 
 
-def _alike(rng: np.random.Generator, true: Tensor, weights: np.ndarray | None = None) -> np.ndarray:
+def _alike(rng: np.random.Generator, true: Tensor) -> np.ndarray:
     """Indices of up to 96 pictures: three groups of one context, three of one class. What all share tells no caption from another,
-    so the encoders must look for the rest: among pictures by chance the places alone would do. `weights` say how likely a picture is chosen."""
+    so the encoders must look for the rest: among pictures by chance the places alone would do."""
     groups = []
     for field in ("context", "class") * 3:
         column = true[:, data.FIELDS.index(field)].numpy()
         same = np.flatnonzero(column == column[rng.integers(len(column))])
-        groups.append(rng.choice(same, size=min(16, len(same)), replace=False, p=None if weights is None else weights[same] / weights[same].sum()))
+        groups.append(rng.choice(same, size=min(16, len(same)), replace=False))
     return np.unique(np.concatenate(groups))
 
 

@@ -27,7 +27,8 @@ STAGES = ("pictures", "vae", "text", "unet", "upscaler", "clip", "dino", "examin
 def draw_pictures(plan: Plan) -> None:
     data.render(plan.rendered, "base", plan.base_pictures, models.SIZE, plan.seed, plan.workers)
     data.render(plan.rendered, "large", plan.large_pictures, 2 * models.SIZE, plan.seed, plan.workers)
-    data.render(plan.rendered, "judges", plan.judge_pictures, models.SIZE, plan.seed, plan.workers)
+    for kind in ("judges", "words"):
+        data.render(plan.rendered, kind, plan.judge_pictures, models.SIZE, plan.seed, plan.workers)
     data.render(plan.rendered, "examiner", plan.examiner_pictures, models.SIZE, plan.seed, plan.workers)
     base = data.read(plan.rendered, "base", plan.base_pictures)
     if plan.start_from:

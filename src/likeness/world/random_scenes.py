@@ -85,17 +85,20 @@ def random_light(rng: np.random.Generator) -> Light:
 
 
 def side_by_side(rng: np.random.Generator, first: Appearance, other: Appearance) -> tuple[Placed, ...]:
-    sides = [(0.28, 0.72), (0.72, 0.28)][int(rng.integers(2))]
-    return tuple(random_placement(rng, a, x + rng.uniform(-0.03, 0.03), rng.uniform(0.42, 0.5)) for a, x in zip((first, other), sides))
+    """What is named first stands on the left: words decide it, and no small network has to break a tie by the noise."""
+    return tuple(random_placement(rng, a, x + rng.uniform(-0.03, 0.03), rng.uniform(0.42, 0.5)) for a, x in ((first, 0.28), (other, 0.72)))
 
 
-def random_scene(rng: np.random.Generator, class_noun: str | None = None) -> Scene:
-    """A scene of the training distribution. Held-out combinations and named subjects' neighbours are left to `admissible`."""
+def random_scene(rng: np.random.Generator, class_noun: str | None = None, pairs: float = 0.1, drawings: float = 0.15) -> Scene:
+    """A scene of the world. Held-out combinations and named subjects' neighbours are left to `admissible`.
+
+    pairs, drawings  shares of the scenes that show two things, and of those in another style than a photo's
+    """
     noun = class_noun or str(rng.choice(list(CLASSES)))
     context = PLAIN_CONTEXT if rng.random() < 0.12 else str(rng.choice(NAMED_CONTEXTS))
-    style = "photo" if rng.random() < 0.85 else str(rng.choice(STYLES[1:]))
+    style = "photo" if rng.random() < 1 - drawings else str(rng.choice(STYLES[1:]))
     first = random_appearance(rng, noun)
-    if rng.random() < 0.1:
+    if rng.random() < pairs:
         other = random_appearance(rng, str(rng.choice([n for n in CLASSES if n != noun])))
         objects = side_by_side(rng, first, other)
     else:
