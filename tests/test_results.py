@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,14 +18,24 @@ ROOT = Path(__file__).parent.parent
 BENCHMARKS = ROOT / "benchmarks"
 
 
-@pytest.fixture
-def results(monkeypatch):
-    """benchmarks/results.py, as its command loads it."""
+def loaded(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """benchmarks/NAME.py, as its command loads it."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    spec = importlib.util.spec_from_file_location("results", BENCHMARKS / "results.py")
+    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, name, module)  # dataclasses look their module up
     spec.loader.exec_module(module)  # type: ignore[union-attr]
     return module
+
+
+@pytest.fixture
+def results(monkeypatch):
+    return loaded("results", monkeypatch)
+
+
+@pytest.fixture
+def everything(monkeypatch):
+    return loaded("everything", monkeypatch)
 
 
 def test_the_page_is_what_the_figures_say(results, tmp_path, monkeypatch):
@@ -56,3 +68,46 @@ def test_recipes_say_what_was_measured_with_them(results):
         assert figures_told.split(", ") == [mean(recipe, "dino") for recipe in content_of(path)["recipes"]], name
         told += 1
     assert told == 11
+
+
+def test_everything_makes_all_figures_but_those_of_the_machine(results, everything, tmp_path):
+    jobs = everything.jobs(tmp_path, tmp_path)
+    made = {job.name if job.written.stem == "compare" else "ddpo" if job.name in everything.WAYS else job.written.stem for job in jobs if job.written}
+    assert made == set(results.SECTIONS) - {"steps", "scoring"}
+    names = [job.name for job in jobs]
+    assert len(set(names)) == len(names) and {after for job in jobs for after in job.after} <= set(names)
+
+
+def test_jobs_run_in_their_order_and_what_failed_goes_on(everything, tmp_path, monkeypatch, capsys):
+    order = tmp_path / "order"
+
+    def job(name: str, *after: str, fails: bool = False) -> Any:
+        said = f"open({str(order)!r}, 'a').write({name!r} + ' '); assert not {fails}"
+        return everything.Job(name, [sys.executable, "-c", said], list(after))
+
+    monkeypatch.setattr(sys, "argv", ["everything.py", str(tmp_path / "runs")])
+    monkeypatch.setattr(everything, "jobs", lambda runs, figures: [job("last", "first"), job("first"), job("broken", "first", fails=True), job("never", "broken")])
+    with pytest.raises(SystemExit, match="not made: broken, never"):
+        everything.main()
+    assert order.read_text().split()[0] == "first" and sorted(order.read_text().split()) == ["broken", "first", "last"]
+    monkeypatch.setattr(everything, "jobs", lambda runs, figures: [job("last", "first"), job("first"), job("broken"), job("never", "broken")])
+    everything.main()
+    assert order.read_text().split()[-2:] == ["broken", "never"] and len(order.read_text().split()) == 5
+    assert "benchmarks/results.py" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "file", "found", "key"), [
+    ("f1, LoRA", "ddpo 0.json", [{"way": "f1, LoRA", "subject": "new"}], "lines"),
+    ("style", "style.json", {"lines": ["new"]}, "lines"),
+    ("guidance", "guidance.json", ["new"], "lines"),
+])  # fmt: skip
+def test_new_figures_leave_the_rest_of_their_file(everything, tmp_path, monkeypatch, name, file, found, key):
+    monkeypatch.setattr(everything, "HERE", tmp_path)
+    page = tmp_path / "results" / f"{'ddpo' if name == 'f1, LoRA' else name}.json"
+    page.parent.mkdir()
+    page.write_text(json.dumps({"note": "of before", "lines": [{"way": "f1, LoRA"}, {"way": "other"}]}))
+    (tmp_path / file).write_text(json.dumps(found))
+    everything.merge(everything.Job(name, [], written=tmp_path / file))
+    merged = json.loads(page.read_text())
+    assert merged["note"] == "of before"
+    assert merged[key] == ([{"way": "other"}, *found] if name == "f1, LoRA" else ["new"])

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from ..world.drawing import draw
 from . import data, models
 from .latents import decoded, encode_latents, move_latents, posterior_of
 from .loop import Losses, Share, fit, half, on_device, seeded, to_tensor, token_ids, trained, under, whole
@@ -58,9 +59,8 @@ def train_vae(plan: Plan) -> None:
 @torch.no_grad()
 def save_reconstructions(plan: Plan, sheet: Sheet) -> None:
     """Pictures above, their reconstructions below; prints the peak signal-to-noise ratio."""
-    pictures = data.read(plan.rendered, "judges", plan.judge_pictures)
     vae = trained(plan, "vae", models.build_vae())
-    x = to_tensor(plan, pictures.take(np.arange(min(512, len(pictures)))))
+    x = to_tensor(plan, np.stack([np.asarray(draw(data.base_scene(plan.seed, k, "check"), models.SIZE)) for k in range(256)]))
     y = decoded(vae, posterior_of(vae, x).mean).clamp(-1, 1)
     psnr = (10 * torch.log10(4 / (x - y).square().mean((1, 2, 3)))).mean().item()
     print(f"vae: {psnr:.2f} dB on {len(x)} pictures it never saw", flush=True)
@@ -121,7 +121,7 @@ def train_unet(plan: Plan, sheet: Sheet) -> None:
     scheduler: Any = models.build_scheduler()  # diffusers annotates timesteps as int32 and takes int64
     network, average = _text_to_image(plan, tokenizer), _text_to_image(plan, tokenizer)
     average.requires_grad_(False)
-    batch, divided = 64, min(2, torch.get_num_threads()) if plan.device == "cpu" else 1
+    batch, divided = plan.unet_batch, min(2, torch.get_num_threads()) if plan.device == "cpu" else 1
 
     def shares_at(step: int) -> list[Share]:
         rng, chance = seeded(plan.seed, "unet", step)
@@ -144,7 +144,7 @@ def train_unet(plan: Plan, sheet: Sheet) -> None:
         export_base(plan, plan.folder / "base", average)
         save_samples(plan, plan.folder / "base", sheet, path)
 
-    fit(plan, "unet", network, plan.unet_steps, shares_at, 5e-4, average, sample, muon=True)
+    fit(plan, "unet", network, plan.unet_steps, shares_at, 1e-3, average, sample, muon=True)
 
 
 def _text_to_image(plan: Plan, tokenizer: CLIPTokenizer) -> TextToImage:

@@ -30,6 +30,8 @@ class Plan:
         Steps of the text encoder alone.
     unet_steps
         Steps of text encoder and U-Net together.
+    unet_batch
+        Pictures in each of these steps.
     upscaler_steps
         Steps of the super-resolution stage.
     clip_steps
@@ -58,6 +60,7 @@ class Plan:
     vae_steps: int = 5000
     text_steps: int = 600
     unet_steps: int = 6000
+    unet_batch: int = 64
     upscaler_steps: int = 8000
     clip_steps: int = 9000
     dino_steps: int = 4000

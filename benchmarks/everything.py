@@ -1,0 +1,152 @@
+"""All figures of docs/results.md made anew: what another base or other judges cost.
+
+    python benchmarks/everything.py RUNS [--at-once 2] [--only grid,lcm]
+
+Trains what is missing under RUNS and judges it: some ten hours of one core from nothing, half an hour where all runs are there. Each job is one of the commands that the page names, on one thread; what it
+printed lies in RUNS/logs. A job that ended is not run again: delete RUNS/done to judge anew. What is stopped goes on. At the end benchmarks/results/*.json have the new figures; their notes are prose about the
+figures of before and are to be read again, then `python benchmarks/results.py` writes the page. Not here: what times the machine (steps, scoring, seconds), the guide's pictures.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).parent
+TEN = ("earl", "ramen", "bolt", "grumble", "dash", "amphora", "wick", "gizmo", "fizz", "bud")
+FIVE = TEN[:5]
+RECIPES = (
+    "dreambooth", *(f"dreambooth:prior_weight={w}" for w in ("0.25", "0.5", "0.75", "1")), "two_stage", *(f"lora:rank={r}" for r in (2, 4, 8, 16)),
+    *(f"textual_inversion:vectors={v}" for v in (1, 2, 4, 8)), *(f"custom_diffusion:trained={t}" for t in ("kv", "all")), "few_steps", "rewarded",
+)  # fmt: skip
+REWARDED = ("updates=1", "batch_size=16", "gradient_accumulation=2", "draw_steps=5", "draw_guidance_scale=1")
+WAYS = {  # of rewarding: subjects, settings
+    "f1, LoRA": (TEN, ("rewards=f1", "steps=24", "learning_rate=5e-4")),
+    "f1, whole U-Net": (FIVE, ("rewards=f1", "trained=full", "steps=16", "learning_rate=2e-5")),
+    "aesthetic, LoRA": (FIVE, ("rewards=aesthetic", "steps=16", "learning_rate=2e-3")),
+    "aesthetic, whole U-Net": (FIVE, ("rewards=aesthetic", "trained=full", "steps=16", "learning_rate=2e-5")),
+}
+
+
+@dataclass
+class Job:
+    """A command, what must have ended before it, and the file that it writes, if it is one of figures."""
+
+    name: str
+    command: list[str]
+    after: list[str] = field(default_factory=list)
+    written: Path | None = None
+
+
+def jobs(runs: Path, figures: Path) -> list[Job]:
+    """In the order in which they begin: the longest first."""
+
+    def script(name: str, *words: str) -> list[str]:
+        return [sys.executable, str(HERE / f"{name}.py"), *words]
+
+    def compared(folder: str, recipes: tuple[str, ...], names: tuple[str, ...], *words: str) -> list[str]:
+        subjects = ",".join(f"toybox:{name}" for name in names)
+        return [sys.executable, "-m", "likeness.cli", "compare", *recipes, "--subjects", subjects, "--seeds", "0", "--runs", str(runs / folder), *words]
+
+    def benchmark(name: str, *words: str, after: tuple[str, ...] = (), file: str = "") -> Job:
+        out = figures / f"{file or name}.json"
+        return Job(name, script(words[0], *(str(out) if w == "OUT" else w for w in words[1:])), list(after), out)
+
+    def trained(recipe: str, names: tuple[str, ...] = TEN) -> list[str]:
+        """Run folders of the grid as patterns: they are there once it is."""
+        return [f"{runs / 'grid'}/{recipe}-{name}-0-*" for name in names]
+
+    halves = {"1": TEN[:5], "2": TEN[5:]}
+    blends = str(runs / "choice")
+    made = [Job(f"grid {half}", compared("grid", RECIPES, names)) for half, names in halves.items()]
+    made += [Job(f"regimes {half}", compared("regimes", ("overfit", "balanced", "underfit"), names)) for half, names in halves.items()]
+    made += [
+        benchmark("choice", "choice", "OUT", "--runs", blends),
+        Job("tuned", script("choice", str(figures / "tuned.json"), "--runs", blends, "--subjects", "biscuit,mimi")),
+        Job("grid", compared("grid", RECIPES, TEN), ["grid 1", "grid 2"], runs / "grid" / "compare.json"),
+        Job("toybench", compared("grid", ("dreambooth", "lora:rank=8", "textual_inversion:vectors=4", "custom_diffusion:trained=kv"), TEN, "--benchmark", "toybench", "--pictures", "1"), ["grid"], runs / "grid" / "compare.json"),
+        *(benchmark(way, "ddpo", "OUT", *trained("lora-rank-8", names), "--way", way, "--runs", str(runs / "ddpo" / str(n)), "--set", *settings, *REWARDED, after=("grid",), file=f"ddpo {n}")
+          for n, (way, (names, settings)) in enumerate(WAYS.items())),
+        benchmark("lcm", "lcm", "OUT", *trained("dreambooth"), "--runs", str(runs / "lcm"), after=("grid",)),
+        benchmark("curves", "choice", "OUT", "--recipes", "overfit,balanced,underfit", "--set", "checkpoints=25-150:25", "--subjects", "bolt,earl", "--runs", str(runs / "curves"), file="regimes"),
+        Job("face", compared("ten", ("face",), ("nora",), "--pictures", "10")),
+        Job("toy", compared("ten", ("monster_toy",), ("grumble",), "--pictures", "10"), ["face"]),
+        benchmark("studies", "studies", "OUT", "--regimes", str(runs / "regimes"), "--ten", str(runs / "ten"), "--simple", *trained("two-stage"), *trained("dreambooth"), after=("grid", "toybench", "regimes 1", "regimes 2", "toy")),
+        benchmark("calibrate", "dreamblend", "calibrate", "OUT", "--runs", blends, "--subjects", "biscuit,mimi", after=("tuned",), file="dreamblend"),
+        benchmark("report", "dreamblend", "report", "OUT", "--runs", blends, "--subjects", ",".join(TEN), after=("choice", "calibrate"), file="dreamblend"),
+        benchmark("blended pairs", "dreamblend", "pairs", "OUT", "--runs", blends, "--subjects", "wick", after=("report",), file="dreamblend"),
+        benchmark("cascade", "cascade", "OUT", "--runs", str(runs / "cascade"), "--sheet", str(figures / "cascade.png")),
+        benchmark("pairs", "pairs", "OUT", "--pairs", "bolt+dash", "--runs", str(runs / "pairs")),
+        benchmark("style", "style", "OUT", "--runs", str(runs / "style")),
+        benchmark("world", "check", "OUT"),
+        benchmark("guidance", "guidance", "OUT", "--ways", "2:0,4:0,3:1", "--pictures", "96"),
+    ]  # fmt: skip
+    return made
+
+
+def run(job: Job, runs: Path, threads: dict[str, str]) -> int:
+    """The job's exit status; its figures are merged into those of the page if it is 0."""
+    words = [found for word in job.command for found in (sorted(map(str, Path("/").glob(word.lstrip("/")))) if "*" in word else [word])]
+    began = time.monotonic()
+    with (runs / "logs" / f"{job.name}.log").open("w") as log:
+        status = subprocess.run(words, stdout=log, stderr=subprocess.STDOUT, env=threads).returncode
+    print(f"{job.name}: {'done' if status == 0 else f'ended with {status}, see {log.name}'}, {(time.monotonic() - began) / 60:.0f} min", flush=True)
+    if status == 0:
+        if job.written:
+            merge(job)
+        (runs / "done" / job.name).touch()
+    return status
+
+
+def merge(job: Job) -> None:
+    """New figures in the place of old ones; what else the page's file says stays."""
+    assert job.written is not None
+    name = "ddpo" if job.name in WAYS else job.written.stem if job.written.stem != "compare" else job.name
+    page = HERE / "results" / f"{name}.json"
+    known, found = json.loads(page.read_text("utf-8")), json.loads(job.written.read_text("utf-8"))
+    if name == "ddpo":  # a line of each way
+        known["lines"] = [line for line in known["lines"] if line["way"] != job.name] + found
+    elif job.written.stem == "compare":
+        order = list(dict.fromkeys(cell["recipe"] for cell in known["cells"]))
+        cells = sorted(found["cells"], key=lambda cell: (order.index(cell["recipe"]), TEN.index(cell["subject"].removeprefix("toybox:"))))
+        known |= {key: found[key] for key in ("pictures", "encoders") if key in known} | {"cells": [{key: cell[key] for key in known["cells"][0]} for cell in cells]}
+    else:
+        known |= found if isinstance(found, dict) else {"lines": found}
+    page.write_text(json.dumps(known, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("runs", type=Path)
+    parser.add_argument("--at-once", type=int, default=2)
+    parser.add_argument("--only", default="", help="names of jobs; what they wait for must be done")
+    asked = parser.parse_args()
+    runs = asked.runs.resolve()
+    for folder in ("logs", "done", "figures"):
+        (runs / folder).mkdir(parents=True, exist_ok=True)
+    threads = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = {path.name for path in (runs / "done").iterdir()}
+    waiting = [job for job in jobs(runs, runs / "figures") if job.name not in done and (not asked.only or job.name in asked.only.split(","))]
+    failed, going = set[str](), dict[Future[int], str]()
+    with ThreadPoolExecutor(asked.at_once) as pool:
+        while True:
+            for job in [job for job in waiting if done.issuperset(job.after)][: asked.at_once - len(going)]:
+                waiting.remove(job)
+                going[pool.submit(run, job, runs, threads)] = job.name
+            if not going:
+                break
+            for ended in wait(going, return_when=FIRST_COMPLETED).done:
+                name = going.pop(ended)
+                (failed if ended.result() else done).add(name)
+    if left := [*failed, *(job.name for job in waiting)]:
+        raise SystemExit(f"not made: {', '.join(left)}. The logs say why; the same command goes on.")
+    print("next: read the notes in benchmarks/results/ again, then python benchmarks/results.py")
+
+
+if __name__ == "__main__":
+    main()
