@@ -1,4 +1,4 @@
-"""Write docs/results.md from the figures in benchmarks/results/*.json.
+"""Write docs/results.md from the figures in benchmarks/results/*.json, and into the packaged recipes' first lines what was measured with them.
 
     python benchmarks/results.py
 
@@ -7,6 +7,7 @@ whose cells are missing, and this. A new file results/NAME.json wants a function
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,6 +26,9 @@ from sections.studies import studies
 from sections.style import style
 from sections.toybench import toybench
 from sections.world import world
+
+from likeness.files.recipe import content_of
+from likeness.methods import packaged_recipes, packaged_sweeps
 
 HERE = Path(__file__).parent
 FIGURES = HERE / "results"
@@ -66,6 +70,30 @@ def main() -> None:
     parts = [BEGINNING, *("\n".join(lines) for lines in (*written, defaults()))]
     PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     print(f"wrote {PAGE}")
+    for path, text in told().items():
+        path.write_text(text, encoding="utf-8")
+
+
+def told() -> dict[Path, str]:
+    """The packaged recipes and sweeps that tell what was measured with them, with the means of the figures that are there now."""
+    grid, studies = (json.loads((FIGURES / f"{name}.json").read_text("utf-8")) for name in ("grid", "studies"))
+    scores: dict[str, list[dict]] = {}
+    for line in (*grid["cells"], *studies["regimes"]):
+        scores.setdefault(line["recipe"], []).append(line["scores"])
+
+    def mean(recipe: str, score: str) -> str:
+        found = [each[score] for each in scores[recipe.replace("prior_weight=1.0", "prior_weight=1")]]
+        return f"{sum(found) / len(found):.3f}".removeprefix("0")
+
+    texts = {}
+    for name, path in packaged_recipes().items():
+        if name in scores:
+            said = "ten subjects: DINO {}, CLIP-T {}, sameness {} ".format(*(mean(name, score) for score in ("dino", "clip_t_class", "diversity")))
+            texts[path] = re.sub(r"ten subjects: DINO \S+, CLIP-T \S+, sameness \S+ ", said, path.read_text("utf-8"))
+    for path in packaged_sweeps().values():
+        said = ", ".join(mean(recipe, "dino") for recipe in content_of(path)["recipes"])
+        texts[path] = re.sub(r"in the order below: DINO [^(]+ \(", f"in the order below: DINO {said} (", path.read_text("utf-8"))
+    return texts
 
 
 if __name__ == "__main__":

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from likeness.files.recipe import content_of
-from likeness.methods import packaged_recipes, packaged_sweeps
 
 ROOT = Path(__file__).parent.parent
 BENCHMARKS = ROOT / "benchmarks"
@@ -40,6 +36,7 @@ def everything(monkeypatch):
 
 def test_the_page_is_what_the_figures_say(results, tmp_path, monkeypatch):
     monkeypatch.setattr(results, "PAGE", tmp_path / "results.md")
+    monkeypatch.setattr(results, "told", dict)
     results.main()
     assert (tmp_path / "results.md").read_text("utf-8") == (ROOT / "docs" / "results.md").read_text("utf-8")
 
@@ -50,24 +47,9 @@ def test_no_figures_are_left_off_the_page(results):
 
 def test_recipes_say_what_was_measured_with_them(results):
     """The figures in their first lines are means of those that the page is made of."""
-    figures = {name: json.loads((results.FIGURES / f"{name}.json").read_text("utf-8")) for name in ("grid", "studies")}
-    scores = [(cell["recipe"], cell["scores"]) for cell in figures["grid"]["cells"]]
-    scores += [(line["recipe"], line["scores"]) for line in figures["studies"]["regimes"]]
-
-    def mean(recipe: str, score: str) -> str:
-        values = [found[score] for name, found in scores if name == recipe.replace("prior_weight=1.0", "prior_weight=1")]
-        return f"{sum(values) / len(values):.3f}".removeprefix("0")
-
-    told = 0
-    for name, path in packaged_recipes().items():
-        if found := re.search(r"ten subjects: DINO (\S+), CLIP-T (\S+), sameness (\S+) ", path.read_text("utf-8")):
-            assert found.groups() == tuple(mean(name, score) for score in ("dino", "clip_t_class", "diversity")), name
-            told += 1
-    for name, path in packaged_sweeps().items():
-        (figures_told,) = re.findall(r"in the order below: DINO ([^(]+) \(", path.read_text("utf-8"))
-        assert figures_told.split(", ") == [mean(recipe, "dino") for recipe in content_of(path)["recipes"]], name
-        told += 1
-    assert told == 11
+    told = results.told()
+    assert {path: path.read_text("utf-8") for path in told} == told
+    assert sum(f"{before} DINO ." in text for text in told.values() for before in ("ten subjects:", "in the order below:")) == 11
 
 
 def test_everything_makes_all_figures_but_those_of_the_machine(results, everything, tmp_path):
