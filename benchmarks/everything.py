@@ -4,7 +4,7 @@
 
 Trains what is missing under RUNS and judges it: some ten hours of one core from nothing, half an hour where all runs are there. Each job is one of the commands that the page names, on one thread; what it
 printed lies in RUNS/logs. A job that ended is not run again: delete RUNS/done to judge anew. What is stopped goes on. At the end benchmarks/results/*.json have the new figures; their notes are prose about the
-figures of before and are to be read again, then `python benchmarks/results.py` writes the page. Not here: what times the machine (steps, scoring, seconds), the guide's pictures.
+figures of before and are to be read again, then `python benchmarks/results.py` writes the page. What the guide shows is trained and drawn too, for `guide_pictures.py`. Not here: what times the machine (steps, scoring, seconds).
 """
 
 import argparse
@@ -80,6 +80,7 @@ def jobs(runs: Path, figures: Path) -> list[Job]:
         benchmark("calibrate", "dreamblend", "calibrate", "OUT", "--runs", blends, "--subjects", "biscuit,mimi", after=("tuned",), file="dreamblend"),
         benchmark("report", "dreamblend", "report", "OUT", "--runs", blends, "--subjects", ",".join(TEN), after=("choice", "calibrate"), file="dreamblend"),
         benchmark("blended pairs", "dreamblend", "pairs", "OUT", "--runs", blends, "--subjects", "wick", after=("report",), file="dreamblend"),
+        Job("guide", script("guide_runs", str(runs / "guide"), "--grid", str(runs / "grid")), ["grid", "toybench"]),
         benchmark("cascade", "cascade", "OUT", "--runs", str(runs / "cascade"), "--sheet", str(figures / "cascade.png")),
         benchmark("pairs", "pairs", "OUT", "--pairs", "bolt+dash", "--runs", str(runs / "pairs")),
         benchmark("style", "style", "OUT", "--runs", str(runs / "style")),
@@ -145,7 +146,7 @@ def main() -> None:
                 (failed if ended.result() else done).add(name)
     if left := [*failed, *(job.name for job in waiting)]:
         raise SystemExit(f"not made: {', '.join(left)}. The logs say why; the same command goes on.")
-    print("next: read the notes in benchmarks/results/ again, then python benchmarks/results.py")
+    print(f"next: read the notes in benchmarks/results/ again, then python benchmarks/results.py and benchmarks/guide_pictures.py {runs / 'grid'} {runs / 'guide'}/* --subjects biscuit,bolt,dash")
 
 
 if __name__ == "__main__":
