@@ -39,13 +39,19 @@ def train_vae(plan: Plan) -> None:
     """Whole pictures: the borders of crops are a large part of latents that stand for 8 × 8 pixels each."""
     pictures = data.read(plan.rendered, "base", plan.base_pictures)
     vae = on_device(plan, models.build_vae())
+    batch, divided = 8, _shares(plan)
 
-    def loss_at(step: int) -> Losses:
+    def shares_at(step: int) -> list[Share]:
         rng, _ = seeded(plan.seed, "vae", step)
-        x = to_tensor(plan, pictures.take(rng.integers(len(pictures), size=8)))
+        x = to_tensor(plan, pictures.take(rng.integers(len(pictures), size=batch)))
+        side = models.SIZE // models.LATENT_PATCH
+        noise = torch.randn(batch, models.LATENT_CHANNELS, side, side).to(plan.device)
+        return [partial(loss_of, x[k::divided], noise[k::divided]) for k in range(divided)]
+
+    def loss_of(x: Tensor, noise: Tensor) -> Losses:
         with half(plan):
             posterior = posterior_of(vae, x)
-            y = decoded(vae, posterior.sample())
+            y = decoded(vae, posterior.mean + posterior.std * noise)
         difference = y.float() - x
         return {
             "square": 4 * difference.square().mean(),
@@ -53,7 +59,12 @@ def train_vae(plan: Plan) -> None:
             "kl": 1e-4 * (posterior.mean.float().square() + posterior.var.float() - posterior.logvar.float() - 1).mean(),
         }
 
-    fit(plan, "vae", vae, plan.vae_steps, whole(loss_at), 1e-3, muon=True)
+    fit(plan, "vae", vae, plan.vae_steps, shares_at, 1.5e-3, muon=True)
+
+
+def _shares(plan: Plan) -> int:
+    """Into how many shares a batch is divided: one for each thread of a CPU, up to two."""
+    return min(2, torch.get_num_threads()) if plan.device == "cpu" else 1
 
 
 @torch.no_grad()
@@ -121,7 +132,7 @@ def train_unet(plan: Plan, sheet: Sheet) -> None:
     scheduler: Any = models.build_scheduler()  # diffusers annotates timesteps as int32 and takes int64
     network, average = _text_to_image(plan, tokenizer), _text_to_image(plan, tokenizer)
     average.requires_grad_(False)
-    batch, divided = plan.unet_batch, min(2, torch.get_num_threads()) if plan.device == "cpu" else 1
+    batch, divided = plan.unet_batch, _shares(plan)
 
     def shares_at(step: int) -> list[Share]:
         rng, chance = seeded(plan.seed, "unet", step)
