@@ -237,3 +237,14 @@ def test_judges_are_trained_further_from_a_folder(pretrained, copied):
 def test_the_embedded_bases_advice_is_what_pretraining_writes():
     """The page of results and a base that is trained anew read the one, everything else the other."""
     assert advice(TOYBOX) == json.loads(json.dumps(models.ADVICE))
+
+
+def test_the_unet_attends_at_8_by_8_alone():
+    unet, places = models.build_unet(32).eval(), set[int]()
+    for name, module in unet.named_modules():
+        if name.endswith("attn2"):
+            module.register_forward_hook(lambda module, args, out: places.add(out.shape[1]))
+    side = models.SIZE // models.LATENT_PATCH
+    with torch.no_grad():
+        assert unet(torch.zeros(1, models.LATENT_CHANNELS, side, side), 5, torch.zeros(1, 4, 32)).sample.shape[-2:] == (16, 16)
+    assert places == {64}

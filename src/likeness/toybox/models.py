@@ -29,8 +29,8 @@ from transformers import (
 SIZE = 64  # pixels
 JUDGE_SIZE = 96  # pixels that the judges see: a ResNet halves twice before its first block
 EXAMINER_WIDTH = 288
-LATENT_CHANNELS = 96  # of the 192 numbers of a patch of colours; principal components alone would keep 28.8 dB in 48 and 34.9 in 96
-LATENT_PATCH = 8  # pixels along each side of a latent
+LATENT_CHANNELS = 24
+LATENT_PATCH = 4  # pixels along each side of a latent
 TEXT_LENGTH = 40  # tokens
 OF_CLASS = {  # of regimes with class pictures, at the toybox's size
     "class_pictures": 48, "class_steps": 25, "class_guidance_scale": 4.0, "gradient_checkpointing": False, "mixed_precision": "no",
@@ -141,7 +141,7 @@ def build_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
 
 def build_vae() -> AutoencoderKL:
     blocks: dict[str, Any] = {  # annotated in diffusers as tuples of one
-        "down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4, "block_out_channels": (32, 64, 128, 192),
+        "down_block_types": ("DownEncoderBlock2D",) * 3, "up_block_types": ("UpDecoderBlock2D",) * 3, "block_out_channels": (32, 64, 96),
     }  # fmt: skip
     return AutoencoderKL(
         **blocks, layers_per_block=1, latent_channels=LATENT_CHANNELS, norm_num_groups=8,
@@ -150,13 +150,14 @@ def build_vae() -> AutoencoderKL:
 
 
 def build_unet(text_width: int) -> UNet2DConditionModel:
-    """One level of 8 x 8 latents, every block of which attends to all others and to the words: a thing is whole or a blot of many
-    colours by what its parts know of each other."""
+    """Nearly all of it is one level of 8 x 8 places, every block of which attends to all others and to the words: a thing is whole or a blot of
+    many colours by what its parts know of each other. The 16 x 16 latents have a thin level of convolutions around it, for detail."""
     levels: dict[str, Any] = {  # annotated in diffusers as tuples of four
-        "down_block_types": ("CrossAttnDownBlock2D",), "up_block_types": ("CrossAttnUpBlock2D",), "block_out_channels": (192,),
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"), "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"), "block_out_channels": (96, 192),
+        "layers_per_block": (1, 2),
     }  # fmt: skip
     return UNet2DConditionModel(
-        sample_size=SIZE // LATENT_PATCH, in_channels=LATENT_CHANNELS, out_channels=LATENT_CHANNELS, layers_per_block=2, **levels,
+        sample_size=SIZE // LATENT_PATCH, in_channels=LATENT_CHANNELS, out_channels=LATENT_CHANNELS, **levels,
         attention_head_dim=6, cross_attention_dim=text_width, norm_num_groups=16, use_linear_projection=True,
     )  # fmt: skip
 

@@ -57,7 +57,7 @@ class Plan:
     judge_pictures: int = 80_000
     examiner_pictures: int = 32_000
     large_pictures: int = 10_000
-    vae_steps: int = 8000
+    vae_steps: int = 4500
     text_steps: int = 600
     unet_steps: int = 6000
     unet_batch: int = 64
