@@ -14,6 +14,8 @@ from . import data
 from .loop import half, to_tensor
 from .plan import Plan
 
+PER_PIXEL = 0.75  # 1 a channel for 48 channels of 8 x 8 pixels, for which the noise schedule was chosen
+
 
 def posterior_of(vae: AutoencoderKL, x: Tensor) -> DiagonalGaussianDistribution:
     encoded = vae.encode(x)
@@ -48,7 +50,8 @@ def pixel_metric(latents: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
     """The shift [c] and matrix [c, c] after which distance between latents is, to first order, distance between pixels.
 
     latents [n, c, h, w], pictures [n, 3, f·h, f·w]. Pixels of a patch are about M^T (z - shift), so the metric is M M^T and its
-    root the matrix; scaled to a mean variance of 1. What moves many pixels then outweighs what moves few, in the noise that
+    root the matrix; scaled to a variance of PER_PIXEL for each pixel, so that one noise hides the same of a picture whatever the
+    size of a latent. What moves many pixels then outweighs what moves few, in the noise that
     hides it and in the loss. Whitened channels instead spent a U-Net's work on channels that the decoder ignores.
     """
     f = pictures.shape[-1] // latents.shape[-1]
@@ -62,7 +65,7 @@ def pixel_metric(latents: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
     floor = 0.01 * values.max()  # a direction that the decoder ignores keeps a tenth of the strongest's size: invertible
     matrix = vectors @ values.clamp(min=floor.item()).sqrt().diag() @ vectors.T / scale
     moved = rows @ matrix.T
-    return shift.float(), (matrix / moved.var(0).mean().sqrt()).float()
+    return shift.float(), (matrix * (PER_PIXEL * f**2 / moved.var(0).sum()).sqrt()).float()
 
 
 @torch.no_grad()
