@@ -21,14 +21,17 @@ from PIL import Image
 from likeness.evaluation import metrics
 from likeness.evaluation.benchmark import unrelated_prompts
 from likeness.evaluation.loading import EMBEDDED, load_dino
+from likeness.files.prompts import said as said_of
 from likeness.files.run_folder import RunFolder
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
 from likeness.workflow.branching import stand
+from likeness.workflow.cells import Drawing
 from likeness.workflow.generating import checkpoint_of, generate
 from likeness.workflow.looking import open_judges
 from likeness.workflow.progress import Progress, Silent
 from likeness.workflow.stack import put_on, read_card, stage_types
+from likeness.workflow.ways import differs, wanted_by
 from likeness.world.subjects import SUBJECTS, prompts_for
 
 REWARDED = 6  # scenes, of those that the run's pictures do not show
@@ -42,8 +45,10 @@ def rewarded(run: RunFolder, shown: list[str], options: dict[str, Any], runs: Pa
     return stand(run, "ddpo", {"prompts": others[:REWARDED], **options}, Silent(), runs)
 
 
-def pictures_of(run: RunFolder, seeds: list[int]) -> tuple[list[Image.Image], list[str]]:
-    saved = [p for p in run.pictures() if p.labels["model"] == "personalized" and p.settings.seed in seeds]
+def pictures_of(run: RunFolder, asked: set[str], seeds: list[int]) -> tuple[list[Image.Image], list[str]]:
+    """Those of some class prompts and seeds, drawn as the card wants; a run may hold others."""
+    how = wanted_by(checkpoint_of(run))
+    saved = [p for p in run.pictures() if p.labels["model"] == "personalized" and p.settings.seed in seeds and p.labels["class_prompt"] in asked and not differs(p.settings, how)]
     return [Image.open(p.path).convert("RGB") for p in saved], [p.labels["class_prompt"] for p in saved]
 
 
@@ -69,17 +74,17 @@ def main() -> None:
         for path in asked.before:
             run = RunFolder.open(path)
             card = read_card(checkpoint_of(run))
-            drawn = [p for p in run.pictures() if p.labels["model"] == "personalized"]
-            templates, seeds = list(dict.fromkeys(p.settings.prompt.replace(card["subject"]["called"], "{}") for p in drawn)), sorted({p.settings.seed for p in drawn})
+            noun, drawing = card["subject"]["class_noun"], Drawing()
+            templates, seeds = list(drawing.templates(noun, toybox=True)), list(drawing.seeds)
             after = rewarded(run, templates, options, asked.runs)
             generate(after, templates, seeds, Silent(), beside_base=False)
             name = str(run.recipe(stage_types()).subject.photos).removeprefix("toybox:")
             judged, photos = Judged(SUBJECTS[name], run, judges), examiner.pictures([photo.image for photo in run.photos() if photo.image])
             rewards = [entry["noted"]["reward"] for entry in after.journal() if "reward" in entry.get("noted", {})]
-            was, is_now = (judges.dino.pictures(other_things(one, card["subject"]["class_noun"])) for one in (run, after))
+            was, is_now = (judges.dino.pictures(other_things(one, noun)) for one in (run, after))
             extra = {"before": {}, "after": {"rewards": rewards, "drift": np.round(metrics.drift(is_now, was), 4).tolist()}}
             for when, one in (("before", run), ("after", after)):
-                pictures, said = pictures_of(one, seeds)
+                pictures, said = pictures_of(one, {said_of(template, noun) for template in templates}, seeds)
                 assert len(pictures) == len(templates) * len(seeds), (name, when, len(pictures))  # none drawn otherwise lies among them
                 unrewarded = np.round(metrics.subject_similarity_mean(examiner.pictures(pictures), photos), 4).tolist()
                 lines.append({"way": asked.way, "subject": name, "when": when, "prompt": said, **judged.scores(pictures, said), "examiner": unrewarded, **extra[when]})

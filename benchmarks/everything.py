@@ -3,11 +3,12 @@
     python benchmarks/everything.py RUNS [--at-once 2] [--only grid,lcm]
 
 Trains what is missing under RUNS and judges it: some ten hours of one core from nothing, half an hour where all runs are there. Each job is one of the commands that the page names, on one thread; what it
-printed lies in RUNS/logs. A job that ended is not run again: delete RUNS/done to judge anew. What is stopped goes on. At the end benchmarks/results/*.json have the new figures; their notes are prose about the
-figures of before and are to be read again, then `python benchmarks/results.py` writes the page. What the guide shows is trained and drawn too, for `guide_pictures.py`. Not here: what times the machine (steps, scoring, seconds).
+printed lies in RUNS/logs. A job that ended is not run again, unless the judges are others than when it did; runs of another base are refused: begin in a new folder. What is stopped goes on. At the end benchmarks/results/*.json have the new figures; their notes are prose about the
+figures of before and are to be read again, then `python benchmarks/results.py` writes the page. What the guide shows is trained and drawn too, for `guide_pictures.py`. Not here: what times the machine (steps, scoring, seconds, DreamBlend's cost).
 """
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
@@ -16,8 +17,10 @@ import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 HERE = Path(__file__).parent
+TOYBOX = HERE.parent / "src" / "likeness" / "toybox"
 TEN = ("earl", "ramen", "bolt", "grumble", "dash", "amphora", "wick", "gizmo", "fizz", "bud")
 FIVE = TEN[:5]
 RECIPES = (
@@ -25,12 +28,19 @@ RECIPES = (
     *(f"textual_inversion:vectors={v}" for v in (1, 2, 4, 8)), *(f"custom_diffusion:trained={t}" for t in ("kv", "all")), "few_steps", "rewarded",
 )  # fmt: skip
 REWARDED = ("updates=1", "batch_size=16", "gradient_accumulation=2", "draw_steps=5", "draw_guidance_scale=1")
-WAYS = {  # of rewarding: subjects, settings
-    "f1, LoRA": (TEN, ("rewards=f1", "steps=24", "learning_rate=5e-4")),
-    "f1, whole U-Net": (FIVE, ("rewards=f1", "trained=full", "steps=16", "learning_rate=2e-5")),
-    "aesthetic, LoRA": (FIVE, ("rewards=aesthetic", "steps=16", "learning_rate=2e-3")),
-    "aesthetic, whole U-Net": (FIVE, ("rewards=aesthetic", "trained=full", "steps=16", "learning_rate=2e-5")),
+WAYS = {  # of rewarding, said on the page with a comma: subjects, settings
+    "f1 LoRA": (TEN, ("rewards=f1", "steps=24", "learning_rate=5e-4")),
+    "f1 whole U-Net": (FIVE, ("rewards=f1", "trained=full", "steps=16", "learning_rate=2e-5")),
+    "aesthetic LoRA": (FIVE, ("rewards=aesthetic", "steps=16", "learning_rate=2e-3")),
+    "aesthetic whole U-Net": (FIVE, ("rewards=aesthetic", "trained=full", "steps=16", "learning_rate=2e-5")),
 }
+
+
+def said(way: str) -> str:
+    return way.replace(" ", ", ", 1)
+
+
+MERGING = Lock()  # jobs share files of figures
 
 
 @dataclass
@@ -70,14 +80,15 @@ def jobs(runs: Path, figures: Path) -> list[Job]:
         Job("tuned", script("choice", str(figures / "tuned.json"), "--runs", blends, "--subjects", "biscuit,mimi")),
         Job("grid", compared("grid", RECIPES, TEN), ["grid 1", "grid 2"], runs / "grid" / "compare.json"),
         Job("toybench", compared("grid", ("dreambooth", "lora:rank=8", "textual_inversion:vectors=4", "custom_diffusion:trained=kv"), TEN, "--benchmark", "toybench", "--pictures", "1"), ["grid"], runs / "grid" / "compare.json"),
-        *(benchmark(way, "ddpo", "OUT", *trained("lora-rank-8", names), "--way", way, "--runs", str(runs / "ddpo" / str(n)), "--set", *settings, *REWARDED, after=("grid",), file=f"ddpo {n}")
+        *(benchmark(way, "ddpo", "OUT", *trained("lora-rank-8", names), "--way", said(way), "--runs", str(runs / "ddpo" / str(n)), "--set", *settings, *REWARDED, after=("grid",), file=f"ddpo {n}")
           for n, (way, (names, settings)) in enumerate(WAYS.items())),
         benchmark("lcm", "lcm", "OUT", *trained("dreambooth"), "--runs", str(runs / "lcm"), after=("grid",)),
         benchmark("curves", "choice", "OUT", "--recipes", "overfit,balanced,underfit", "--set", "checkpoints=25-150:25", "--subjects", "bolt,earl", "--runs", str(runs / "curves"), file="regimes"),
         Job("face", compared("ten", ("face",), ("nora",), "--pictures", "10")),
         Job("toy", compared("ten", ("monster_toy",), ("grumble",), "--pictures", "10"), ["face"]),
         benchmark("studies", "studies", "OUT", "--regimes", str(runs / "regimes"), "--ten", str(runs / "ten"), "--simple", *trained("two-stage"), *trained("dreambooth"), after=("grid", "toybench", "regimes 1", "regimes 2", "toy")),
-        benchmark("calibrate", "dreamblend", "calibrate", "OUT", "--runs", blends, "--subjects", "biscuit,mimi", after=("tuned",), file="dreamblend"),
+        benchmark("roundtrip", "dreamblend", "roundtrip", "OUT", file="dreamblend"),
+        benchmark("calibrate", "dreamblend", "calibrate", "OUT", "--runs", blends, "--subjects", "biscuit,mimi", after=("tuned", "roundtrip"), file="dreamblend"),
         benchmark("report", "dreamblend", "report", "OUT", "--runs", blends, "--subjects", ",".join(TEN), after=("choice", "calibrate"), file="dreamblend"),
         benchmark("blended pairs", "dreamblend", "pairs", "OUT", "--runs", blends, "--subjects", "wick", after=("report",), file="dreamblend"),
         Job("guide", script("guide_runs", str(runs / "guide"), "--grid", str(runs / "grid")), ["grid", "toybench"]),
@@ -99,7 +110,8 @@ def run(job: Job, runs: Path, threads: dict[str, str]) -> int:
     print(f"{job.name}: {'done' if status == 0 else f'ended with {status}, see {log.name}'}, {(time.monotonic() - began) / 60:.0f} min", flush=True)
     if status == 0:
         if job.written:
-            merge(job)
+            with MERGING:
+                merge(job)
         (runs / "done" / job.name).touch()
     return status
 
@@ -111,7 +123,7 @@ def merge(job: Job) -> None:
     page = HERE / "results" / f"{name}.json"
     known, found = json.loads(page.read_text("utf-8")), json.loads(job.written.read_text("utf-8"))
     if name == "ddpo":  # a line of each way
-        known["lines"] = [line for line in known["lines"] if line["way"] != job.name] + found
+        known["lines"] = [line for line in known["lines"] if line["way"] != said(job.name)] + found
     elif job.written.stem == "compare":
         order = list(dict.fromkeys(cell["recipe"] for cell in known["cells"]))
         cells = sorted(found["cells"], key=lambda cell: (order.index(cell["recipe"]), TEN.index(cell["subject"].removeprefix("toybox:"))))
@@ -121,6 +133,28 @@ def merge(job: Job) -> None:
     page.write_text(json.dumps(known, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def weights(folder: Path) -> str:
+    """A name for all weights in a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.safetensors")):
+        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def begin(runs: Path) -> None:
+    """Refuse runs of another base; forget what other judges measured."""
+    for folder in ("logs", "done", "figures"):
+        (runs / folder).mkdir(parents=True, exist_ok=True)
+    now, kept = {name: weights(TOYBOX / name) for name in ("base", "upscaler", "judges")}, runs / "weights.json"
+    before = json.loads(kept.read_text()) if kept.exists() else now
+    if {**before, "judges": ""} != {**now, "judges": ""}:
+        raise SystemExit(f"{runs}: its runs were trained on other weights than the toybox has now. Begin in a new folder.")
+    if before["judges"] != now["judges"]:
+        for done in (runs / "done").iterdir():
+            done.unlink()
+    kept.write_text(json.dumps(now))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("runs", type=Path)
@@ -128,11 +162,13 @@ def main() -> None:
     parser.add_argument("--only", default="", help="names of jobs; what they wait for must be done")
     asked = parser.parse_args()
     runs = asked.runs.resolve()
-    for folder in ("logs", "done", "figures"):
-        (runs / folder).mkdir(parents=True, exist_ok=True)
+    begin(runs)
     threads = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = {path.name for path in (runs / "done").iterdir()}
-    waiting = [job for job in jobs(runs, runs / "figures") if job.name not in done and (not asked.only or job.name in asked.only.split(","))]
+    waiting, only = jobs(runs, runs / "figures"), set(asked.only.split(",")) - {""}
+    if unknown := only - {job.name for job in waiting}:
+        raise SystemExit(f"--only {', '.join(sorted(unknown))}: the jobs are {', '.join(job.name for job in waiting)}.")
+    waiting = [job for job in waiting if job.name not in done and (not only or job.name in only)]
     failed, going = set[str](), dict[Future[int], str]()
     with ThreadPoolExecutor(asked.at_once) as pool:
         while True:
@@ -143,7 +179,9 @@ def main() -> None:
                 break
             for ended in wait(going, return_when=FIRST_COMPLETED).done:
                 name = going.pop(ended)
-                (failed if ended.result() else done).add(name)
+                (failed if ended.exception() or ended.result() else done).add(name)
+                if error := ended.exception():
+                    print(f"{name}: its figures could not be merged: {error!r}", flush=True)
     if left := [*failed, *(job.name for job in waiting)]:
         raise SystemExit(f"not made: {', '.join(left)}. The logs say why; the same command goes on.")
     print(f"next: read the notes in benchmarks/results/ again, then python benchmarks/results.py and benchmarks/guide_pictures.py {runs / 'grid'} {runs / 'guide'}/* --subjects biscuit,bolt,dash")

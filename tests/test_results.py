@@ -76,20 +76,41 @@ def test_jobs_run_in_their_order_and_what_failed_goes_on(everything, tmp_path, m
     everything.main()
     assert order.read_text().split()[-2:] == ["broken", "never"] and len(order.read_text().split()) == 5
     assert "benchmarks/results.py" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--only", "firts"])
+    with pytest.raises(SystemExit, match="firts: the jobs are last, first"):
+        everything.main()
+
+
+def test_runs_of_another_base_are_refused_and_other_judges_measure_anew(everything, tmp_path, monkeypatch):
+    (toybox := tmp_path / "toybox").mkdir()
+    monkeypatch.setattr(everything, "TOYBOX", toybox)
+    for name in ("base", "upscaler", "judges"):
+        (toybox / name).mkdir()
+        (toybox / name / "model.safetensors").write_bytes(b"first")
+    everything.begin(runs := tmp_path / "runs")
+    (runs / "done" / "grid").touch()
+    everything.begin(runs)
+    assert (runs / "done" / "grid").exists()
+    (toybox / "judges" / "model.safetensors").write_bytes(b"other")
+    everything.begin(runs)
+    assert not (runs / "done" / "grid").exists()
+    (toybox / "base" / "model.safetensors").write_bytes(b"other")
+    with pytest.raises(SystemExit, match="Begin in a new folder"):
+        everything.begin(runs)
 
 
 @pytest.mark.parametrize(("name", "file", "found", "key"), [
-    ("f1, LoRA", "ddpo 0.json", [{"way": "f1, LoRA", "subject": "new"}], "lines"),
+    ("f1 LoRA", "ddpo 0.json", [{"way": "f1, LoRA", "subject": "new"}], "lines"),
     ("style", "style.json", {"lines": ["new"]}, "lines"),
     ("guidance", "guidance.json", ["new"], "lines"),
 ])  # fmt: skip
 def test_new_figures_leave_the_rest_of_their_file(everything, tmp_path, monkeypatch, name, file, found, key):
     monkeypatch.setattr(everything, "HERE", tmp_path)
-    page = tmp_path / "results" / f"{'ddpo' if name == 'f1, LoRA' else name}.json"
+    page = tmp_path / "results" / f"{'ddpo' if name == 'f1 LoRA' else name}.json"
     page.parent.mkdir()
     page.write_text(json.dumps({"note": "of before", "lines": [{"way": "f1, LoRA"}, {"way": "other"}]}))
     (tmp_path / file).write_text(json.dumps(found))
     everything.merge(everything.Job(name, [], written=tmp_path / file))
     merged = json.loads(page.read_text())
     assert merged["note"] == "of before"
-    assert merged[key] == ([{"way": "other"}, *found] if name == "f1, LoRA" else ["new"])
+    assert merged[key] == ([{"way": "other"}, *found] if name == "f1 LoRA" else ["new"])

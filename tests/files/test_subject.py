@@ -125,21 +125,22 @@ def test_16_bit_png_is_neither_white_nor_black(tmp_path: Path):
     assert abs(mean_colour(only(tmp_path)) - 127.5).max() < 2
 
 
-def test_a_16_bit_tiff_that_counts_darkness_is_no_negative(tmp_path: Path):
-    grey_ramp("16 bits").save(tmp_path / "grey.tif", tiffinfo={262: 0})
-    image = only(tmp_path).image
+@pytest.mark.parametrize(("kind", "orientation"), [("16 bits", 1), ("16 bits", 3), ("float", 1)])
+def test_a_deep_tiff_that_counts_darkness_is_no_negative(tmp_path: Path, kind: str, orientation: int):
+    grey_ramp(kind).save(tmp_path / "grey.tif", tiffinfo={262: 0, 274: orientation})
+    image = only(tmp_path, 64).image
     assert image is not None
-    seen = np.asarray(image)
-    assert seen[:, 0].min() > 250 and seen[:, -1].max() < 5
+    first, last = np.asarray(image)[:, 0], np.asarray(image)[:, -1]
+    assert (first.min() > 250 and last.max() < 5) if orientation == 1 else (first.max() < 5 and last.min() > 250)
 
 
 def test_the_transparent_grey_of_a_16_bit_png_is_laid_on_white(tmp_path: Path):
-    half = np.full((40, 40), 20000, np.uint16)
-    half[20:] = 1000
-    Image.fromarray(half).save(tmp_path / "key.png", transparency=1000)
+    half = np.full((40, 40), 2000, np.uint16)  # of 12 bits: 125 of 255
+    half[20:] = 65535
+    Image.fromarray(half).save(tmp_path / "key.png", transparency=65535)
     photo = only(tmp_path)
     assert photo.image is not None and "transparency laid on white" in photo.mended
-    assert (np.asarray(photo.image)[30] == 255).all() and (np.asarray(photo.image)[5] < 255).all()
+    assert (np.asarray(photo.image)[30] == 255).all() and (abs(np.asarray(photo.image)[5].astype(int) - 125) < 5).all()
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])

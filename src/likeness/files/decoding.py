@@ -65,12 +65,13 @@ def _decode(path: Path, head: bytes, enough: int) -> Decoded:
         frames = getattr(opened, "n_frames", 1)
         opened.seek(0)
         opened.load()
+        black = _counts_darkness(opened)
         image, mended = _upright(opened)
     if mended and opened.getexif().get(0x0112, 1) >= 5:
         width, height = height, width
     if frames > 1:
         mended = (f"first of {frames} frames taken", *mended)
-    image, more = to_rgb(image)
+    image, more = to_rgb(image, black)
     return Decoded(image, width, height, (*mended, *more))
 
 
@@ -105,10 +106,10 @@ def _upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     return ImageOps.exif_transpose(image), ("turned upright",)
 
 
-def to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
-    """An 8-bit sRGB picture on white, and what had to be done for it."""
+def to_rgb(image: Image.Image, black: int = 0) -> tuple[Image.Image, tuple[str, ...]]:
+    """An 8-bit sRGB picture on white, and what had to be done for it. black: see `_counts_darkness`."""
     profile = image.info.get("icc_profile")
-    image, scaled, alpha = _to_eight_bits(image)
+    image, scaled, alpha = _to_eight_bits(image, black)
     if alpha is None:
         image, alpha = _split(image)
     image, converted = _to_srgb(image, profile)
@@ -118,28 +119,26 @@ def to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     return Image.composite(image, white, alpha), (*scaled, *converted, "transparency laid on white")
 
 
-def _to_eight_bits(image: Image.Image) -> tuple[Image.Image, tuple[str, ...], Image.Image | None]:
+def _to_eight_bits(image: Image.Image, black: int) -> tuple[Image.Image, tuple[str, ...], Image.Image | None]:
     """Deep grey scaled by the smallest usual white that its brightest pixel does not exceed, what was done, and its alpha if it names a transparent grey."""
     if image.mode not in ("F", "I") and not image.mode.startswith("I;16"):
         return image, (), None
     pixels = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
     clear = image.info.get("transparency")  # of a PNG: this grey is none
     alpha = None if clear is None else Image.fromarray(np.where(pixels == clear, 0, 255).astype(np.uint8))
-    brightest = pixels.max()
+    brightest = pixels.max() if clear is None else pixels[pixels != clear].max(initial=0)
     if image.mode == "F":
         white = next((white for white in WHITE_OF_FLOATS if brightest <= white), brightest)
         white, kind = (1.0 if white == 2.0 else white), "32-bit floats"
     else:
-        white, kind = next(white for white in WHITE_OF_INTEGERS if brightest <= white), "16-bit grey"
-    if depth := _darkness(image):
-        white, pixels = depth, depth - pixels
-    eight_bits = np.rint(np.clip(pixels / white, 0, 1) * 255).astype(np.uint8)
+        white, kind = black or next(white for white in WHITE_OF_INTEGERS if brightest <= white), "16-bit grey"
+    eight_bits = np.rint(np.clip((white - pixels if black else pixels) / white, 0, 1) * 255).astype(np.uint8)
     return Image.fromarray(eight_bits), (f"scaled from {kind} to 8 bits",), alpha
 
 
-def _darkness(image: Image.Image) -> int:
-    """The black of a TIFF that counts darkness, 0 of any other picture. Pillow turns 8 bits of it round, and deeper grey not."""
-    tags = getattr(image, "tag_v2", {})
+def _counts_darkness(opened: Image.Image) -> int:
+    """The largest number of a TIFF in which 0 is white, 0 of any other picture. Pillow turns 8 bits of it round, and deeper grey not."""
+    tags = getattr(opened, "tag_v2", {})
     return 2 ** int(tags[258][0]) - 1 if tags.get(262) == 0 and 258 in tags else 0
 
 

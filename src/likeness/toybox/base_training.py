@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -132,7 +133,8 @@ def train_unet(plan: Plan, sheet: Sheet) -> None:
     scheduler: Any = models.build_scheduler()  # diffusers annotates timesteps as int32 and takes int64
     network, average = _text_to_image(plan, tokenizer), _text_to_image(plan, tokenizer)
     average.requires_grad_(False)
-    batch, divided = plan.unet_batch, _shares(plan)
+    batch = plan.unet_batch
+    divided = math.gcd(batch, _shares(plan))  # shares are equal
 
     def shares_at(step: int) -> list[Share]:
         rng, chance = seeded(plan.seed, "unet", step)
@@ -141,7 +143,7 @@ def train_unet(plan: Plan, sheet: Sheet) -> None:
         texts = ids[torch.from_numpy(rows * data.CAPTIONS + rng.integers(data.CAPTIONS, size=batch))].clone()
         texts[torch.rand(batch) < 0.1] = nothing
         # One timestep from each of `batch` equal intervals: the same distribution with less variance between batches.
-        timesteps = ((torch.arange(batch) + torch.rand(batch)) * (1000 / batch)).long()
+        timesteps = ((torch.arange(batch) + torch.rand(batch)) * (1000 / batch)).long().clamp(max=999)  # the last sum may round up to the batch
         noise = torch.randn(z.shape)
         noisy, target = scheduler.add_noise(z, noise, timesteps), scheduler.get_velocity(z, noise, timesteps)
         return [partial(loss_of, *(part[k::divided].to(plan.device) for part in (noisy, timesteps, texts, target))) for k in range(divided)]

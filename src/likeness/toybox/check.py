@@ -193,7 +193,7 @@ def check(say: Callable[[str], None], pictures: int = PICTURES) -> list[Measured
     note("base: what the seed decides of the border's colour (intraclass correlation)", seed_cast(alike), (0, 0.1))
     note("real renders, one light for all prompts: the same", seed_cast(by_light()))
     note("base: levels of 255 by which the seed moves that colour beyond brightness", seed_tint(alike), (0, 1))
-    note("real renders, one light for all prompts: the same", seed_tint(by_light()))
+    note("real renders, one light for all prompts: the same levels", seed_tint(by_light()))
     return rows
 
 

@@ -145,7 +145,7 @@ def build_vae() -> AutoencoderKL:
     }  # fmt: skip
     return AutoencoderKL(
         **blocks, layers_per_block=1, latent_channels=LATENT_CHANNELS, norm_num_groups=8,
-        sample_size=SIZE, mid_block_add_attention=False,  # convolutions alone: what is learned on crops holds for pictures
+        sample_size=SIZE, mid_block_add_attention=False,
     )  # fmt: skip
 
 

@@ -37,6 +37,7 @@ def seed_tint(rows: list[list[Image.Image]]) -> Estimate:
     colours = _border_colours(rows)
     brightness = colours.mean(axis=2, keepdims=True)
     between, within, prompts = _by_seed(colours * brightness.mean(axis=0) / brightness)
+    within = within * len(rows) / (len(rows) - 1)  # prompts' means over seeds are taken away as well
     return _over_seeds(lambda b, w: np.sqrt(np.maximum(b - w, 0) / prompts / 3), between, within)
 
 
