@@ -25,7 +25,7 @@ SHARD = 1000
 CAPTIONS = 3  # phrasings kept of each scene
 SETS = {"base": 1, "judges": 2, "check": 3, "examiner": 4, "large": 5, "words": 6}
 ALONE = ("base", "large", "words")  # sets of scenes that stand alone; those of the judges of individuals hold individuals
-RARE = {"pairs": 0.25, "drawings": 0.25}  # of the judge of words: what the world shows seldom it would call something else
+PAIRS, DRAWINGS = 0.25, 0.25  # shares: what the world shows seldom the base would blend, and the judge of words call something else
 TWINS = 4  # in the judges' sets: individuals that share all nameable features, drawn PHOTOS times each
 PHOTOS = 4
 FIELDS = ("class", "colour", "pattern", "context", "accessory", "style", "view", "edit", "expression", "second class")
@@ -45,7 +45,7 @@ def truth_of(scene: Scene) -> dict[str, str]:
 def base_scene(seed: int, k: int, kind: str = "base") -> Scene:
     rng = np.random.default_rng((seed, SETS[kind], k))
     while True:
-        scene = random_scene(rng, **RARE) if kind == "words" else calmed(rng, random_scene(rng, pairs=RARE["pairs"]))
+        scene = random_scene(rng, pairs=PAIRS, drawings=DRAWINGS) if kind == "words" else calmed(rng, random_scene(rng, pairs=PAIRS))
         if admissible(scene):
             return scene
 
