@@ -138,7 +138,7 @@ def _correlation(given, true, products, given_squared, true_squared):
 
 
 def check(say: Callable[[str], None], pictures: int = PICTURES) -> list[Measured]:
-    """Measure everything and say it line by line; about ten minutes on two CPU cores."""
+    """Measure everything and say it line by line; some twenty minutes of one CPU core."""
     base, clip = Base.open("toybox"), load_clip(EMBEDDED / "clip")
     rows: list[Measured] = []
 
