@@ -50,7 +50,7 @@ def drawn(small, tmp_path_factory) -> Plan:
     few = {f"{stage}_steps": 3 for stage in ("vae", "text", "unet", "upscaler")} | {f"{stage}_steps": 2 for stage in ("clip", "dino", "examiner")}
     plan = Plan(tmp_path_factory.mktemp("toybox"), base_pictures=BASE, judge_pictures=JUDGES, examiner_pictures=EXAMINER, large_pictures=LARGE, **few)
     plan.rendered.mkdir()
-    for kind, count in (("base", BASE), ("judges", JUDGES), ("examiner", EXAMINER), ("large", LARGE)):
+    for kind, count in (("base", BASE), ("judges", JUDGES), ("words", JUDGES), ("examiner", EXAMINER), ("large", LARGE)):
         for shard in range(count // data.SHARD):
             data._render_shard((plan.rendered, kind, shard, models.SIZE * (2 if kind == "large" else 1), plan.seed))
     pretrain(plan, blank_sheet, ["pictures"])
