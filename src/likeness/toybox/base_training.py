@@ -37,7 +37,7 @@ SAMPLE_PROMPTS = (
 
 
 def train_vae(plan: Plan) -> None:
-    """Whole pictures: the borders of crops are a large part of latents that stand for 8 × 8 pixels each."""
+    """Whole pictures: of a crop of the same price too many latents would lie at its border."""
     pictures = data.read(plan.rendered, "base", plan.base_pictures)
     vae = on_device(plan, models.build_vae())
     batch, divided = 8, _shares(plan)

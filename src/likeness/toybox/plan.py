@@ -59,7 +59,7 @@ class Plan:
     large_pictures: int = 10_000
     vae_steps: int = 4500
     text_steps: int = 600
-    unet_steps: int = 6000
+    unet_steps: int = 12_000
     unet_batch: int = 64
     upscaler_steps: int = 8000
     clip_steps: int = 9000

@@ -30,7 +30,7 @@ def seed_cast(rows: list[list[Image.Image]]) -> Estimate:
 
 def seed_tint(rows: list[list[Image.Image]]) -> Estimate:
     """By how many of 255 levels the seed moves the border's colour beyond brightness, which is the world's light and chance in it: root
-    of the variance between seeds, mean over channels. 1 is less than an eye can see.
+    of the variance between seeds, mean over channels. 1 is the smallest step that a file can keep.
 
     rows  [seeds][prompts], as in `seed_cast`; every border is first brought to its prompt's mean brightness.
     """
