@@ -4,11 +4,10 @@
 
 Trains what is missing under RUNS and judges it: some ten hours of one core from nothing, half an hour where all runs are there. Each job is one of the commands that the page names, on one thread; what it
 printed lies in RUNS/logs. A job that ended is not run again, unless the judges are others than when it did; runs of another base are refused: begin in a new folder. What is stopped goes on. At the end benchmarks/results/*.json have the new figures; their notes are prose about the
-figures of before and are to be read again, then `python benchmarks/results.py` writes the page. What the guide shows is trained and drawn too, for `guide_pictures.py`. Not here: what times the machine (steps, scoring, seconds, DreamBlend's cost).
+figures of before and are to be read again, then `python benchmarks/results.py` writes the page. What the guide shows is trained and drawn too, for `guide_pictures.py`. Not here: what times the machine by the clock (steps, scoring, DreamBlend's cost).
 """
 
 import argparse
-import hashlib
 import json
 import os
 import subprocess
@@ -19,8 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
+from weights import embedded
+
 HERE = Path(__file__).parent
-TOYBOX = HERE.parent / "src" / "likeness" / "toybox"
 TEN = ("earl", "ramen", "bolt", "grumble", "dash", "amphora", "wick", "gizmo", "fizz", "bud")
 FIVE = TEN[:5]
 RECIPES = (
@@ -82,6 +82,7 @@ def jobs(runs: Path, figures: Path) -> list[Job]:
         Job("toybench", compared("grid", ("dreambooth", "lora:rank=8", "textual_inversion:vectors=4", "custom_diffusion:trained=kv"), TEN, "--benchmark", "toybench", "--pictures", "1"), ["grid"], runs / "grid" / "compare.json"),
         *(benchmark(way, "ddpo", "OUT", *trained("lora-rank-8", names), "--way", said(way), "--runs", str(runs / "ddpo" / str(n)), "--set", *settings, *REWARDED, after=("grid",), file=f"ddpo {n}")
           for n, (way, (names, settings)) in enumerate(WAYS.items())),
+        Job("seconds", script("seconds", str(HERE / "results" / "grid.json"), f"{runs / 'grid'}/*-{TEN[0]}-0-*"), ["grid"]),
         benchmark("lcm", "lcm", "OUT", *trained("dreambooth"), "--runs", str(runs / "lcm"), after=("grid",)),
         benchmark("curves", "choice", "OUT", "--recipes", "overfit,balanced,underfit", "--set", "checkpoints=25-150:25", "--subjects", "bolt,earl", "--runs", str(runs / "curves"), file="regimes"),
         Job("face", compared("ten", ("face",), ("nora",), "--pictures", "10")),
@@ -130,22 +131,15 @@ def merge(job: Job) -> None:
         known |= {key: found[key] for key in ("pictures", "encoders") if key in known} | {"cells": [{key: cell[key] for key in known["cells"][0]} for cell in cells]}
     else:
         known |= found if isinstance(found, dict) else {"lines": found}
+    known["measured with"] = known.get("measured with", {}) | {job.name: embedded()}
     page.write_text(json.dumps(known, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def weights(folder: Path) -> str:
-    """A name for all weights in a folder."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.safetensors")):
-        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def begin(runs: Path) -> None:
     """Refuse runs of another base; forget what other judges measured."""
     for folder in ("logs", "done", "figures"):
         (runs / folder).mkdir(parents=True, exist_ok=True)
-    now, kept = {name: weights(TOYBOX / name) for name in ("base", "upscaler", "judges")}, runs / "weights.json"
+    now, kept = embedded(), runs / "weights.json"
     before = json.loads(kept.read_text()) if kept.exists() else now
     if {**before, "judges": ""} != {**now, "judges": ""}:
         raise SystemExit(f"{runs}: its runs were trained on other weights than the toybox has now. Begin in a new folder.")

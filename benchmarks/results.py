@@ -26,6 +26,7 @@ from sections.studies import studies
 from sections.style import style
 from sections.toybench import toybench
 from sections.world import world
+from weights import embedded, outdated
 
 from likeness.files.recipe import content_of
 from likeness.methods import packaged_recipes, packaged_sweeps
@@ -66,12 +67,20 @@ that is the same for all Wilson's, of as many as there are subjects.
 
 def main() -> None:
     known = {name: FIGURES / f"{name}.json" for name in SECTIONS}
-    written = [SECTIONS[name](json.loads(path.read_text("utf-8"))) for name, path in known.items() if path.exists()]
-    parts = [BEGINNING, *("\n".join(lines) for lines in (*written, defaults()))]
+    now = embedded()
+    written = [section(name, json.loads(path.read_text("utf-8")), now) for name, path in known.items() if path.exists()]
+    parts = [BEGINNING, *written, "\n".join(defaults())]
     PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     print(f"wrote {PAGE}")
     for path, text in told().items():
         path.write_text(text, encoding="utf-8")
+
+
+def section(name: str, found: dict, now: dict[str, str]) -> str:
+    """A section of the page; what is older than the weights says so under its title."""
+    old = outdated(found.get("measured with", {}), now)
+    title, rest = "\n".join(SECTIONS[name](found)).split("\n", 1)
+    return f"{title}\n\n{old}\n{rest}" if old else f"{title}\n{rest}"
 
 
 def told() -> dict[Path, str]:

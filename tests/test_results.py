@@ -83,7 +83,7 @@ def test_jobs_run_in_their_order_and_what_failed_goes_on(everything, tmp_path, m
 
 def test_runs_of_another_base_are_refused_and_other_judges_measure_anew(everything, tmp_path, monkeypatch):
     (toybox := tmp_path / "toybox").mkdir()
-    monkeypatch.setattr(everything, "TOYBOX", toybox)
+    monkeypatch.setattr(sys.modules["weights"], "TOYBOX", toybox)
     for name in ("base", "upscaler", "judges"):
         (toybox / name).mkdir()
         (toybox / name / "model.safetensors").write_bytes(b"first")
@@ -99,6 +99,17 @@ def test_runs_of_another_base_are_refused_and_other_judges_measure_anew(everythi
         everything.begin(runs)
 
 
+def test_figures_older_than_the_weights_say_so(results):
+    of, now = {"base": "1", "judges": "1"}, {"base": "2", "judges": "1", "upscaler": "1"}
+    outdated = sys.modules["weights"].outdated
+    assert not outdated({"grid": of}, of) and not outdated({}, now)
+    assert outdated({"grid": of}, now) == "**These figures are older than the base embedded now.**"
+    assert outdated({"cost": of, "report": now}, now).startswith("**Some of these figures are")
+    figures = json.loads((results.FIGURES / "style.json").read_text("utf-8"))
+    title, _, note = results.section("style", figures | {"measured with": {"style": of}}, now).split("\n")[:3]
+    assert title.startswith("## ") and note == outdated({"style": of}, now)
+
+
 @pytest.mark.parametrize(("name", "file", "found", "key"), [
     ("f1 LoRA", "ddpo 0.json", [{"way": "f1, LoRA", "subject": "new"}], "lines"),
     ("style", "style.json", {"lines": ["new"]}, "lines"),
@@ -112,5 +123,5 @@ def test_new_figures_leave_the_rest_of_their_file(everything, tmp_path, monkeypa
     (tmp_path / file).write_text(json.dumps(found))
     everything.merge(everything.Job(name, [], written=tmp_path / file))
     merged = json.loads(page.read_text())
-    assert merged["note"] == "of before"
+    assert merged["note"] == "of before" and merged["measured with"] == {name: sys.modules["weights"].embedded()}
     assert merged[key] == ([{"way": "other"}, *found] if name == "f1 LoRA" else ["new"])
