@@ -263,3 +263,22 @@ def test_an_old_preprocessor_file_is_understood(clip_folder: Path, tmp_path: Pat
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(old))
     expected = load_clip(clip_folder).pictures(some_pictures())
     np.testing.assert_array_equal(load_clip(tmp_path).pictures(some_pictures()), expected)
+
+
+def test_what_cannot_be_opened_is_one_line(clip_folder, tmp_path, monkeypatch):
+    """A hub that cannot be reached, weights cut short, and a tokenizer that is not there, of which transformers makes an empty one."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for load, hub_id in ((load_clip, "openai/clip-vit-base-patch32"), (load_dino, "facebook/dino-vits16")):
+        with pytest.raises(EncoderError, match=f"{hub_id}: cannot be opened .*Check the name and the network") as refused:
+            load(hub_id)
+        assert "\n" not in str(refused.value)
+    copy = Path(shutil.copytree(clip_folder, tmp_path / "cut"))
+    weights = copy / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(EncoderError, match="cut: cannot be opened"):
+        load_clip(copy)
+    mute = Path(shutil.copytree(clip_folder, tmp_path / "mute"))
+    for name in ("tokenizer.json", "vocab.json", "merges.txt"):
+        (mute / name).unlink(missing_ok=True)
+    with pytest.raises(EncoderError, match="mute: its tokenizer has no vocabulary"):
+        load_clip(mute)

@@ -48,6 +48,7 @@ def test_diffusers_draws_our_first_stage(stage, trained, tiny_folders):
     run = trained(stage)
     (path,) = export(run, "diffusers", Silent())
     pipeline = IFPipeline.from_pretrained(path if path.is_dir() else tiny_folders["deepfloyd"], watermarker=None)
+    assert ('variance_type="fixed_small"' in (path.parent / "README.md").read_text()) == (not path.is_dir())  # a pipeline's scheduler has it already
     if not path.is_dir():
         pipeline.load_lora_weights(path.parent, weight_name=path.name)
     base = put_on(Base.open(str(tiny_folders["deepfloyd"])), run.latest()).base

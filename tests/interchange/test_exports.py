@@ -331,3 +331,12 @@ def test_a_pipeline_replaces_the_one_before_it(tiny_folders, tmp_path):
     (folder / "of-before.txt").write_text("left over")
     assert pipeline_folder(base, tmp_path / "pipeline") == folder and (folder / "model_index.json").is_file()
     assert not (folder / "of-before.txt").exists() and [path.name for path in tmp_path.iterdir()] == ["pipeline"]
+
+
+def test_the_card_says_how_each_tool_is_told_a_new_word(trained):
+    """ComfyUI reads a file of a word after "embedding:" alone, and is silent about words that it does not know."""
+    card = (export(run := trained(WORD, identifier="biscuit"), "comfyui", Silent())[0].parent / "README.md").read_text()
+    assert "Say `<biscuit>` in a prompt; A1111 knows a new word by its file's name, `biscuit`, ComfyUI as `embedding:biscuit`." in card
+    (path,) = export(run, "diffusers", Silent())
+    assert "embedding:learned_embeds" in (path.parent / "README.md").read_text()
+    assert "ComfyUI" not in (export(trained(LORA), "comfyui", Silent())[0].parent / "README.md").read_text()

@@ -51,7 +51,15 @@ def test_the_prediction_is_the_half_that_is_noise(base):
         assert whole.shape[1] == 6 and torch.equal(base.predict(latents, t, told), whole[:, :3])
 
 
+def test_a_student_is_refused_where_the_first_step_has_next_to_no_picture(base):
+    """Its cosine schedule ends at ᾱ = 2.4e-9: a guess of the picture would err by twenty thousand times the guess of the noise."""
+    assert 1e-10 < base.alphas_cumprod[-1] < 1e-8
+    with pytest.raises(UserError, match="ends in nothing but noise"):
+        LCM(LCMSpec(), base)
+
+
 def test_a_student_hears_its_guidance(base):
+    base.scheduler = type(base.scheduler).from_config(base.scheduler.config, beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
     LCM(LCMSpec(student="full", zero_init=False), base)
     latents, t, told = torch.randn(1, 3, 16, 16), torch.tensor([500]), base.condition(["a dog"])
     with torch.no_grad():

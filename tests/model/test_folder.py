@@ -114,3 +114,13 @@ def test_a_broken_index_is_one_line(content, folder):
 def test_a_safety_checker_may_stand_there(folder):
     index(folder, safety_checker=["stable_diffusion", "StableDiffusionSafetyChecker"], feature_extractor=[None, None])
     assert Base.open(str(folder)).prediction_type == "epsilon"
+
+
+@pytest.mark.parametrize("family", ["epsilon", "sdxl"])
+def test_a_tokenizer_without_a_vocabulary_is_refused(family, tiny_folders, tmp_path):
+    """transformers opens one of two words there, to which all prompts are the same."""
+    copy = Path(shutil.copytree(tiny_folders[family], tmp_path / "base"))
+    part = copy / ("tokenizer_2" if family == "sdxl" else "tokenizer")
+    for name in ("tokenizer.json", "vocab.json", "merges.txt"):
+        (part / name).unlink(missing_ok=True)
+    assert f"{part.name}: holds no vocabulary" in refusal(copy)

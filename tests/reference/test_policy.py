@@ -26,6 +26,20 @@ def test_a_step_is_ddims_with_noise(prediction, tiny_folders):
         torch.testing.assert_close(mean + deviation * noise, expected, atol=1e-5, rtol=1e-5)
 
 
+def test_a_step_keeps_to_the_bounds_that_pictures_are_drawn_with(tiny_folders):
+    """DeepFloyd IF's thresholds: without them a rollout would be another walk than the one that draws."""
+    base = Base.open(str(tiny_folders["deepfloyd"]))
+    theirs = DDIMScheduler.from_config(base.scheduler.config, timestep_spacing="trailing", set_alpha_to_one=False)
+    theirs.set_timesteps(50)
+    latents, output, noise = (torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(seed)) for seed in range(3))
+    mean, deviation = next_step(base, output, latents, torch.tensor([899] * 2), torch.tensor([879] * 2))
+    torch.testing.assert_close(mean + deviation * noise, theirs.step(output, 899, latents, eta=1.0, variance_noise=noise).prev_sample, atol=1e-5, rtol=1e-5)  # type: ignore[union-attr]
+    base.scheduler = type(base.scheduler).from_config(base.scheduler.config, thresholding=False)
+    without, _ = next_step(base, output, latents, torch.tensor([899] * 2), torch.tensor([879] * 2))
+    assert base.sampler().config.clip_sample and not torch.allclose(without, mean)
+    assert base.bounded(10 * latents).abs().max() == 1
+
+
 def test_the_last_step_keeps_a_deviation(tiny_base):
     latents = torch.randn(1, 4, 8, 8)
     _, deviation = next_step(tiny_base, torch.randn(1, 4, 8, 8), latents, torch.tensor([1]), torch.tensor([0]))

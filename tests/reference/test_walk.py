@@ -7,8 +7,9 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, StableDiffusionPipeline
 
+from likeness.files.errors import UserError
 from likeness.model.base import Base
-from likeness.model.trajectory import ANEW, initial_latents, sample, walk
+from likeness.model.trajectory import ANEW, Sampler, initial_latents, sample, walk
 
 PROMPT, NEGATIVE = "a photo of a dog on the beach", "a cat"
 
@@ -55,6 +56,45 @@ def test_sampler_is_ddim_over_the_bases_own_schedule(tiny_base):
     sampler = tiny_base.sampler()
     assert isinstance(sampler, DDIMScheduler) and not sampler.config.clip_sample
     assert torch.equal(sampler.alphas_cumprod, tiny_base.scheduler.alphas_cumprod)
+
+
+def test_latents_are_never_clipped(tiny_base):
+    """An old folder may say so, or say nothing, which means it to DDIMScheduler; diffusers' pipelines overrule it."""
+    tiny_base.scheduler = DDIMScheduler.from_config(tiny_base.scheduler.config, clip_sample=True)
+    assert not tiny_base.sampler().config.clip_sample
+
+
+@pytest.mark.parametrize(("steps", "says"), [(1000, "timestep 1000 of 1000, .* Take 999"), (600, "timestep 600 of .* Take 500"), (400, "timestep 799 of .* Take 333")])
+def test_steps_that_would_begin_in_the_middle_are_refused(steps, says, tiny_base):
+    tiny_base.scheduler = DDIMScheduler.from_config(tiny_base.scheduler.config, timestep_spacing="leading", steps_offset=1)
+    with pytest.raises(UserError, match=says):
+        Sampler(tiny_base, steps)
+    for allowed in (1, 4, 25, 50, 150, 500):
+        Sampler(tiny_base, allowed)
+
+
+def test_where_memory_runs_out_fewer_are_drawn_at_once(tiny_base, monkeypatch):
+    prompts, seeds, sizes = [PROMPT] * 11, list(range(11)), []
+    usual = [np.asarray(picture, dtype=int) for picture in sample(tiny_base, prompts, seeds, steps=2, guidance_scale=5.0)]
+    decode = tiny_base.decode
+
+    def small(latents):
+        sizes.append(len(latents))
+        if len(latents) > 2:
+            raise torch.OutOfMemoryError
+        return decode(latents)
+
+    monkeypatch.setattr(tiny_base, "decode", small)
+    fewer = list(sample(tiny_base, prompts, seeds, steps=2, guidance_scale=5.0))
+    assert sizes == [8, 4, 2, 2, 2, 2, 2, 1]
+    assert max(np.abs(a - np.asarray(b, dtype=int)).max() for a, b in zip(usual, fewer, strict=True)) <= 1
+
+    def nothing(latents):
+        raise MemoryError
+
+    monkeypatch.setattr(tiny_base, "decode", nothing)
+    with pytest.raises(UserError, match="out of memory while drawing a single picture"):
+        next(sample(tiny_base, prompts, seeds, steps=2, guidance_scale=5.0))
 
 
 @pytest.mark.parametrize("eta", [0.0, 1.0])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -158,3 +161,12 @@ def test_watching_leaves_no_trace(models):
     assert maps and all(torch.allclose(one.sum(-1), torch.ones(())) for one in maps.values())
     assert [module.processor for name, module in edit.unet.named_modules() if name.endswith("attn2")] == processors
     assert [a.tobytes() == b.tobytes() for a, b in zip(before, sample(edit, PROMPTS, [0, 1], 2, 5.0))] == [True, True]
+
+
+@pytest.mark.parametrize(("side", "blocks", "largest"), [(64, 4, 16), (96, 4, 24), (128, 3, 32), (16, 2, 16)])
+def test_maps_that_guide_are_as_coarse_as_the_picture_is_large(side, blocks, largest):
+    """Stable Diffusion 1.5, 2.1 of 768 pixels, whose coarsest have 12 a side and lie in the middle alone, XL, and the toybox."""
+    down = {4: ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"], 3: ["DownBlock2D"] + ["CrossAttnDownBlock2D"] * 2, 2: ["DownBlock2D", "CrossAttnDownBlock2D"]}[blocks]
+    unet = SimpleNamespace(config=SimpleNamespace(down_block_types=down, mid_block_type="UNetMidBlock2DCrossAttn"))
+    base: Any = SimpleNamespace(unet=unet, resolution=side * 8, pixels_per_latent=8, name="shape")
+    assert watch_of(base, Blend()).largest == largest

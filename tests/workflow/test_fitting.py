@@ -13,6 +13,7 @@ from PIL import Image
 from likeness.files.atomic import read_lines, write_lines
 from likeness.files.errors import UserError
 from likeness.files.picture import read_settings, save_picture
+from likeness.files.recipe import recipe_from_dict, recipe_to_dict
 from likeness.files.run_folder import RunFolder
 from likeness.methods.dreambooth import DreamBooth
 from likeness.model.base import Base
@@ -21,9 +22,10 @@ from likeness.report.reading import read_run
 from likeness.workflow.branching import branch, stand
 from likeness.workflow.fitting import fit
 from likeness.workflow.generating import generate
+from likeness.workflow.photos import gather_all
 from likeness.workflow.progress import Silent
 from likeness.workflow.recipes import recipe_for
-from likeness.workflow.stack import put_on
+from likeness.workflow.stack import put_on, stage_types
 
 
 @pytest.fixture
@@ -127,6 +129,11 @@ def test_class_photos_that_nothing_learns_from_are_refused(quick_recipe, photo_f
     given = recipe.model_copy(update={"subject": recipe.subject.model_copy(update={"class_photos": photo_folder})})
     with pytest.raises(UserError, match="--prior-weight 1"):
         fit(given, tmp_path / "runs", Silent())
+    (others := tmp_path / "dogs").mkdir()
+    Image.new("RGB", (16, 16), "red").save(others / "0.png")
+    content = recipe_to_dict(recipe)
+    student = recipe_from_dict({**content, "subject": {**content["subject"], "class_photos": others}, "stages": [{"method": "lcm"}]}, stage_types())
+    assert [photo.name for photo in gather_all(student) if photo.of_class] == ["0.png"]  # it learns from them in place of its teacher's pictures
 
 
 def test_a_style_needs_no_class_noun_and_no_word(tiny_folder, photo_folder, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from likeness.evaluation.options import Encoders
 from likeness.files.errors import UserError
 from likeness.files.picture import Settings, save_picture
 from likeness.workflow.folders import evaluate_folder
+from likeness.workflow.photos import gather
 from likeness.workflow.progress import Silent
 from likeness.world.drawing import draw
 from likeness.world.subjects import SUBJECTS, photo_scenes, photos_of
@@ -105,7 +107,7 @@ def test_mistakes_are_said_in_a_line(folders, tmp_path, likeness, capsys):
     (tmp_path / "two.txt").write_text("a dog\na cat\n")
     for options, says in (
         ({"prompts": tmp_path / "two.txt"}, "has 2 prompts for 3 pictures"), ({"prompts": tmp_path / "none.txt"}, "cannot be read"),
-        ({"called": "sks dog"}, "needs --class-noun"), ({"encoders": Encoders(clip="some/clip")}, "give both encoders"),
+        ({"called": "sks dog"}, "needs --class-noun"), ({"called": "Sks dog", "class_noun": "dog"}, "'Sks dog' is in no prompt"), ({"encoders": Encoders(clip="some/clip")}, "give both encoders"),
         ({"encoders": Encoders(lpips=tmp_path / "nowhere")}, "--lpips .*nowhere: no such file"),
     ):  # fmt: skip
         with pytest.raises(UserError, match=says):
@@ -118,3 +120,26 @@ def test_mistakes_are_said_in_a_line(folders, tmp_path, likeness, capsys):
         evaluate_folder(pictures, photos, Silent())
     assert likeness("evaluate", pictures, "--class-noun", "dog") == 2
     assert "give --references" in capsys.readouterr().err
+
+
+def test_braces_in_prompts_are_the_subject(folders, tmp_path):
+    pictures, photos = folders
+    for name, text in (("braces.txt", "a {} in the snow"), ("typed.txt", "a dog in the snow")):
+        (tmp_path / name).write_text(text + "\n")
+    with pytest.raises(UserError, match="Say what it is with --class-noun"):
+        evaluate_folder(pictures, photos, Silent(), prompts=tmp_path / "braces.txt")
+    found = [evaluate_folder(pictures, photos, Silent(), prompts=tmp_path / name, class_noun="dog")["rows"][0]["scores"]["clip_t_class"] for name in ("braces.txt", "typed.txt")]
+    assert found[0] == found[1]
+
+
+def test_a_run_is_no_folder_of_pictures(folders, tmp_path):
+    """Its sheets would be scored, and the scores of its pictures lost."""
+    pictures, photos = folders
+    (run := tmp_path / "run").mkdir()
+    (run / "run.json").write_text("{}")
+    shutil.copyfile(pictures / "0.png", run / "grid.png")
+    for asked in ((run, photos), (pictures, run)):
+        with pytest.raises(UserError, match="is a run, not a folder of pictures. Its photos lie in"):
+            evaluate_folder(*asked, Silent())
+    with pytest.raises(UserError, match="is a run, not a folder of pictures"):
+        gather(run, 64)

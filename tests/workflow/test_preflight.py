@@ -46,3 +46,17 @@ def test_small_trainings_ask_for_the_networks_alone(quick_recipe, tiny_folder, t
     small = asked["memory"]
     preflight.check_room(quick_recipe(), tiny_folder, tmp_path)
     assert asked["memory"] > small and asked["disk"] > 0
+
+
+def test_a_whole_u_net_counts_for_whichever_method_trains_it(tiny_folder, photo_folder, tmp_path, monkeypatch):
+    asked: dict[str, int] = {}
+    monkeypatch.setattr(preflight, "_refuse", lambda what, free, needed, *_: asked.update({what: needed}))
+
+    def needed(**stage) -> int:
+        content = {"base": str(tiny_folder), "subject": {"photos": photo_folder, "class_noun": "dog"}, "stages": [stage]}
+        preflight.check_room(recipe_from_dict(content, stage_types()), tiny_folder, tmp_path)
+        return asked["memory"]
+
+    whole = needed(method="dreambooth")
+    assert needed(method="lcm", student="full") == needed(method="ddpo", trained="full") == whole
+    assert needed(method="lcm") == needed(method="ddpo") < whole

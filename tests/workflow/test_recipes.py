@@ -76,3 +76,11 @@ def test_a_grid_goes_on_where_a_recipe_does_and_only_once(tmp_path):
     seconds = [json.loads(path.read_text())["seconds"] for path in (tmp_path / "grid").glob("*/run.json")]
     assert len(seconds) == 2 and first["cells"][0]["train_seconds"] == pytest.approx(sum(seconds))  # of both trainings
     assert len(list((tmp_path / "grid").glob("*/scores.json"))) == 1
+
+
+@pytest.mark.parametrize("method", ["dreambooth", "lora", "custom_diffusion"])
+def test_options_of_class_pictures_are_refused_where_none_are_learned_from(method):
+    """The toybox advises no prior preservation: whoever asks for class pictures there would wait for them in vain."""
+    with pytest.raises(UserError, match="--class-pictures: nothing learns from class pictures, .* Add --prior-weight 1"):
+        recipe_for(method, {"class_pictures": 100}, {"photos": "toybox:biscuit"})
+    assert recipe_for(method, {"class_pictures": 100, "prior_weight": 1.0}, {"photos": "toybox:biscuit"}).stages[0].class_pictures == 100  # type: ignore[attr-defined]

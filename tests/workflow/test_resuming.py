@@ -15,10 +15,12 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file
 
 from likeness.files.errors import UserError
-from likeness.files.recipe import recipe_from_dict
+from likeness.files.recipe import continued_in, read_recipe, recipe_from_dict
 from likeness.files.run_folder import RunFolder
 from likeness.learning.training import Diverged
-from likeness.workflow.branching import branch
+from likeness.report.facts import commands_of
+from likeness.report.reading import read_run
+from likeness.workflow.branching import WHOLE, branch
 from likeness.workflow.fitting import fit, resume
 from likeness.workflow.generating import generate
 from likeness.workflow.progress import Progress, Silent
@@ -108,6 +110,33 @@ def test_another_base_of_the_same_shape_is_refused(quick_recipe, paused, moved_b
     with pytest.raises(UserError, match="was trained on"):
         generate(run, ["a {}"], [0], Silent())
     assert run.journal() == journal and len(list((tmp_path / "runs").iterdir())) == 1
+
+
+def test_a_base_that_was_moved_is_found_where_it_is_said_to_lie(quick_recipe, paused, moved_base, tmp_path, whole, likeness):
+    """T31, for what trains: the hash says that it is the same."""
+    run = paused(quick_recipe(moved_base, **STEPS), tmp_path / "runs", 5)
+    elsewhere = moved_base.rename(tmp_path / "elsewhere")
+    assert likeness("resume", run.path, "--base", elsewhere) == 0 and weights_of(run) == whole
+    assert likeness("continue", run.path, "--steps", 7, "--base", elsewhere) == 0
+    assert likeness("train", "lora", run.path, "--steps", 1, "--base", elsewhere, "--runs", tmp_path / "runs") == 0
+    child, stacked = (RunFolder.open(next((tmp_path / "runs").glob(f"*-{name}-*"))) for name in ("continued", "lora"))
+    assert child.recipe(stage_types()).base == stacked.recipe(stage_types()).base == str(elsewhere)
+    another(elsewhere)
+    with pytest.raises(UserError, match="begun on another base"):
+        branch(child, {"steps": 9}, Silent(), str(elsewhere))
+
+
+def test_a_continued_run_is_made_again_from_its_photos(quick_recipe, tmp_path, likeness):
+    """By the recipe that leads to it, of children of children too; each run's own says what it was asked."""
+    first = branch(fit(quick_recipe(), tmp_path / "once", Silent()), {"steps": 4, "prior_weight": 0.5}, Silent())
+    second = branch(first, {"steps": 5, "learning_rate": 5e-4}, Silent())
+    assert continued_in(second.path / WHOLE) == [{"steps": 4, "prior_weight": 0.5}, {"steps": 5, "learning_rate": 5e-4}]
+    assert read_recipe(second.path / WHOLE, stage_types()) == quick_recipe()
+    assert commands_of(read_run(second.path))["train"].endswith("/whole.toml")
+    assert likeness("train", "--recipe", second.path / WHOLE, "--runs", tmp_path / "again") == 0
+    again = RunFolder.open(max((tmp_path / "again").iterdir(), key=lambda path: len((path / "journal.jsonl").read_text().splitlines())))
+    assert [c.step for c in again.checkpoints()][-1] == 5
+    assert [(again.path / name).read_bytes() == (second.path / name).read_bytes() for name in ("checkpoints/000005/0-dreambooth.safetensors", "recipe.toml")] == [True, True]
 
 
 def test_a_finished_run_is_not_resumed(quick_recipe, tmp_path):

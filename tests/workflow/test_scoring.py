@@ -204,3 +204,16 @@ def test_no_deviation_is_told_of_one(judges, references):
     told = [{name for name in scores_of(look([Asked("", prompt, "", 0) for prompt in of], images, judges), judges, references) if name.startswith("dino_sd")}
             for of in (prompts, prompts[:1] * 2)]  # fmt: skip
     assert told == [{"dino_sd", "dino_sd_prompts"}, {"dino_sd", "dino_sd_seeds"}]
+
+
+def test_drift_of_another_checkpoint_is_said(tmp_path):
+    """Its rows stand there all the same."""
+    options = {"steps": 1, "batch_size": 1, "vectors": 1}
+    run = fit(recipe_for("textual_inversion", options, subject={"photos": "toybox:biscuit"}, seed=0), tmp_path, Silent())
+    prompt = prompts_for("dog")[0]
+    for seed, (model, shelf, more) in enumerate([("personalized", "pictures", {}), ("personalized", "drift", {"checkpoint": 2}), ("base", "drift", {})]):
+        said = prompt.template.format("dog")
+        planted(run, truth(prompt, seed), said, 0, model, shelf, **({"about": "unrelated"} if shelf == "drift" else {}), **more)
+    found = evaluate(run, Silent())
+    assert "other things" in {row["name"] for row in found["rows"]}
+    assert any("What drifted is said of checkpoint 2, all else of 1." in remark for remark in found["remarks"])

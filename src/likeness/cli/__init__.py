@@ -63,7 +63,9 @@ def main(words: list[str] | None = None) -> None:
             raise
         _fail(f"{problem.filename or 'likeness'}: {problem.strerror}. Check the path, its rights and the space on its disk.")
     except Exception as problem:
-        if type(problem).__name__ != "Stopped":  # not imported here: its module is of the torch side
+        if type(problem).__name__ == "OutOfMemoryError" or isinstance(problem, MemoryError):  # torch's, not imported here, and Python's
+            _fail("out of memory. Close what else uses it, ask for smaller batches or --mixed-precision bf16, or take a smaller base. What was written before is intact.")
+        if type(problem).__name__ != "Stopped":  # likewise: its module is of the torch side
             raise
         print(problem, file=sys.stderr)
         sys.exit(problem.exit_code)  # type: ignore[attr-defined]

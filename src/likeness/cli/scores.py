@@ -75,7 +75,7 @@ def choose(run: Path, *prompts: str, seeds: str = "0-3", encoders: Judges = Enco
 
 
 @app.command
-def report(*runs: Path, compare: bool = False, out: Path = Path("comparison")) -> None:
+def report(*runs: Path, compare: bool = False, out: Path | None = None) -> None:
     """Write a run's page: photos, pictures, loss, scores. It needs nothing but itself; sheets of its pictures lie beside it as PNG.
 
     Parameters
@@ -85,15 +85,18 @@ def report(*runs: Path, compare: bool = False, out: Path = Path("comparison")) -
     compare
         One page of all: who is ahead in what, on the same prompts and noise, and by how much: likeness report --compare RUN RUN
     out
-        Folder for the page that compares.
+        Folder for the page that compares. Default: comparison. A page of one run lies in its own folder.
     """
     if not runs:
         raise UserError("report: of which run? Give its folder: likeness report RUN, or several: likeness report --compare RUN RUN")
     if compare:
         from ..report.comparison_page import write_comparison
 
-        print(f"open in a browser: {write_comparison([run_at(run).path for run in runs], out)}")
+        page = write_comparison([run_at(run).path for run in runs], out or Path("comparison"))
+        print(f"open in a browser: {page}")
         return
+    if out:
+        raise UserError("report: --out is for the page of several runs, --compare; a run's own page lies in its folder. Leave it out.")
     from ..report.page import write_report
 
     for run in runs:

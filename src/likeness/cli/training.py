@@ -10,20 +10,20 @@ from cyclopts import Parameter
 from ..files.errors import UserError
 from ..files.typed import typed
 from ..methods import SENTENCES, packaged_recipes, packaged_sweeps, sentence_of
-from .shared import Runs, app, progress, run_at
+from .shared import MovedBase, Runs, app, progress, run_at
 
 ABOUT_TRAINING = """
 
     Parameters
     ----------
     photos
-        A folder or zip of photos, one photo, or toybox:NAME for a subject of the embedded world. A run's folder: the stage stands on what that run has learned.
+        A folder or zip of photos, one photo, or toybox:NAME for a subject of the embedded world.{on_runs}
     class_noun
         What the subject is, in a word that the base knows: dog, backpack. Known for toybox:NAME.
     identifier
         The word that will name the subject in prompts: a rare one, or the name of a new one.
     base
-        toybox, a local folder in diffusers format, or a hub id, of any Stable Diffusion 1.x, 2.x or XL pipeline, or DeepFloyd IF's first stage.
+        toybox, a local folder in diffusers format, or a hub id, of any Stable Diffusion 1.x, 2.x or XL pipeline, or DeepFloyd IF's first stage.{moved}
     seed
         Same recipe, seed, machine and thread count: same bytes.
     resolution
@@ -33,6 +33,8 @@ ABOUT_TRAINING = """
     force
         Begin also where memory or disk cannot be enough.
 """
+MOVED = " With a run's folder: where the run's base lies now."
+ON_RUNS = " A run's folder: the stage stands on what that run has learned."
 ABOUT_THE_CLASS = """    class_photos
         Folder of real pictures of the class for prior preservation, captioned by the texts beside them. Default: the base draws its own.
     until_settled
@@ -71,19 +73,20 @@ def train_command(method: str) -> Any:
         about: dict[str, Any] = {"base": base, "seed": seed, "resolution": resolution, "threads": threads}
         if (Path(photos) / "run.json").exists():
             _only_options(Path(photos), {**subject, **about})
-            run = stand(run_at(Path(photos)), method, options.model_dump(mode="json", include=options.model_fields_set) if options else {}, progress(), runs, force, settle)
+            chosen = options.model_dump(mode="json", include=options.model_fields_set) if options else {}
+            run = stand(run_at(Path(photos)), method, chosen, progress(), runs, force, settle, None if base == "toybox" else base)
         else:
             run = fit(recipe_for(method, chosen, subject=subject, **about, **settle), runs, progress(), force=force)
         _say_trained(run.path)
 
     command.__annotations__["options"] = Annotated[Spec | None, Parameter(name="*")]
-    command.__doc__ = SENTENCES[method] + ABOUT_TRAINING + ABOUT_THE_CLASS
+    command.__doc__ = SENTENCES[method] + ABOUT_TRAINING.format(on_runs=ON_RUNS, moved=MOVED) + ABOUT_THE_CLASS
     return command
 
 
 def _only_options(run: Path, about: dict[str, Any]) -> None:
     """What a run has settled is not said again of a stage that stands on it."""
-    settled = {"class_noun": None, "identifier": "sks", "class_photos": None, "base": "toybox", "seed": 0, "resolution": None, "threads": None}
+    settled = {"class_noun": None, "identifier": "sks", "class_photos": None, "seed": 0, "resolution": None, "threads": None}
     if said := [name for name, value in settled.items() if about[name] != value]:
         raise UserError(f"--{said[0].replace('_', '-')}: {run} has settled it, and a stage on a run has the run's. Leave it out, or train from photos.")
 
@@ -102,7 +105,7 @@ def recipe_command(name: str) -> Any:
         run = fit(recipe, runs, progress(), name=f"{Path(photos.removeprefix('toybox:')).stem}-{name}", force=force)
         _say_trained(_continued(run, packaged_continuations(name, base)).path)
 
-    command.__doc__ = sentence_of(packaged_recipes()[name]) + ABOUT_TRAINING
+    command.__doc__ = sentence_of(packaged_recipes()[name]) + ABOUT_TRAINING.format(on_runs="", moved="")
     return command
 
 
@@ -125,9 +128,9 @@ def continue_command(run_path: str) -> Any:
     recipe = run_at(Path(run_path)).recipe(stage_types())
     Spec = method_class(recipe.stages[-1].method).Spec
 
-    def command(run: Path, /, *, options: Annotated[Any, Parameter(name="*")] = None) -> None:
+    def command(run: Path, /, *, base: MovedBase = None, options: Annotated[Any, Parameter(name="*")] = None) -> None:
         changes = options.model_dump(mode="json", include=options.model_fields_set) if options else {}
-        child = branch(run_at(run), changes, progress())
+        child = branch(run_at(run), changes, progress(), base)
         _say_trained(child.path)
 
     command.__annotations__["options"] = Annotated[Spec | None, Parameter(name="*")]
@@ -148,7 +151,7 @@ def train(*, recipe: Path, runs: Runs = Path("runs"), force: bool = False) -> No
     Parameters
     ----------
     recipe
-        A TOML file such as the recipe.toml of any run: it reproduces the run.
+        A TOML file such as the recipe.toml of a run that was trained from its photos: it reproduces the run. Of one that was continued, its whole.toml does.
     force
         Begin also where memory or disk cannot be enough.
     """
@@ -240,7 +243,7 @@ def continue_(run: Path, /) -> None:
 
 
 @app.command
-def resume(run: Path, /) -> None:
+def resume(run: Path, /, *, base: MovedBase = None) -> None:
     """Go on with a run that was stopped or killed; it ends as if it had never been.
 
     Parameters
@@ -250,5 +253,5 @@ def resume(run: Path, /) -> None:
     """
     from ..workflow.fitting import resume as go_on
 
-    go_on(run_at(run), progress())
+    go_on(run_at(run), progress(), base)
     _say_trained(run)

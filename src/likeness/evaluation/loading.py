@@ -7,12 +7,14 @@ What a reader would get wrong:
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from transformers import (
     BitImageProcessorPil,
     CLIPImageProcessorPil,
@@ -30,12 +32,16 @@ from ..files.atomic import sha256_of_all
 from .encoders import CLIP, CONVOLUTIONAL, DINO, EncoderError
 from .preprocessing import ImageProcessor
 
+P = ParamSpec("P")
+Encoder = TypeVar("Encoder", CLIP, DINO)
+
 # The Pillow processors by name: the default ones want torchvision.
 PROCESSORS: dict[str, type[ImageProcessor]] = {
     "CLIP": CLIPImageProcessorPil,
     "Bit": BitImageProcessorPil,
     "ViT": ViTImageProcessorPil,
 }
+LEAST_WORDS = 3
 EMBEDDED = Path(__file__).parent.parent / "toybox" / "judges"  # the toybox's own: clip, dino, examiner
 
 # What the published DINO ViT-S/16 numbers of DreamBooth and DreamBlend were taken with. The file beside the hub's
@@ -50,6 +56,23 @@ PUBLISHED_DINO_PREPROCESSING = {
 }
 
 
+def whole(load: Callable[P, Encoder]) -> Callable[P, Encoder]:
+    """Whatever goes wrong in opening an encoder becomes an EncoderError, one line that names it."""
+
+    @wraps(load)
+    def opened(*args: P.args, **options: P.kwargs) -> Encoder:
+        try:
+            return load(*args, **options)
+        except EncoderError:
+            raise
+        except (OSError, ValueError, RuntimeError, SafetensorError) as problem:
+            source = args[0] if args else next(iter(options.values()))
+            raise EncoderError(f"{source}: cannot be opened as an encoder ({str(problem).splitlines()[0].rstrip('.')}). Check the name and the network, or give the path of a whole folder.") from problem
+
+    return opened
+
+
+@whole
 def load_clip(source: str | Path, device: str = "cpu") -> CLIP:
     """CLIP, or a dual encoder of a ResNet and CLIP's text tower, from a folder (model, tokenizer, preprocessor_config.json) or the hub.
 
@@ -59,11 +82,14 @@ def load_clip(source: str | Path, device: str = "cpu") -> CLIP:
     dual = _family(source, local) == "vision-text-dual-encoder"
     model = _weights(VisionTextDualEncoderModel if dual else CLIPModel, source, local)
     tokenizer = CLIPTokenizer.from_pretrained(source, local_files_only=local)
+    if len(tokenizer) < LEAST_WORDS:  # transformers makes one of start and end alone where its files are missing
+        raise EncoderError(f"{source}: its tokenizer has no vocabulary, so all texts would read alike. Copy the folder again, with tokenizer.json, or vocab.json and merges.txt")
     settings = _preprocessing(source, local)
     name = f"{called(source)}: CLIP {_shape(model.config.vision_config)}, {_in_words(settings)}"
     return CLIP(model.to(device), tokenizer, _processor(settings, source), name)
 
 
+@whole
 def load_dino(source: str | Path, preprocessing: dict[str, Any] | None = None, device: str = "cpu") -> DINO:
     """DINO (a ViT, a ResNet or a RegNet) or DINOv2 from a folder or from the hub.
 

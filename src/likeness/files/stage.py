@@ -81,6 +81,7 @@ class Stage(Options):
     )
 
     several: ClassVar[bool] = True  # whether it tells several subjects apart
+    class_photos_teach: ClassVar[bool] = False  # whether it learns from photos of the class also without a prior weight
     carries: ClassVar[tuple[str, ...] | None] = None  # the methods that may stand anywhere above it in a stack; None: any
 
     @classmethod

@@ -24,6 +24,7 @@ def next_step(base: Base, output: Tensor, latents: Tensor, timesteps: Tensor, ea
     earlier  [b], never below 0: at ᾱ = 1 the last step would have no deviation, and no probability
     """
     clean, noise = clean_and_noise(base, output, latents, timesteps)
+    clean = base.bounded(clean)  # as the pictures are drawn
     squares = base.alphas_cumprod.to(latents.device)
     here, there = (squares[t][:, None, None, None] for t in (timesteps, earlier))
     variance = (1 - there) / (1 - here) * (1 - here / there)

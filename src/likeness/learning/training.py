@@ -7,7 +7,7 @@ caller's ordinary code.
 from __future__ import annotations
 
 import math
-import resource
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ..files.errors import UserError
 from ..files.recipe import Stage
+from ..model.memory import free_cached, out_of_memory
 from .method import Method, seed_everything
 from .precision import precision
 
@@ -110,13 +111,7 @@ def _gradients(method: Method, micro_batches: list, stage: Stage, parameters: li
             micro_batches = _halved(micro_batches, step, problem)
             for parameter in parameters:
                 parameter.grad = None
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
-
-
-def out_of_memory(problem: BaseException) -> bool:
-    """The CPU's allocator has no exception class of its own, only words."""
-    return isinstance(problem, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(problem) or "not enough memory" in str(problem)
+            free_cached()
 
 
 def _halved(micro_batches: list, step: int, problem: Exception) -> list:
@@ -132,12 +127,16 @@ STATUS = Path("/proc/self/status")
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has held, since forget_peak() if it was called: the GPU's if there is one, else resident memory."""
+    """The most memory that this process has held, since forget_peak() if it was called: the GPU's if there is one, else resident memory; 0 where the system does not tell."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     if STATUS.exists():
         return next(int(line.split()[1]) * 1024 for line in STATUS.read_text().splitlines() if line.startswith("VmHWM"))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    with suppress(ImportError):  # Unix has it, Windows does not
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return 0
 
 
 def forget_peak() -> None:

@@ -97,6 +97,9 @@ class Spec(DrawingStage):
     def rewarding(self, photos: Sequence[Image.Image] = (), device: str = "cpu") -> Rewarding:
         return Rewarding(photos, self.reward_clip, self.reward_dino, self.aesthetic_head, device)
 
+    def trained_numbers(self, unet: int, text: int) -> int:
+        return unet if self.trained == "full" else 0
+
     def trains(self) -> str:
         return f"{'U-Net' if self.trained == 'full' else f'rank-{self.rank} adapters'} by reward"
 

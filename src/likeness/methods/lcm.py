@@ -30,6 +30,7 @@ from ..model.adapters import Adapter, LowRank, Weights
 from ..model.base import Base
 from ..model.denoiser import Conditioning
 
+LEAST_SIGNAL = 0.02  # of the picture where drawing begins, for a network that tells noise: a guess of the picture errs by the inverse. Stable Diffusion has .068, DeepFloyd IF .00005
 EMBEDDED = 256  # numbers that tell a full student its guidance scale
 # Attention, feed-forward layers and convolutions, as LCM-LoRA was trained (diffusers' script).
 LAYERS = [
@@ -43,6 +44,7 @@ class Spec(DrawingStage):
 
     method: ClassVar[str] = "lcm"
     decides: ClassVar[tuple[str, ...]] = ("student", "rank", "alpha")
+    class_photos_teach: ClassVar[bool] = True
     carries: ClassVar[tuple[str, ...] | None] = ("super_resolution",)  # a student draws by another walk, and teaches nobody
 
     student: Literal["lora", "full"] = Field(default="lora", description="What learns: a LoRA on the U-Net, or all of it, which is then told the guidance scale. Source: LCM-LoRA.")
@@ -75,6 +77,9 @@ class Spec(DrawingStage):
         self.by_default(**({"learning_rate": 1e-6} if self.student == "full" else {"average": 0.0}))
         return self
 
+    def trained_numbers(self, unet: int, text: int) -> int:
+        return unet if self.student == "full" else 0
+
     def trains(self) -> str:
         return f"student: {'U-Net' if self.student == 'full' else f'rank-{self.rank} adapters'}"
 
@@ -106,7 +111,7 @@ class LCM(Adapted):
     def __init__(self, spec: Spec, base: Base):
         self.spec, self.base = spec, base
         base.solver_steps = spec.solver_steps
-        if base.prediction_type == "epsilon" and base.alphas_cumprod[-1] == 0:
+        if base.prediction_type == "epsilon" and base.alphas_cumprod[self._skip() * spec.solver_steps - 1].sqrt() < LEAST_SIGNAL:
             raise UserError(f"lcm: {base.name} predicts noise and ends in nothing but noise, so its last step says nothing of the picture. Use another base.")
         if spec.student == "lora":
             config: Any = {"r": spec.rank, "lora_alpha": spec.alpha or spec.rank, "target_modules": LAYERS}

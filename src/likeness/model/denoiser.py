@@ -84,10 +84,17 @@ class Denoiser:
         return LCMScheduler.from_config(self.scheduler.config, clip_sample=False, original_inference_steps=self.solver_steps)  # type: ignore[return-value]
 
     def sampler(self) -> DDIMScheduler:
-        """A DDIM scheduler over its own noise schedule."""
-        if isinstance(self.scheduler, DDIMScheduler):
-            return DDIMScheduler.from_config(self.scheduler.config)  # type: ignore[return-value]
+        """A DDIM scheduler over its own noise schedule. Latents have no bounds to clip to, whatever an old folder says, as diffusers' pipelines have it."""
         return DDIMScheduler.from_config(self.scheduler.config, clip_sample=False)  # type: ignore[return-value]
+
+    def bounded(self, clean: Tensor) -> Tensor:
+        """Guesses of pictures, [b, c, h, w], kept to the bounds that its sampler keeps them to, if it has any."""
+        sampler = self.sampler()
+        if sampler.config.thresholding:  # type: ignore[attr-defined]
+            return sampler._threshold_sample(clean)
+        if sampler.config.clip_sample:  # type: ignore[attr-defined]
+            return clean.clamp(-sampler.config.clip_sample_range, sampler.config.clip_sample_range)  # type: ignore[attr-defined]
+        return clean
 
     def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The network's output, in its own prediction type. latents [b, c, h, w], timesteps [b]"""

@@ -34,6 +34,7 @@ IGNORED = {"safety_checker", "feature_extractor", "image_encoder", "watermarker"
 OF_THE_BASE = {"text_encoder", "tokenizer"}  # what may stand in a super-resolution stage's folder and is not loaded: it is the base's that it is told by
 FAMILIES = "Stable Diffusion 1.x, 2.x and XL pipelines and DeepFloyd IF's first stage, in diffusers format"
 UPSCALERS = "DeepFloyd IF's second stage, or one that is built like it, in diffusers format"
+VOCABULARIES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("spiece.model",))  # transformers opens a tokenizer that has none of them, and says nothing
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 
 
@@ -107,6 +108,9 @@ def _checked(folder: Path, index: dict[str, list[str]], families: str, option: s
             pickled = [p.name for p in (folder / part).glob("*") if p.suffix in PICKLES]
             why = f"only {pickled[0]}, a pickle that could run code" if pickled else "no weights"
             raise UserError(f"{folder}/{part}: {why}. Convert it to safetensors (diffusers: save_pretrained with safe_serialization=True) and try again.")
+    for part in (part for part in family if part in index and "tokenizer" in part):
+        if not any(all((folder / part / name).is_file() for name in files) for files in VOCABULARIES):
+            raise UserError(f"{folder}/{part}: holds no vocabulary, and without one all words would read alike. Copy the folder again: {' or '.join(' and '.join(files) for files in VOCABULARIES)} belongs there.")
     return folder
 
 

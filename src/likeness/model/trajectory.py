@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from ..files.errors import UserError
 from .base import Base
 from .cascade import Upscaler
 from .denoiser import Conditioning, Denoiser
+from .memory import in_batches
 
 BATCH = 8  # pictures drawn together; fixed, because a picture's last bits depend on it
 SECOND = 0x5EC04D  # changes a seed for the second stage, whose noise is no repetition of the first's; torch's CPU generator reads 32 bits of it
 ANEW = 0xA2E3  # changes it for the noise that a walk adds on its way
+FEW, EARLY = 10, 0.85  # walks of fewer steps begin late by design; others at this share of the timesteps or after it
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Sampler:
     def __init__(self, base: Denoiser, steps: int, eta: float = 0.0, seeds: Sequence[int] = ()):
         self.scheduler, self.eta = base.sampler(), eta
         self.scheduler.set_timesteps(steps)
+        _check_beginning(self.scheduler, steps)
         self.generators = [torch.Generator().manual_seed(seed ^ ANEW) for seed in seeds] if eta else None
 
     @property
@@ -56,6 +60,23 @@ class Sampler:
     def step(self, output: Tensor, t: Tensor, latents: Tensor) -> Tensor:
         """The latents after the step at t."""
         return self.scheduler.step(output.float(), t, latents, eta=self.eta, generator=self.generators).prev_sample  # type: ignore[union-attr,arg-type]
+
+
+def _check_beginning(scheduler: Any, steps: int) -> None:
+    """Refuse step counts whose walk would begin where noise is not all there is: where steps have equal gaps of whole timesteps, many leave the noisiest out."""
+    trained = scheduler.config.num_train_timesteps
+    if steps >= FEW and not EARLY * trained <= (begins := int(scheduler.timesteps[0])) < trained:
+        raise UserError(f"{steps} sampling steps: with this base's schedule they would begin at timestep {begins} of {trained}, not in pure noise. Take {_better(scheduler, steps)}.")
+
+
+def _better(scheduler: Any, steps: int) -> int:
+    """The nearest number of steps, rather fewer, that begins in noise."""
+    trained = scheduler.config.num_train_timesteps
+    for count in range(min(steps, trained), 0, -1):
+        scheduler.set_timesteps(count)
+        if EARLY * trained <= int(scheduler.timesteps[0]) < trained:
+            return count
+    return 1
 
 
 def walk(
@@ -125,9 +146,7 @@ def sample(
 
     sampler  DDIM, with eta as `Sampler` has it, or LCM for a network that was distilled to draw in few steps
     """
-    for first in range(0, len(prompts), BATCH):
-        rows = slice(first, first + BATCH)
-        yield from _batch(base, prompts[rows], seeds[rows], steps, guidance_scale, negative, eta, sampler)
+    return in_batches(len(prompts), BATCH, lambda rows: _batch(base, prompts[rows], seeds[rows], steps, guidance_scale, negative, eta, sampler))
 
 
 def enlarge(
@@ -137,10 +156,19 @@ def enlarge(
 
     noise_level  how much the small pictures are noised before they are shown: more leaves more for it to make up
     """
-    waiting = iter(pictures)
-    for first in range(0, len(prompts), BATCH):
-        rows = slice(first, first + BATCH)
-        yield from _enlarged(upscaler, list(islice(waiting, BATCH)), prompts[rows], seeds[rows], steps, guidance_scale, noise_level, negative)
+    waiting, small = iter(pictures), dict[int, Image.Image]()  # a batch is taken when its turn comes, and once
+
+    def batch(rows: slice) -> list[Image.Image]:
+        numbers = range(rows.start, rows.stop)
+        for number in numbers:
+            if number not in small:
+                small[number] = next(waiting)
+        drawn = _enlarged(upscaler, [small[n] for n in numbers], prompts[rows], seeds[rows], steps, guidance_scale, noise_level, negative)
+        for number in numbers:
+            del small[number]
+        return drawn
+
+    return in_batches(len(prompts), BATCH, batch)
 
 
 @torch.no_grad()

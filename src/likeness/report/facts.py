@@ -135,7 +135,8 @@ def commands_of(run: Run) -> dict[str, str]:
     """The command that makes each part. Folder names only: a page is sent to others, whom no home directory concerns."""
     folder = run.folder.resolve()
     name = shlex.quote(f"{folder.parent.name}/{folder.name}")
-    again = f"likeness train --recipe {shlex.quote(f'{folder.parent.name}/{folder.name}/recipe.toml')}" if run.recipe else ""
+    recipe = "whole.toml" if (folder / "whole.toml").exists() else "recipe.toml"  # of one that was continued, from its photos on
+    again = f"likeness train --recipe {shlex.quote(f'{folder.parent.name}/{folder.name}/{recipe}')}" if run.recipe else ""
     return {
         "train": str(run.about.get("command") or again or "likeness train --help"),
         "generate": f"likeness generate {name}",

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..model.attention import watched
 from ..model.base import Base
+from ..model.memory import in_batches
 from ..model.trajectory import BATCH, Sampler, Step, guided, initial_latents
 from .options import Blend
 from .steering import Maps, Prompts, steered, watch_of
@@ -23,10 +24,12 @@ def blend(
     guide: Base, edit: Base, prompts: Sequence[str], seeds: Sequence[int], steps: int, guidance_scale: float, how: Blend, negative: str = "", eta: float = 0.0
 ) -> Iterator[Image.Image]:  # fmt: skip
     """One picture for each prompt and its seed. Prompts must be read as the same tokens by both models: maps are compared word by word."""
-    for first in range(0, len(prompts), BATCH):
-        rows = slice(first, first + BATCH)
+
+    def batch(rows: slice) -> list[Image.Image]:
         latents = initial_latents(edit, seeds[rows])
-        yield from edit.decode(blended_latents(guide, edit, Prompts(prompts[rows], negative), latents, steps, guidance_scale, how, eta, seeds[rows]))
+        return edit.decode(blended_latents(guide, edit, Prompts(prompts[rows], negative), latents, steps, guidance_scale, how, eta, seeds[rows]))
+
+    return in_batches(len(prompts), BATCH, batch)
 
 
 def blended_latents(

@@ -21,7 +21,8 @@ from ..model.base import Base, Conditioning
 from ..model.trajectory import Sampler, Step, guided
 from .options import Blend
 
-LARGEST = 16  # pixels a side of the maps that guide, where nothing is said: Attend-and-Excite (arXiv 2301.13826)
+LARGEST = 16  # pixels a side of the maps that guide, where nothing is said: Attend-and-Excite (arXiv 2301.13826), for latents of 64
+SHARE = 4  # and of larger latents one pixel of so many a side, as diffusers' pipeline of it
 
 Maps = dict[str, Tensor]  # layer -> [b, heads, pixels, words]
 Words = tuple[list[int], list[int]]  # columns of the reference's maps and of one's own that mean the same word
@@ -41,10 +42,11 @@ class Prompts:
 
 def watch_of(base: Base, how: Blend) -> Watch:
     """Which maps guide; raises UserError where a base has none such."""
-    least = coarsest(base.unet, base.resolution // base.pixels_per_latent)
+    side = base.resolution // base.pixels_per_latent
+    least = coarsest(base.unet, side)
     if how.largest is not None and how.largest < least:
         raise UserError(f"--blend.largest {how.largest}: the coarsest cross-attention of {base.name} has {least} pixels a side. Give {least} or more.")
-    return Watch(how.largest or max(LARGEST, least), ("down_blocks", "mid_block") if how.layers == "encoder" else ("",))
+    return Watch(how.largest or max(LARGEST, least, -(-side // SHARE)), ("down_blocks", "mid_block") if how.layers == "encoder" else ("",))
 
 
 def steered(

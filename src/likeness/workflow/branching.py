@@ -8,24 +8,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..files.atomic import write_text
 from ..files.checkpoints import Checkpoint
 from ..files.errors import UserError
-from ..files.recipe import Recipe, changed, recipe_from_dict, recipe_to_dict
+from ..files.recipe import Recipe, changed, continued_in, read_recipe, recipe_from_dict, recipe_to_dict, write_recipe
 from ..files.run_folder import RunFolder
 from ..files.subject import Photo
 from ..files.typed import typed
 from ..model.folder import advised, find_base
-from .fitting import begin, open_base, steps_of
+from .fitting import begin, on_base, open_base, steps_of
 from .generating import checkpoint_of
 from .going_on import check_was_trained, check_what_is_trained
 from .photos import check_captions
 from .preflight import check_room
 from .progress import Progress
+from .recipes import check_class_options
 from .rehearsing import rehearse
 from .settling import check_settling
 from .stack import check_order, read_card, stage_types
 from .stages import layers_at, newest_state, train_stages
 
+WHOLE = "whole.toml"  # of a child run: its first ancestor's recipe, and a table [[continued]] for each that goes on
 RESUMED = {"optimizer.safetensors", "state.json", "method.safetensors"}  # beside the weights, of a state to go on from
 
 
@@ -51,13 +54,15 @@ def _changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     return recipe_from_dict(content, stage_types())
 
 
-def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) -> RunFolder:
+def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress, base_name: str | None = None) -> RunFolder:
     """A child run that goes on from the parent's last step with other options of its last stage.
 
-    Weights, optimizer and step are the parent's; the lineage is recorded in run.json.
+    Weights, optimizer and step are the parent's; the lineage is recorded in run.json, and in whole.toml the recipe that leads here from the photos.
+
+    base_name  where its base lies now, if elsewhere than the parent's recipe says
     """
     check_was_trained(parent)
-    old = parent.recipe(stage_types())
+    old = on_base(parent.recipe(stage_types()), base_name)
     last = newest_state(parent)
     if last == 0:
         raise UserError(f"{parent.path}: has no saved state to go on from. Resume it first: likeness resume {typed(parent.path)}")
@@ -75,6 +80,7 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) ->
         parent.path.parent, f"{parent.name.rsplit('-', 2)[0]}-continued", seed=recipe.seed, base=recipe.base, base_hash=base.hash, lineage=lineage
     )  # fmt: skip
     begin(run, recipe, photos)
+    write_text(run.path / WHOLE, write_recipe(*_whole(parent, changes, base_name)))
     for line in parent.journal():
         if line["step"] <= last:
             run.append_journal(line)
@@ -87,22 +93,31 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress) ->
     return run
 
 
+def _whole(parent: RunFolder, changes: Mapping[str, Any], base_name: str | None) -> tuple[Recipe, list[dict[str, Any]]]:
+    """The recipe of the run that the first of a row of children was branched off, and how each went on."""
+    path, said = parent.path / WHOLE, {name: value for name, value in changes.items() if value is not None}
+    first, before = (read_recipe(path, stage_types()), continued_in(path)) if path.exists() else (parent.recipe(stage_types()), [])
+    return on_base(first, base_name), [*before, said]
+
+
 def stand(
     parent: RunFolder, method: str, chosen: Mapping[str, Any], progress: Progress, runs: Path | None = None, force: bool = False,
-    settle: Mapping[str, Any] | None = None,
+    settle: Mapping[str, Any] | None = None, base_name: str | None = None,
 ) -> RunFolder:  # fmt: skip
     """A child run with one more stage, on all that the parent has learned: its photos, names and layers, and none of its training again.
 
     chosen  options of the stage; the base's advice fills what is left open
     force   also where memory or disk cannot be enough
     settle  when to end it early, as a recipe says it; empty: never
+    base_name  where its base lies now, if elsewhere than the parent's recipe says
     """
-    recipe, layers = parent.recipe(stage_types()), checkpoint_of(parent)
+    recipe, layers = on_base(parent.recipe(stage_types()), base_name), checkpoint_of(parent)
     if parent.record().status != "finished":
         raise UserError(f"{parent.path}: is not finished, and a stage stands on finished ones. Go on with it first: likeness resume {typed(parent.path)}")
     content = {**{key: value for key, value in recipe_to_dict(recipe).items() if key != "settle"}, **(settle or {})}
     content["stages"].append({"method": method, **advised(find_base(recipe.base), method, chosen)})
     beneath, recipe = steps_of(recipe), recipe_from_dict(content, stage_types())
+    check_class_options(recipe.stages[-1], chosen)
     check_order(recipe)
     check_settling(recipe)
     recipe.stages[-1].check(recipe.base)  # those beneath it are trained

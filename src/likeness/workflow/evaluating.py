@@ -71,7 +71,7 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
     size = max(p.settings.width for p in saved)  # whoever is compared with them is drawn as large
     world = WorldScores(subject, candidates_for(subject, judges, references.dino, size), judges) if subject else None
     kinds = kinds_for(recipe.subject.class_noun)
-    last = max(p.labels.get("checkpoint", 0) for p in saved if p.labels.get("model") == "personalized")
+    last = last_of(saved)
     together = _together(run, recipe, saved)
     alone = [p for p in saved if p not in together] or saved
     seen, each, remarks = {}, [], []
@@ -98,8 +98,10 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
         of_both, left = main_alone(run, together, last)
         rows, remarks = rows + _pairs(run, recipe, of_both, judges), remarks + left
     go_on(4)
-    drifted, left = main_alone(run, run.pictures("drift"), last)
+    drifted, left = main_alone(run, drift := run.pictures("drift"), last_of(drift, last))
     remarks += left
+    if (shown := last_of(drift, last)) != last:
+        remarks.append(f"What drifted is said of checkpoint {shown}, all else of {last}. For both of one: likeness generate {typed(run.path)} --drift --checkpoint {last}")
     rows += drift_rows(drifted, judges, references, subject.class_noun if subject else None)
     go_on(5)
     every = [(p.name, p.image) for p in run.photos() if p.image]  # of all its subjects: whosever photo it is, a copy is one
@@ -113,6 +115,11 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
         if recipe.base == "toybox":
             remarks.append("The embedded judges know drawn scenes alone: of photographs their cosines are a hint, no measurement.")
     return {"encoders": judges.names, "measured": measured(rows), "rows": rows, "counts": counts, "each": each, "remarks": remarks}
+
+
+def last_of(saved: Sequence[SavedPicture], otherwise: int = 0) -> int:
+    """The last checkpoint that personalized pictures were drawn by."""
+    return max((p.labels.get("checkpoint", 0) for p in saved if p.labels.get("model") == "personalized"), default=otherwise)
 
 
 def own_teachers(stages: Sequence[Stage]) -> list[str]:

@@ -21,6 +21,7 @@ from ..learning.method import Method
 from ..methods.textual_inversion import TEMPLATES
 from ..model.adapters import Adapter, LowRank, NewWord, Weights
 from ..model.base import Base
+from ..model.denoiser import Pixels
 from .generating import checkpoint_of
 from .progress import Progress
 from .stack import check_same_base, open_layer, put_beneath, read_card, stage_types
@@ -146,12 +147,26 @@ def _trained_prompt(card: dict[str, Any]) -> str:
     return said(prompts[-1] if prompts else "a photo of a {}", card["subject"]["called"])
 
 
+def _elsewhere(learned: Learned, written: Sequence[Path]) -> str:
+    """How other tools are told a new word: A1111 knows it by its file's name, ComfyUI after "embedding:" alone."""
+    count = len(_new_words(learned))
+    names = [path.stem for path in written[len(written) - count :] if path.suffix == ".safetensors"] if count else []
+    if not names:
+        return ""
+    return f"; A1111 knows a new word by its file's name, {' and '.join(f'`{name}`' for name in names)}, ComfyUI as {' and '.join(f'`embedding:{name}`' for name in names)}"
+
+
 def _loading(learned: Learned, written: Sequence[Path]) -> Iterator[str]:
     """What a person who opens the files must know, or would draw without them."""
     if any(path.name == diffusers.CUSTOM_DIFFUSION for path in written):
         yield (
             f"diffusers' own loader takes `{diffusers.CUSTOM_DIFFUSION}` without a word and draws without it (huggingface/diffusers#9320). "
             "For diffusers export the run as a pipeline: `likeness export RUN --to diffusers`."
+        )
+    if isinstance(learned.base, Pixels) and any(path.name == diffusers.LORA for path in written):
+        yield (
+            "The network's own guess of the variance was not trained. Before drawing: "
+            '`pipe.scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config, variance_type="fixed_small")`.'
         )
     words = [word.lower() for word in _new_words(learned)]
     if len(learned.base.text_encoders) == 2 and all(path.suffix for path in written):
@@ -199,6 +214,6 @@ def _model_card(run: RunFolder, learned: Learned, written: Sequence[Path]) -> st
     files += "".join(f"\n\n{note}" for note in _loading(learned, written))
     return (
         f"---\n{about.to_yaml()}\n---\n\n# {learned.name}\n\n<Gallery />\n\n"
-        f"{nouns}, learned by {' and then '.join(methods)}. Say {spoken} in a prompt; A1111 and ComfyUI know a new word by its file's name.\n\n{files}\n\n"
+        f"{nouns}, learned by {' and then '.join(methods)}. Say {spoken} in a prompt{_elsewhere(learned, written)}.\n\n{files}\n\n"
         "Pictures made with it are synthetic; say so where you show them. Of a person: only with that person's consent.\n"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from ..files.errors import UserError
-from ..files.recipe import Recipe, recipe_to_dict
+from ..files.recipe import Recipe, recipe_from_dict, recipe_to_dict
 from ..files.run_folder import RunFolder
 from ..files.subject import Photo, check_identifier, remarks
 from ..files.typed import typed
@@ -70,8 +70,11 @@ def begin(run: RunFolder, recipe: Recipe, photos: Sequence[Photo]) -> None:
     run.write_recipe(recipe)
 
 
-def resume(run: RunFolder, progress: Progress) -> RunFolder:
-    """Go on from the newest sound state; the end is bit for bit that of a run which was never stopped."""
+def resume(run: RunFolder, progress: Progress, base_name: str | None = None) -> RunFolder:
+    """Go on from the newest sound state; the end is bit for bit that of a run which was never stopped.
+
+    base_name  where its base lies now, if elsewhere than the recipe says
+    """
     if not run.begun:
         raise UserError(f"{run.path}: was stopped before its recipe was written. Delete it, and train again.")
     recipe = run.recipe(stage_types())
@@ -84,10 +87,16 @@ def resume(run: RunFolder, progress: Progress) -> RunFolder:
     if run.record().status == "finished" and last == steps_of(recipe):
         raise UserError(f"{run.path}: is finished. To train further: likeness continue {typed(run.path)} --steps N")
     check_same_recipe(run, recipe, last)
+    recipe = on_base(recipe, base_name)
     base = open_base(recipe, run)
     with run.active():
         train_stages(run, recipe, base, progress)
     return run
+
+
+def on_base(recipe: Recipe, name: str | None) -> Recipe:
+    """The recipe with its base by another name, or as it is."""
+    return recipe_from_dict({**recipe_to_dict(recipe), "base": name}, stage_types()) if name else recipe
 
 
 def open_base(recipe: Recipe, run: RunFolder | None = None) -> Base:
@@ -98,7 +107,7 @@ def open_base(recipe: Recipe, run: RunFolder | None = None) -> Base:
     if base.unet.config.time_cond_proj_dim or "LCMScheduler" in classes_of(find_base(recipe.base)).get("scheduler", ()):
         raise UserError(f"base {recipe.base}: was distilled to draw in few steps, and what is taught to it would be drawn by another walk. Train on the model that it was distilled from, then likeness train lcm RUN.")
     if run and run.record().base_hash not in (None, base.hash):
-        raise UserError(f"{run.path}: was begun on another base ({run.record().base_hash}) than {base.name} is now ({base.hash}). Put the first one back there.")
+        raise UserError(f"{run.path}: was begun on another base ({run.record().base_hash}) than {base.name} is now ({base.hash}). Put the first one back there, or say where it lies with --base.")
     return base
 
 

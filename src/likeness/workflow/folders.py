@@ -16,7 +16,9 @@ from ..files.atomic import write_json
 from ..files.captions import read_captions
 from ..files.errors import UserError
 from ..files.picture import read_prompt
+from ..files.prompts import said
 from .looking import Asked, Judges, References, Seen, look, open_judges, read
+from .photos import check_no_run
 from .progress import Progress
 from .scoring import (
     WorldQuestions,
@@ -43,17 +45,24 @@ def evaluate_folder(
     prompts     a text file with a prompt a line, in the order of the pictures' names, or one for all; None: captions beside the pictures, or what they carry inside
     called      what the prompts call the subject ("sks dog"), for which the class noun is put to judge them; None: they are judged as they are
     """
+    for each in (folder, references):
+        check_no_run(each)
     shown, photos = files_in(folder), pictures_in(references)
     typed = _prompts(folder, shown, prompts)
     if called and not class_noun:
         raise UserError(f"evaluate: --called {called!r} needs --class-noun, the word to judge its prompts by.")
     if bool(encoders.clip) != bool(encoders.dino):
         raise UserError("evaluate: give both encoders, --clip and --dino, or none for the embedded judges of the toybox.")
+    if called and not any(called in text for text in typed.values()):
+        raise UserError(f"evaluate: --called {called!r} is in no prompt of these pictures. Give the words that the prompts have, as they are written there.")
+    if not class_noun and any("{}" in text for text in typed.values()):
+        raise UserError("evaluate: prompts have {} where the subject goes. Say what it is with --class-noun, the word to judge them by.")
     judges = open_judges("toybox", encoders)
     asked = []
     for n, name in enumerate(shown):
         text = typed.get(name) or ""
-        asked.append(Asked(name, text.replace(called, class_noun or "") if called else text, text, n))
+        plain = said(text, class_noun) if class_noun and "{}" in text else text
+        asked.append(Asked(name, plain.replace(called, class_noun or "") if called else plain, text, n))
     with progress.task("pictures seen", len(shown)) as task:
         seen = look(asked, list(shown.values()), judges, lambda done: task.at(done, len(shown)))
     known = References.of(list(photos.values()), judges)

@@ -92,6 +92,7 @@ def generate(
     upscaler     a super-resolution stage that was not trained, for a run that trained none; it is told the class noun alone
     noise_level  of the small pictures that the stage is shown
     """
+    check_blend(guide, how)
     checkpoint = checkpoint_of(run, step)
     guiding = guide_of(run, checkpoint, guide, others)
     added = [(checkpoint_of(other), strength, other.name) for other, strength in others]
@@ -183,6 +184,12 @@ def steps_to_draw(run: RunFolder, asked: str | None) -> list[int | None]:
         return [int(part) for part in asked.split(",")]
     except ValueError:
         raise UserError(f"--checkpoint {asked!r}: must be a step, steps such as 100,200, or all. This run has {', '.join(map(str, kept)) or 'none'}.") from None
+
+
+def check_blend(guide: int | None, how: Blend | None) -> None:
+    """Refuse a blend's options where nothing is blended; raises UserError."""
+    if guide is None and how and how.model_fields_set:
+        raise UserError(f"--blend.{min(how.model_fields_set)}: nothing guides these pictures. Give the step of an earlier checkpoint with --guide, or leave it out.")
 
 
 def guide_of(run: RunFolder, checkpoint: Checkpoint, guide: int | None, others: Sequence[Any]) -> Checkpoint | None:

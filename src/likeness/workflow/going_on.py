@@ -20,7 +20,7 @@ def check_same_recipe(run: RunFolder, recipe: Recipe, last: int) -> None:
     if not last or begun is None:
         return
     old = recipe_from_dict(begun, stage_types())
-    differ = {name: values for name, values in changed(old, recipe).items() if name.rpartition(".")[2] not in MAY_CHANGE}
+    differ = {name: values for name, values in changed(old, recipe).items() if name != "base" and name.rpartition(".")[2] not in MAY_CHANGE}  # a base may lie elsewhere: its hash tells
     if differ:
         shown = ", ".join(f"{name} ({before} -> {after})" for name, (before, after) in differ.items())
         raise UserError(f"{run.path}: {shown} changed in recipe.toml after training began. Put it back, or branch off: likeness continue {typed(run.path)}")

@@ -46,7 +46,7 @@ def gather_all(recipe: Recipe) -> list[Photo]:
     for n, subject in enumerate(recipe.subjects):
         photos += [replace(photo, subject=n) for photo in gather(subject.photos, resolution)]
         if subject.class_photos:
-            if not any(getattr(stage, "prior_weight", 0) for stage in recipe.stages):
+            if not any(getattr(stage, "prior_weight", 0) or stage.class_photos_teach for stage in recipe.stages):
                 raise UserError(f"class_photos {subject.class_photos}: nothing learns from them, since prior_weight is 0 or the method has none. Add --prior-weight 1, or leave them out.")
             of_class = [replace(photo, subject=n, of_class=True) for photo in gather(subject.class_photos, resolution)]
             own = {photo.sha256 for photo in photos if photo.used and photo.subject == n}
@@ -63,10 +63,17 @@ def check_captions(recipe: Recipe, photos: Sequence[Photo]) -> None:
         raise UserError(f"use_captions: {silent[0].name} has no caption. {CAPTIONS}")
 
 
+def check_no_run(folder: Path) -> None:
+    """Refuse a run's folder where photos or pictures are asked for: what lies in it are sheets that reports have made."""
+    if (folder / "run.json").exists():
+        raise UserError(f"{folder}: is a run, not a folder of pictures. Its photos lie in {folder / 'photos'}, what it has drawn in {folder / 'pictures'}.")
+
+
 def gather(source: Path | str, resolution: int) -> list[Photo]:
     """The photos at resolution x resolution, with what was mended or left out."""
     subject = toybox_subject(source)
     if subject is None:
+        check_no_run(Path(source))
         return prepare_photos(Path(source), resolution)
     photos = []
     for n, scene in enumerate(photos_of(subject)):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files.errors import UserError
-from ..files.recipe import Recipe, content_of, continued_in, recipe_from_dict, stages_in
+from ..files.recipe import Recipe, Stage, content_of, continued_in, recipe_from_dict, stages_in
 from ..methods import packaged_recipes, packaged_sweeps
 from ..model.folder import advice, advised, find_base
 from .photos import toybox_subject
@@ -18,7 +18,15 @@ def recipe_for(
     method: str, chosen: Mapping[str, Any], subject: Mapping[str, Any], base: str = "toybox", settings: Mapping[str, Any] | None = None, **rest: Any
 ) -> Recipe:  # fmt: skip
     """A recipe of one stage. Options come from `chosen`, else from the base's advice for the method, else from a study's `settings`, else from the spec."""
-    return _recipe([{"method": method, **(settings or {}), **advised(find_base(base), method, chosen)}], subject, base, rest)
+    recipe = _recipe([{"method": method, **(settings or {}), **advised(find_base(base), method, chosen)}], subject, base, rest)
+    check_class_options(recipe.stages[-1], chosen)
+    return recipe
+
+
+def check_class_options(stage: Stage, chosen: Mapping[str, Any]) -> None:
+    """Refuse options of class pictures that somebody chose where none are learned from; raises UserError."""
+    if getattr(stage, "prior_weight", None) == 0 and (asked := [name for name in chosen if name.startswith("class_")]):
+        raise UserError(f"--{asked[0].replace('_', '-')}: nothing learns from class pictures, since prior_weight is 0. Add --prior-weight 1, or leave it out.")
 
 
 def packaged_recipe(name: str, subject: Mapping[str, Any], base: str = "toybox", **rest: Any) -> Recipe:
