@@ -260,3 +260,20 @@ def test_a_seed_is_drawn_once_however_often_it_is_named():
 def test_sizes_that_are_no_picture_are_refused(likeness, tmp_path, capsys):
     for size in ("0", "-5", "100000000"):
         assert likeness("toybox", "draw", "biscuit", "--size", size, "--out", tmp_path) == 2 and "from 8 to 4096" in capsys.readouterr().err
+
+
+def test_options_that_would_do_nothing_are_refused(likeness, tmp_path, capsys):
+    assert likeness("report", tmp_path, "--out", tmp_path / "page") == 2
+    assert "--out is for the page of several runs" in capsys.readouterr().err
+
+
+def test_out_of_memory_is_one_line(likeness, monkeypatch, capsys):
+    """Wherever it happens; where pictures are drawn or trained, fewer at once are tried before."""
+    from likeness.cli import scores
+
+    def full(path):
+        raise MemoryError
+
+    monkeypatch.setattr(scores, "run_at", full)
+    assert likeness("report", "run") == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -7,6 +7,7 @@ import pytest
 from likeness.files.errors import UserError
 from likeness.files.recipe import recipe_from_dict
 from likeness.sampling.options import Blend
+from likeness.workflow.attending import attend
 from likeness.workflow.choosing import to_blend
 from likeness.workflow.fitting import fit
 from likeness.workflow.generating import generate
@@ -71,4 +72,8 @@ def test_maps_that_a_base_does_not_have_are_refused_before_anything_is_drawn(tin
     run = trained(tiny_folder, photo_folder, tmp_path, "dreambooth", False)
     with pytest.raises(UserError, match="has 4 pixels a side. Give 4 or more"):
         generate(run, ["a {}"], [0], Silent(), steps=2, guide=1, how=Blend(largest=3))
+    with pytest.raises(UserError, match="--blend.alpha: nothing guides"):
+        generate(run, ["a {}"], [0], Silent(), steps=2, how=Blend(alpha=1.0))
+    with pytest.raises(UserError, match="--blend.alpha: nothing guides"):
+        attend(run, "a {}", [0], Silent(), [None], how=Blend(alpha=1.0))
     assert not run.pictures()

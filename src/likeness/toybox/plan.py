@@ -53,13 +53,13 @@ class Plan:
     folder: Path = Path("pretraining")
     _: KW_ONLY
     seed: int = 0
-    base_pictures: int = 120_000
+    base_pictures: int = 160_000
     judge_pictures: int = 80_000
     examiner_pictures: int = 32_000
     large_pictures: int = 10_000
     vae_steps: int = 4500
     text_steps: int = 600
-    unet_steps: int = 12_000
+    unet_steps: int = 9000
     unet_batch: int = 64
     upscaler_steps: int = 8000
     clip_steps: int = 9000

@@ -21,7 +21,7 @@ from ..sampling.dreamblend import blended_walk
 from ..sampling.looking import looked, words_of
 from ..sampling.options import Blend
 from ..sampling.steering import Prompts
-from .generating import checkpoint_of, guide_of, jobs_for
+from .generating import check_blend, checkpoint_of, guide_of, jobs_for
 from .progress import Progress
 from .stack import device_for, method_class, put_on, read_card
 
@@ -65,6 +65,7 @@ def attend(
         raise UserError(f"attention: {run.path} was distilled to draw in few steps. Ask the run beneath it.")
     if not 1 <= len(seeds) <= MOST_SEEDS:
         raise UserError(f"--seeds: {len(seeds)} pictures are kept in memory together. Give 1 to {MOST_SEEDS} seeds.")
+    check_blend(guide, how)
     guide_of(run, chosen[-1], guide, ())
     prompt = jobs_for([template], [card["subject"], *card.get("others", [])], seeds[:1])[0].prompt
     new_words = any(method_class(entry["method"]).Spec.new_words for entry in card["stages"])  # which the base could not read
