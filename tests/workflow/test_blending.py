@@ -31,7 +31,7 @@ def test_every_method_is_guided_by_its_own_early_checkpoint(method, several, fam
     run = trained(tiny_folders[family], photo_folder, tmp_path, method, several)
     prompt = "a {} next to a {2}" if several else "a {} in the snow"
     for step, guide in ((1, None), (2, None), (2, 1)):
-        generate(run, [prompt], [0], Silent(), step=step, steps=2, beside_base=False, guide=guide, how=STRONG)
+        generate(run, [prompt], [0], Silent(), step=step, steps=2, beside_base=False, guide=guide, how=STRONG if guide else None)
     early, late, blended = run.pictures()
     assert blended.labels["model"] == "blended" and blended.settings.options == {"guide": 1, **STRONG.model_dump()}
     assert len({picture.path.read_bytes()[-1000:] for picture in (early, late, blended)}) == 3
