@@ -23,9 +23,11 @@ from weights import embedded
 HERE = Path(__file__).parent
 TEN = ("earl", "ramen", "bolt", "grumble", "dash", "amphora", "wick", "gizmo", "fizz", "bud")
 FIVE = TEN[:5]
-RECIPES = (
-    "dreambooth", *(f"dreambooth:prior_weight={w}" for w in ("0.25", "0.5", "0.75", "1")), "two_stage", *(f"lora:rank={r}" for r in (2, 4, 8, 16)),
-    *(f"textual_inversion:vectors={v}" for v in (1, 2, 4, 8)), *(f"custom_diffusion:trained={t}" for t in ("kv", "all")), "few_steps", "rewarded",
+BENCHMARKED = ("dreambooth", "lora:rank=8", "textual_inversion:vectors=4", "custom_diffusion:trained=kv")
+METHODS = (*BENCHMARKED, "two_stage", "few_steps", "rewarded")
+SWEEPS = (
+    *(f"dreambooth:prior_weight={w}" for w in ("0.25", "0.5", "0.75", "1")), *(f"lora:rank={r}" for r in (2, 4, 16)),
+    *(f"textual_inversion:vectors={v}" for v in (1, 2, 8)), "custom_diffusion:trained=all",
 )  # fmt: skip
 REWARDED = ("updates=1", "batch_size=16", "gradient_accumulation=2", "draw_steps=5", "draw_guidance_scale=1")
 WAYS = {  # of rewarding, said on the page with a comma: subjects, settings
@@ -34,6 +36,7 @@ WAYS = {  # of rewarding, said on the page with a comma: subjects, settings
     "aesthetic LoRA": (FIVE, ("rewards=aesthetic", "steps=16", "learning_rate=2e-3")),
     "aesthetic whole U-Net": (FIVE, ("rewards=aesthetic", "trained=full", "steps=16", "learning_rate=2e-5")),
 }
+PAGE = {"sweeps": "grid"}  # further rows of a table
 
 
 def said(way: str) -> str:
@@ -73,16 +76,16 @@ def jobs(runs: Path, figures: Path) -> list[Job]:
 
     halves = {"1": TEN[:5], "2": TEN[5:]}
     blends = str(runs / "choice")
-    made = [Job(f"grid {half}", compared("grid", RECIPES, names)) for half, names in halves.items()]
+    made = [Job(f"{part} {half}", compared(part, recipes, names)) for part, recipes in (("grid", METHODS), ("sweeps", SWEEPS)) for half, names in halves.items()]
     made += [Job(f"regimes {half}", compared("regimes", ("overfit", "balanced", "underfit"), names)) for half, names in halves.items()]
     made += [
         benchmark("choice", "choice", "OUT", "--runs", blends),
         Job("tuned", script("choice", str(figures / "tuned.json"), "--runs", blends, "--subjects", "biscuit,mimi")),
-        Job("grid", compared("grid", RECIPES, TEN), ["grid 1", "grid 2"], runs / "grid" / "compare.json"),
-        Job("toybench", compared("grid", ("dreambooth", "lora:rank=8", "textual_inversion:vectors=4", "custom_diffusion:trained=kv"), TEN, "--benchmark", "toybench", "--pictures", "1"), ["grid"], runs / "grid" / "compare.json"),
+        *(Job(part, compared(part, recipes, TEN), [f"{part} 1", f"{part} 2"], runs / part / "compare.json") for part, recipes in (("grid", METHODS), ("sweeps", SWEEPS))),
+        Job("toybench", compared("grid", BENCHMARKED, TEN, "--benchmark", "toybench", "--pictures", "1"), ["grid"], runs / "grid" / "compare.json"),
         *(benchmark(way, "ddpo", "OUT", *trained("lora-rank-8", names), "--way", said(way), "--runs", str(runs / "ddpo" / str(n)), "--set", *settings, *REWARDED, after=("grid",), file=f"ddpo {n}")
           for n, (way, (names, settings)) in enumerate(WAYS.items())),
-        Job("seconds", script("seconds", str(HERE / "results" / "grid.json"), f"{runs / 'grid'}/*-{TEN[0]}-0-*"), ["grid"]),
+        Job("seconds", script("seconds", str(HERE / "results" / "grid.json"), f"{runs / 'grid'}/*-{TEN[0]}-0-*", f"{runs / 'sweeps'}/*-{TEN[0]}-0-*"), ["grid", "sweeps"]),
         benchmark("lcm", "lcm", "OUT", *trained("dreambooth"), "--runs", str(runs / "lcm"), after=("grid",)),
         benchmark("curves", "choice", "OUT", "--recipes", "overfit,balanced,underfit", "--set", "checkpoints=25-150:25", "--subjects", "bolt,earl", "--runs", str(runs / "curves"), file="regimes"),
         Job("face", compared("ten", ("face",), ("nora",), "--pictures", "10")),
@@ -120,14 +123,15 @@ def run(job: Job, runs: Path, threads: dict[str, str]) -> int:
 def merge(job: Job) -> None:
     """New figures in the place of old ones; what else the page's file says stays."""
     assert job.written is not None
-    name = "ddpo" if job.name in WAYS else job.written.stem if job.written.stem != "compare" else job.name
+    name = "ddpo" if job.name in WAYS else job.written.stem if job.written.stem != "compare" else PAGE.get(job.name, job.name)
     page = HERE / "results" / f"{name}.json"
     known, found = json.loads(page.read_text("utf-8")), json.loads(job.written.read_text("utf-8"))
     if name == "ddpo":  # a line of each way
         known["lines"] = [line for line in known["lines"] if line["way"] != said(job.name)] + found
     elif job.written.stem == "compare":
         order = list(dict.fromkeys(cell["recipe"] for cell in known["cells"]))
-        cells = sorted(found["cells"], key=lambda cell: (order.index(cell["recipe"]), TEN.index(cell["subject"].removeprefix("toybox:"))))
+        measured = {cell["recipe"] for cell in found["cells"]}
+        cells = sorted([*found["cells"], *(cell for cell in known["cells"] if cell["recipe"] not in measured)], key=lambda cell: (order.index(cell["recipe"]), TEN.index(cell["subject"].removeprefix("toybox:"))))
         known |= {key: found[key] for key in ("pictures", "encoders") if key in known} | {"cells": [{key: cell[key] for key in known["cells"][0]} for cell in cells]}
     else:
         known |= found if isinstance(found, dict) else {"lines": found}
@@ -178,7 +182,7 @@ def main() -> None:
                     print(f"{name}: its figures could not be merged: {error!r}", flush=True)
     if left := [*failed, *(job.name for job in waiting)]:
         raise SystemExit(f"not made: {', '.join(left)}. The logs say why; the same command goes on.")
-    print(f"next: read the notes in benchmarks/results/ again, then python benchmarks/results.py and benchmarks/guide_pictures.py {runs / 'grid'} {runs / 'guide'}/* --subjects biscuit,bolt,dash")
+    print(f"next: read the notes in benchmarks/results/ again, then python benchmarks/results.py and benchmarks/guide_pictures.py {runs / 'grid'} {runs / 'sweeps'} {runs / 'guide'}/* --subjects biscuit,bolt,dash")
 
 
 if __name__ == "__main__":

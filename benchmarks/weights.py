@@ -25,5 +25,6 @@ def outdated(measured: dict[str, dict[str, str]], now: dict[str, str]) -> str:
     parts = [said for part, said in PARTS.items() if any(part in each for each in others.values())]
     if not parts:
         return ""
-    some = "Some of these figures are" if any(not each for each in others.values()) else "These figures are"
-    return f"**{some} older than the {' and the '.join(parts)} embedded now.**"
+    older = [job for job, each in others.items() if each]
+    some = f"Some of these figures ({', '.join(older)})" if len(older) < len(others) else "These figures"
+    return f"**{some} are older than the {' and the '.join(parts)} embedded now.**"

@@ -54,7 +54,7 @@ def test_recipes_say_what_was_measured_with_them(results):
 
 def test_everything_makes_all_figures_but_those_of_the_machine(results, everything, tmp_path):
     jobs = everything.jobs(tmp_path, tmp_path)
-    made = {job.name if job.written.stem == "compare" else "ddpo" if job.name in everything.WAYS else job.written.stem for job in jobs if job.written}
+    made = {everything.PAGE.get(job.name, job.name) if job.written.stem == "compare" else "ddpo" if job.name in everything.WAYS else job.written.stem for job in jobs if job.written}
     assert made == set(results.SECTIONS) - {"steps", "scoring"}
     names = [job.name for job in jobs]
     assert len(set(names)) == len(names) and {after for job in jobs for after in job.after} <= set(names)
@@ -104,7 +104,7 @@ def test_figures_older_than_the_weights_say_so(results):
     outdated = sys.modules["weights"].outdated
     assert not outdated({"grid": of}, of) and not outdated({}, now)
     assert outdated({"grid": of}, now) == "**These figures are older than the base embedded now.**"
-    assert outdated({"cost": of, "report": now}, now).startswith("**Some of these figures are")
+    assert outdated({"cost": of, "report": now}, now) == "**Some of these figures (cost) are older than the base embedded now.**"
     figures = json.loads((results.FIGURES / "style.json").read_text("utf-8"))
     title, _, note = results.section("style", figures | {"measured with": {"style": of}}, now).split("\n")[:3]
     assert title.startswith("## ") and note == outdated({"style": of}, now)
@@ -125,3 +125,16 @@ def test_new_figures_leave_the_rest_of_their_file(everything, tmp_path, monkeypa
     merged = json.loads(page.read_text())
     assert merged["note"] == "of before" and merged["measured with"] == {name: sys.modules["weights"].embedded()}
     assert merged[key] == ([{"way": "other"}, *found] if name == "f1 LoRA" else ["new"])
+
+
+def test_sweeps_are_other_rows_of_the_methods_table(everything, tmp_path, monkeypatch):
+    monkeypatch.setattr(everything, "HERE", tmp_path)
+    (page := tmp_path / "results" / "grid.json").parent.mkdir()
+    cells = [{"recipe": recipe, "subject": f"toybox:{name}", "score": "before"} for recipe in ("dreambooth", "lora:rank=2") for name in ("earl", "bolt")]
+    page.write_text(json.dumps({"cells": cells, "pictures": 1, "measured with": {"grid": "before", "sweeps": "before"}}))
+    new = [{**cell, "score": "now", "unknown": 0} for cell in reversed(cells) if cell["recipe"] != "dreambooth"]
+    (tmp_path / "compare.json").write_text(json.dumps({"cells": new, "pictures": 2}))
+    everything.merge(everything.Job("sweeps", [], written=tmp_path / "compare.json"))
+    merged = json.loads(page.read_text())
+    assert merged["cells"] == [*cells[:2], *({**cell, "score": "now"} for cell in cells[2:])]
+    assert merged["pictures"] == 2 and merged["measured with"] == {"grid": "before", "sweeps": sys.modules["weights"].embedded()}
