@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,12 +49,13 @@ MERGING = Lock()  # jobs share files of figures
 
 @dataclass
 class Job:
-    """A command, what must have ended before it, and the file that it writes, if it is one of figures."""
+    """A command, what must have ended before it, the file that it writes, if it is one of figures, and the parts of the toybox that these are of."""
 
     name: str
     command: list[str]
     after: list[str] = field(default_factory=list)
     written: Path | None = None
+    of: tuple[str, ...] = ("base", "judges")
 
 
 def jobs(runs: Path, figures: Path) -> list[Job]:
@@ -66,9 +68,9 @@ def jobs(runs: Path, figures: Path) -> list[Job]:
         subjects = ",".join(f"toybox:{name}" for name in names)
         return [sys.executable, "-m", "likeness.cli", "compare", *recipes, "--subjects", subjects, "--seeds", "0", "--runs", str(runs / folder), *words]
 
-    def benchmark(name: str, *words: str, after: tuple[str, ...] = (), file: str = "") -> Job:
+    def benchmark(name: str, *words: str, after: tuple[str, ...] = (), file: str = "", also: tuple[str, ...] = ()) -> Job:
         out = figures / f"{file or name}.json"
-        return Job(name, script(words[0], *(str(out) if w == "OUT" else w for w in words[1:])), list(after), out)
+        return Job(name, script(words[0], *(str(out) if w == "OUT" else w for w in words[1:])), list(after), out, (*Job.of, *also))
 
     def trained(recipe: str, names: tuple[str, ...] = TEN) -> list[str]:
         """Run folders of the grid as patterns: they are there once it is."""
@@ -83,7 +85,7 @@ def jobs(runs: Path, figures: Path) -> list[Job]:
         Job("tuned", script("choice", str(figures / "tuned.json"), "--runs", blends, "--subjects", "biscuit,mimi")),
         *(Job(part, compared(part, recipes, TEN), [f"{part} 1", f"{part} 2"], runs / part / "compare.json") for part, recipes in (("grid", METHODS), ("sweeps", SWEEPS))),
         Job("toybench", compared("grid", BENCHMARKED, TEN, "--benchmark", "toybench", "--pictures", "1"), ["grid"], runs / "grid" / "compare.json"),
-        *(benchmark(way, "ddpo", "OUT", *trained("lora-rank-8", names), "--way", said(way), "--runs", str(runs / "ddpo" / str(n)), "--set", *settings, *REWARDED, after=("grid",), file=f"ddpo {n}")
+        *(benchmark(way, "ddpo", "OUT", *trained("lora-rank-8", names), "--way", said(way), "--runs", str(runs / "ddpo" / str(n)), "--set", *settings, *REWARDED, after=("grid",), file=f"ddpo {n}", also=("examiner",))
           for n, (way, (names, settings)) in enumerate(WAYS.items())),
         Job("seconds", script("seconds", str(HERE / "results" / "grid.json"), f"{runs / 'grid'}/*-{TEN[0]}-0-*", f"{runs / 'sweeps'}/*-{TEN[0]}-0-*"), ["grid", "sweeps"]),
         benchmark("lcm", "lcm", "OUT", *trained("dreambooth"), "--runs", str(runs / "lcm"), after=("grid",)),
@@ -96,10 +98,10 @@ def jobs(runs: Path, figures: Path) -> list[Job]:
         benchmark("report", "dreamblend", "report", "OUT", "--runs", blends, "--subjects", ",".join(TEN), after=("choice", "calibrate"), file="dreamblend"),
         benchmark("blended pairs", "dreamblend", "pairs", "OUT", "--runs", blends, "--subjects", "wick", after=("report",), file="dreamblend"),
         Job("guide", script("guide_runs", str(runs / "guide"), "--grid", str(runs / "grid")), ["grid", "toybench"]),
-        benchmark("cascade", "cascade", "OUT", "--runs", str(runs / "cascade"), "--sheet", str(figures / "cascade.png")),
+        benchmark("cascade", "cascade", "OUT", "--runs", str(runs / "cascade"), "--sheet", str(figures / "cascade.png"), also=("upscaler",)),
         benchmark("pairs", "pairs", "OUT", "--pairs", "bolt+dash", "--runs", str(runs / "pairs")),
         benchmark("style", "style", "OUT", "--runs", str(runs / "style")),
-        benchmark("world", "check", "OUT"),
+        benchmark("world", "check", "OUT", also=("examiner",)),
         benchmark("guidance", "guidance", "OUT", "--ways", "2:0,4:0,3:1", "--pictures", "96"),
     ]  # fmt: skip
     return made
@@ -135,21 +137,22 @@ def merge(job: Job) -> None:
         known |= {key: found[key] for key in ("pictures", "encoders") if key in known} | {"cells": [{key: cell[key] for key in known["cells"][0]} for cell in cells]}
     else:
         known |= found if isinstance(found, dict) else {"lines": found}
-    known["measured with"] = known.get("measured with", {}) | {job.name: embedded()}
+    known["measured with"] = known.get("measured with", {}) | {job.name: embedded(job.of)}
     page.write_text(json.dumps(known, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def begin(runs: Path) -> None:
-    """Refuse runs of another base; forget what other judges measured."""
+def begin(runs: Path, known: Sequence[Job]) -> None:
+    """Refuse runs of another base; forget which of the known jobs ended with other judges or another second stage."""
     for folder in ("logs", "done", "figures"):
         (runs / folder).mkdir(parents=True, exist_ok=True)
     now, kept = embedded(), runs / "weights.json"
     before = json.loads(kept.read_text()) if kept.exists() else now
-    if {**before, "judges": ""} != {**now, "judges": ""}:
-        raise SystemExit(f"{runs}: its runs were trained on other weights than the toybox has now. Begin in a new folder.")
-    if before["judges"] != now["judges"]:
-        for done in (runs / "done").iterdir():
-            done.unlink()
+    others = {part for part, name in now.items() if before[part] != name}
+    if "base" in others:
+        raise SystemExit(f"{runs}: its runs were trained on another base, or drawn otherwise, than the toybox's now. Begin in a new folder.")
+    for job in known:
+        if others.intersection(job.of):
+            (runs / "done" / job.name).unlink(missing_ok=True)
     kept.write_text(json.dumps(now))
 
 
@@ -160,10 +163,10 @@ def main() -> None:
     parser.add_argument("--only", default="", help="names of jobs; what they wait for must be done")
     asked = parser.parse_args()
     runs = asked.runs.resolve()
-    begin(runs)
+    waiting, only = jobs(runs, runs / "figures"), set(asked.only.split(",")) - {""}
+    begin(runs, waiting)
     threads = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = {path.name for path in (runs / "done").iterdir()}
-    waiting, only = jobs(runs, runs / "figures"), set(asked.only.split(",")) - {""}
     if unknown := only - {job.name for job in waiting}:
         raise SystemExit(f"--only {', '.join(sorted(unknown))}: the jobs are {', '.join(job.name for job in waiting)}.")
     waiting = [job for job in waiting if job.name not in done and (not only or job.name in only)]

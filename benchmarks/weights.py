@@ -1,22 +1,28 @@
 """Which weights figures were measured with, so that none pass for those of weights that came later."""
 
 import hashlib
+import json
+from collections.abc import Iterable
 from pathlib import Path
 
 TOYBOX = Path(__file__).parent.parent / "src" / "likeness" / "toybox"
-PARTS = {"base": "base", "upscaler": "second stage", "judges": "judges"}
+PARTS = {"base": "base", "upscaler": "second stage", "judges": "judges", "examiner": "examiner"}  # with how they are said
 
 
-def embedded() -> dict[str, str]:
-    """A name for the weights of each part of the toybox."""
-    return {name: named(TOYBOX / name) for name in PARTS}
+def embedded(parts: Iterable[str] = PARTS) -> dict[str, str]:
+    """A name for the weights of each part of the toybox; of the base also for how its pictures are drawn."""
+    found = {
+        "base": [*_weights("base"), json.dumps(json.loads((TOYBOX / "base" / "likeness.json").read_text("utf-8"))["sampling"], sort_keys=True).encode()],
+        "upscaler": _weights("upscaler"),
+        "judges": [part for name in ("clip", "dino") for part in _weights(f"judges/{name}")] + _weights("judges", "*"),
+        "examiner": _weights("judges/examiner"),
+    }
+    return {name: hashlib.sha256(b"".join(found[name])).hexdigest()[:16] for name in parts}
 
 
-def named(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.safetensors")):
-        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
+def _weights(folder: str, below: str = "**/*") -> list[bytes]:
+    paths = sorted((TOYBOX / folder).glob(f"{below}.safetensors"))
+    return [word for path in paths for word in (path.relative_to(TOYBOX).as_posix().encode(), path.read_bytes())]
 
 
 def outdated(measured: dict[str, dict[str, str]], now: dict[str, str]) -> str:

@@ -84,19 +84,32 @@ def test_jobs_run_in_their_order_and_what_failed_goes_on(everything, tmp_path, m
 def test_runs_of_another_base_are_refused_and_other_judges_measure_anew(everything, tmp_path, monkeypatch):
     (toybox := tmp_path / "toybox").mkdir()
     monkeypatch.setattr(sys.modules["weights"], "TOYBOX", toybox)
-    for name in ("base", "upscaler", "judges"):
-        (toybox / name).mkdir()
+    for name in ("base", "upscaler", "judges/clip", "judges/examiner"):
+        (toybox / name).mkdir(parents=True)
         (toybox / name / "model.safetensors").write_bytes(b"first")
-    everything.begin(runs := tmp_path / "runs")
-    (runs / "done" / "grid").touch()
-    everything.begin(runs)
-    assert (runs / "done" / "grid").exists()
-    (toybox / "judges" / "model.safetensors").write_bytes(b"other")
-    everything.begin(runs)
-    assert not (runs / "done" / "grid").exists()
-    (toybox / "base" / "model.safetensors").write_bytes(b"other")
+    (advice := toybox / "base" / "likeness.json").write_text('{"sampling": {"steps": 25}, "lora": {"rank": 4}}')
+    jobs = everything.jobs(runs := tmp_path / "runs", runs)
+
+    def left_of(*names: str) -> set[str]:
+        for name in names:
+            (runs / "done" / name).touch()
+        everything.begin(runs, jobs)
+        return {path.name for path in (runs / "done").iterdir()}
+
+    everything.begin(runs, jobs)
+    every = ("grid", "cascade", "world")
+    assert left_of(*every) == set(every)
+    (toybox / "judges" / "examiner" / "model.safetensors").write_bytes(b"other")
+    assert left_of(*every) == {"grid", "cascade"}
+    (toybox / "upscaler" / "model.safetensors").write_bytes(b"other")
+    assert left_of(*every) == {"grid", "world"}
+    (toybox / "judges" / "clip" / "model.safetensors").write_bytes(b"other")
+    assert left_of(*every) == set()
+    advice.write_text('{"sampling": {"steps": 25}, "lora": {"rank": 8}}')
+    assert left_of(*every) == set(every)
+    advice.write_text('{"sampling": {"steps": 20}, "lora": {"rank": 8}}')
     with pytest.raises(SystemExit, match="Begin in a new folder"):
-        everything.begin(runs)
+        everything.begin(runs, jobs)
 
 
 def test_figures_older_than_the_weights_say_so(results):
@@ -121,9 +134,9 @@ def test_new_figures_leave_the_rest_of_their_file(everything, tmp_path, monkeypa
     page.parent.mkdir()
     page.write_text(json.dumps({"note": "of before", "lines": [{"way": "f1, LoRA"}, {"way": "other"}]}))
     (tmp_path / file).write_text(json.dumps(found))
-    everything.merge(everything.Job(name, [], written=tmp_path / file))
+    everything.merge(job := everything.Job(name, [], written=tmp_path / file))
     merged = json.loads(page.read_text())
-    assert merged["note"] == "of before" and merged["measured with"] == {name: sys.modules["weights"].embedded()}
+    assert merged["note"] == "of before" and merged["measured with"] == {name: sys.modules["weights"].embedded(job.of)}
     assert merged[key] == ([{"way": "other"}, *found] if name == "f1 LoRA" else ["new"])
 
 
@@ -137,4 +150,4 @@ def test_sweeps_are_other_rows_of_the_methods_table(everything, tmp_path, monkey
     everything.merge(everything.Job("sweeps", [], written=tmp_path / "compare.json"))
     merged = json.loads(page.read_text())
     assert merged["cells"] == [*cells[:2], *({**cell, "score": "now"} for cell in cells[2:])]
-    assert merged["pictures"] == 2 and merged["measured with"] == {"grid": "before", "sweeps": sys.modules["weights"].embedded()}
+    assert merged["pictures"] == 2 and merged["measured with"] == {"grid": "before", "sweeps": sys.modules["weights"].embedded(["base", "judges"])}
