@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,11 @@ from safetensors.torch import load_file
 from transformers import CLIPImageProcessorPil, CLIPTokenizer, ResNetModel, VisionTextDualEncoderModel, ViTImageProcessorPil
 
 from likeness.evaluation.loading import load_clip, load_dino
+from likeness.files.errors import UserError
 from likeness.model.base import Base
 from likeness.model.cascade import attached_upscaler
 from likeness.model.folder import TOYBOX, advice
-from likeness.toybox import base_training, data, judge_training, latents, loop, models, pretraining, upscaler_training
+from likeness.toybox import base_training, data, decoder_training, judge_training, latents, loop, models, pretraining, upscaler_training
 from likeness.toybox.plan import Plan
 from likeness.toybox.pretraining import pretrain
 from likeness.world.drawing import draw
@@ -47,7 +49,7 @@ def small() -> Any:
 @pytest.fixture(scope="module")
 def drawn(small, tmp_path_factory) -> Plan:
     """Pictures and tokenizer."""
-    few = {f"{stage}_steps": 3 for stage in ("vae", "text", "unet", "upscaler")} | {f"{stage}_steps": 2 for stage in ("clip", "dino", "examiner")}
+    few = {f"{stage}_steps": 3 for stage in ("vae", "text", "unet", "decoder", "upscaler")} | {f"{stage}_steps": 2 for stage in ("clip", "dino", "examiner")}
     plan = Plan(tmp_path_factory.mktemp("toybox"), base_pictures=BASE, judge_pictures=JUDGES, examiner_pictures=EXAMINER, large_pictures=LARGE, **few)
     plan.rendered.mkdir()
     for kind, count in (("base", BASE), ("judges", JUDGES), ("words", JUDGES), ("examiner", EXAMINER), ("large", LARGE)):
@@ -79,6 +81,40 @@ def test_the_base_opens_in_diffusers_and_draws(pretrained):
     drawn: Any = pipeline("a red dog on the beach", num_inference_steps=2)
     assert drawn.images[0].size == (models.SIZE, models.SIZE)
     assert np.asarray(drawn.images[0]).std() > 0
+
+
+def test_the_decoder_learns_on_and_the_rest_of_the_autoencoder_stays(pretrained, tmp_path):
+    before = autoencoder_before(pretrained, tmp_path / "before")
+    after = load_file(pretrained.folder / "base" / "vae" / "diffusion_pytorch_model.safetensors")
+    moved = {name.split(".")[0] for name, value in after.items() if not torch.equal(value, before[name])}
+    assert moved == {"decoder", "post_quant_conv"} and after.keys() == before.keys()
+
+
+def test_a_decoder_without_a_base_is_one_clear_line(tmp_path):
+    with pytest.raises(UserError, match="no base yet.*--start-from"):
+        pretrain(Plan(tmp_path), blank_sheet, ["decoder"])
+
+
+def autoencoder_before(plan: Plan, folder: Any) -> dict[str, torch.Tensor]:
+    """The autoencoder's weights as the U-Net's stage writes them."""
+    network = base_training._text_to_image(plan, CLIPTokenizer.from_pretrained(plan.folder / "tokenizer"))
+    base_training.export_base(plan, folder, network)
+    return load_file(folder / "vae" / "diffusion_pytorch_model.safetensors")
+
+
+@pytest.mark.parametrize("steps", [1, 6])
+def test_latents_are_led_back_to_where_they_were_by_a_network_that_knows_them(steps):
+    scheduler: Any = models.build_scheduler()
+    scheduler.set_timesteps(decoder_training.STEPS)
+    z, found = torch.randn(2, 4, 3, 3), []
+
+    def knows(noisy: torch.Tensor, t: torch.Tensor, states: torch.Tensor) -> Any:
+        found.append(int(t))
+        alpha = scheduler.alphas_cumprod[t]
+        return SimpleNamespace(sample=(alpha.sqrt() * noisy - z) / (1 - alpha).sqrt())  # v of Salimans & Ho 2022
+
+    assert torch.allclose(decoder_training.led_back(knows, scheduler, z, torch.zeros(2, 1, 1), steps), z, atol=1e-5)
+    assert found == [40 * n - 1 for n in range(steps, 0, -1)]
 
 
 def test_the_super_resolution_stage_opens_in_diffusers_and_here(pretrained):

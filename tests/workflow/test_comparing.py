@@ -55,7 +55,7 @@ def test_only_missing_cells_run(recipes, tmp_path):
     said = table(second)
     assert "small" in said and "Less small, paired on subjects and seeds" in said and max(map(len, said.splitlines())) <= 100
     assert [[row[fact] for fact in facts] for row in second["rows"]] == [["rank-2 adapters", "together, added"], ["3 vectors", "no"]]
-    assert all(row["sampling"] == [{"steps": 25, "guidance_scale": 4.0}] and row["picture_seconds"] > 0 for row in second["rows"])
+    assert all(row["sampling"] == [{"steps": 25, "guidance_scale": 2.5}] and row["picture_seconds"] > 0 for row in second["rows"])
     assert json.loads(record.read_text())["trains"] == "rank-2 adapters"  # a page, which knows no methods, reads it there
     assert json.loads((tmp_path / "grid" / "compare.json").read_text())["rows"][0]["recipe"] == "small"
     (tmp_path / "small.toml").write_text(LORA.format(steps=2))
@@ -75,7 +75,7 @@ def test_only_pictures_that_are_drawn_as_the_run_wants_are_the_grids(recipes, tm
     (scored,) = run.scores()["each"]
     assert len(run.pictures()) == 3 and scored["file"] != run.pictures()[0].path.name
     second = compare(asked, tmp_path / "grid", Silent())
-    assert second["rows"][0]["sampling"] == [{"steps": 25, "guidance_scale": 4.0}] and [line["file"] for line in run.scores()["each"]] == [run.pictures()[0].path.name]
+    assert second["rows"][0]["sampling"] == [{"steps": 25, "guidance_scale": 2.5}] and [line["file"] for line in run.scores()["each"]] == [run.pictures()[0].path.name]
     assert second["cells"][0]["scores"] == first["cells"][0]["scores"]
 
 

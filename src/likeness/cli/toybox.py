@@ -28,7 +28,7 @@ def pretrain(
     check
         Train nothing; measure the embedded base and judges on pictures that they never saw.
     stages
-        all, or some of pictures,vae,text,unet,upscaler,clip,dino,examiner,export.
+        all, or some of pictures,vae,text,unet,decoder,upscaler,clip,dino,examiner,export.
     install
         Put the result in place of the embedded base and judges.
     """

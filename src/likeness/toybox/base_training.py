@@ -40,7 +40,7 @@ def train_vae(plan: Plan) -> None:
     """Whole pictures: of a crop of the same price too many latents would lie at its border."""
     pictures = data.read(plan.rendered, "base", plan.base_pictures)
     vae = on_device(plan, models.build_vae())
-    batch, divided = 8, _shares(plan)
+    batch, divided = 8, shares(plan)
 
     def shares_at(step: int) -> list[Share]:
         rng, _ = seeded(plan.seed, "vae", step)
@@ -63,7 +63,7 @@ def train_vae(plan: Plan) -> None:
     fit(plan, "vae", vae, plan.vae_steps, shares_at, 1.5e-3, muon=True)
 
 
-def _shares(plan: Plan) -> int:
+def shares(plan: Plan) -> int:
     """Into how many shares a batch is divided: one for each thread of a CPU, up to two."""
     return min(2, torch.get_num_threads()) if plan.device == "cpu" else 1
 
@@ -134,7 +134,7 @@ def train_unet(plan: Plan, sheet: Sheet) -> None:
     network, average = _text_to_image(plan, tokenizer), _text_to_image(plan, tokenizer)
     average.requires_grad_(False)
     batch = plan.unet_batch
-    divided = math.gcd(batch, _shares(plan))  # shares are equal
+    divided = math.gcd(batch, shares(plan))  # shares are equal
 
     def shares_at(step: int) -> list[Share]:
         rng, chance = seeded(plan.seed, "unet", step)
@@ -218,5 +218,5 @@ def save_samples(plan: Plan, folder: Path, sheet: Sheet, path: Path) -> None:
     pipeline = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, torch_dtype=torch.float32).to(plan.device)
     pipeline.set_progress_bar_config(disable=True)
     chance = torch.Generator("cpu").manual_seed(1)
-    drawn: Any = pipeline(list(SAMPLE_PROMPTS), num_inference_steps=25, guidance_scale=4.0, generator=chance)
+    drawn: Any = pipeline(list(SAMPLE_PROMPTS), num_inference_steps=25, guidance_scale=models.GUIDANCE, generator=chance)
     sheet([drawn.images[k : k + 4] for k in range(0, 16, 4)]).save(path)

@@ -32,6 +32,8 @@ class Plan:
         Steps of text encoder and U-Net together.
     unet_batch
         Pictures in each of these steps.
+    decoder_steps
+        Steps of the autoencoder's second half on what the U-Net makes.
     upscaler_steps
         Steps of the super-resolution stage.
     clip_steps
@@ -61,6 +63,7 @@ class Plan:
     text_steps: int = 600
     unet_steps: int = 9000
     unet_batch: int = 64
+    decoder_steps: int = 2000
     upscaler_steps: int = 8000
     clip_steps: int = 9000
     dino_steps: int = 4000

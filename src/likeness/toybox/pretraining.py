@@ -17,11 +17,12 @@ import torch
 from ..files.atomic import follow_umask
 from . import data, models
 from .base_training import Sheet, save_reconstructions, train_text, train_unet, train_vae
+from .decoder_training import train_decoder
 from .judge_training import export_judges, train_clip, train_dino, train_examiner
 from .plan import Plan
 from .upscaler_training import train_upscaler
 
-STAGES = ("pictures", "vae", "text", "unet", "upscaler", "clip", "dino", "examiner", "export")
+STAGES = ("pictures", "vae", "text", "unet", "decoder", "upscaler", "clip", "dino", "examiner", "export")
 
 
 def draw_pictures(plan: Plan) -> None:
@@ -44,7 +45,7 @@ def pretrain(plan: Plan, sheet: Sheet, stages: Iterable[str] = STAGES) -> None:
     (plan.folder / "plan.json").write_text(json.dumps(asdict(plan) | named, indent=1))  # no path of this machine
     act = {
         "pictures": draw_pictures, "vae": train_vae, "text": train_text, "unet": lambda p: train_unet(p, sheet),
-        "upscaler": lambda p: train_upscaler(p, sheet), "clip": train_clip, "dino": train_dino, "examiner": train_examiner, "export": lambda p: export_judges(p, p.folder / "judges"),
+        "decoder": lambda p: train_decoder(p, sheet), "upscaler": lambda p: train_upscaler(p, sheet), "clip": train_clip, "dino": train_dino, "examiner": train_examiner, "export": lambda p: export_judges(p, p.folder / "judges"),
     }  # fmt: skip
     for stage in stages:
         print(f"{stage}: begins", flush=True)
