@@ -63,7 +63,7 @@ ADVICE = {  # what suits this base, written beside it as likeness.json
     "ddpo": DDPO,
     "ddpo full": {"learning_rate": 2e-5},  # over the rest, where all of the U-Net learns
     "lcm full": {"learning_rate": 5e-5},
-    "custom_diffusion": {"steps": 300, "learning_rate": 1e-3, "learning_rate_schedule": "plateau", "batch_size": 4, "prior_weight": 0.0, "augmentation": False},
+    "custom_diffusion": {"steps": 300, "learning_rate": 3e-4, "learning_rate_schedule": "plateau", "batch_size": 4, "prior_weight": 0.0, "augmentation": False},
     "two_stage": [
         {"steps": 50, "learning_rate": 5e-2, "batch_size": 4, "gradient_accumulation": 1},
         {"steps": 150, "learning_rate": 2e-4, "learning_rate_schedule": "plateau", "batch_size": 4, "checkpoints": [50]},
