@@ -58,6 +58,9 @@ def main(words: list[str] | None = None) -> None:
         _fail(_said(problem))
     except UserError as problem:
         _fail(str(problem))
+    except KeyboardInterrupt:  # where nothing is under way that a first signal lets end; what is written is whole
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
     except OSError as problem:
         if problem.errno is None:  # requests' and the hub's
             raise

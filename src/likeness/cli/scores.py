@@ -60,7 +60,7 @@ def choose(run: Path, *prompts: str, seeds: str = "0-3", encoders: Judges = Enco
     Parameters
     ----------
     run
-        Folder of the run. It needs checkpoints: likeness train … --checkpoints 50-400:50
+        Folder of the run. It needs checkpoints: likeness train … --checkpoints 50-250:50
     prompts
         Prompts with {} where the subject belongs. Default: what the run has pictures of already, or four new scenes.
     seeds

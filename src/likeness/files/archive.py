@@ -1,6 +1,6 @@
 """A zip of photos, unpacked by our own names: a name in an archive is never a path.
 
-Taken are pictures and captions by their endings, wherever in the archive they lie. Links, archives in archives, hidden files and all else stay inside;
+Taken are captions wherever in the archive they lie, and pictures by their endings, which have to lie in one folder: another one holds another subject, or pictures of the class. Links, archives in archives, hidden files and all else stay inside;
 sizes are counted while bytes are read, since what an archive says of them may be a lie (a zip bomb).
 """
 
@@ -27,7 +27,7 @@ PIECE = 1 << 20
 
 @contextmanager
 def unpacked(archive: Path) -> Iterator[tuple[Path, dict[str, str]]]:
-    """A temporary folder with the archive's pictures and captions, and what each file was called in it. Raises UserError."""
+    """A temporary folder with the archive's pictures and captions, and the path that each file has in it. Raises UserError."""
     with tempfile.TemporaryDirectory(prefix="likeness-") as folder:
         try:
             with zipfile.ZipFile(archive) as opened:
@@ -42,12 +42,14 @@ def _unpack(opened: zipfile.ZipFile, archive: Path, folder: Path) -> dict[str, s
     wanted = [entry for entry in entries[:MOST_ENTRIES] if _is_wanted(entry)]
     if len(entries) > MOST_ENTRIES or len(wanted) > MOST_FILES:
         raise UserError(f"{archive}: holds {len(entries)} entries, too many for photos of a subject. Give a folder of those that are meant.")
+    if len(folders := sorted({str(_path(entry).parent) for entry in wanted if _path(entry).suffix.lower() in PICTURES})) > 1:
+        raise UserError(f"{archive}: holds pictures in {len(folders)} folders ({', '.join(folders[:4])}{', …' * (len(folders) > 4)}), and which of them show the subject it does not say. Give a folder, or a zip of that one alone.")
     if any(entry.flag_bits & 1 for entry in wanted):
         raise UserError(f"{archive}: is locked with a password. Unpack it yourself, and give the folder.")
     left, names, called = MOST_BYTES, _Names(), {}
     for entry in wanted:
         stored = names.of(entry.filename)
-        called[stored] = PurePosixPath(entry.filename.replace("\\", "/")).name
+        called[stored] = str(_path(entry))
         with opened.open(entry) as source, (folder / stored).open("xb") as target:
             while piece := source.read(PIECE):
                 left -= len(piece)
@@ -57,8 +59,12 @@ def _unpack(opened: zipfile.ZipFile, archive: Path, folder: Path) -> dict[str, s
     return called
 
 
+def _path(entry: zipfile.ZipInfo) -> PurePosixPath:
+    return PurePosixPath(entry.filename.replace("\\", "/"))
+
+
 def _is_wanted(entry: zipfile.ZipInfo) -> bool:
-    path = PurePosixPath(entry.filename.replace("\\", "/"))
+    path = _path(entry)
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts if part != "..")
     link = stat.S_ISLNK(entry.external_attr >> 16)
     return not (entry.is_dir() or hidden or link) and path.suffix.lower() in PICTURES | CAPTIONS

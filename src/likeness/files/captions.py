@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,21 +16,28 @@ TEXT_COLUMNS = ("text", "caption", "prompt")  # of Hugging Face's imagefolder, a
 def read_captions(folder: Path, photos: Sequence[Path], called: Mapping[str, str] | None = None) -> dict[str, str]:
     """File name -> caption, of those that have one; a text file of its own wins. What cannot be read is no caption: few runs ask for any.
 
-    called  the names by which the metadata know files that have another one here
+    called  the paths that files have which are called otherwise here; metadata name files by the way from where they lie themselves
     """
-    found: dict[str, str] = {}
-    for row in [*_json_lines(folder / "metadata.jsonl"), *_csv_rows(folder / "metadata.csv")]:
-        text = next((row[column] for column in TEXT_COLUMNS if isinstance(row, dict) and row.get(column)), None)
-        if text and row.get("file_name"):
-            found[str(row["file_name"])] = " ".join(str(text).split())
-    for stored, name in (called or {}).items():
-        if name in found:
-            found[stored] = found[name]
+    paths = called or {path.name: path.name for path in (folder / "metadata.jsonl", folder / "metadata.csv", *photos)}
+    said: dict[str, str] = {}
+    for kind, rows_of in (("metadata.jsonl", _json_lines), ("metadata.csv", _csv_rows)):
+        for stored, path in paths.items():
+            if posixpath.basename(path) != kind:
+                continue
+            for row in rows_of(folder / stored):
+                text = next((row[column] for column in TEXT_COLUMNS if isinstance(row, dict) and row.get(column)), None)
+                if text and row.get("file_name"):
+                    said[_joined(posixpath.dirname(path), str(row["file_name"]))] = " ".join(str(text).split())
+    found = {photo.name: said[path] for photo in photos if (path := _joined("", paths.get(photo.name, photo.name))) in said}
     for photo in photos:
         for beside in (photo.with_suffix(".caption"), photo.with_suffix(".txt")):
             if text := " ".join(_content(beside).split()):
                 found[photo.name] = text
     return found
+
+
+def _joined(folder: str, name: str) -> str:
+    return posixpath.normpath(posixpath.join(folder, name.replace("\\", "/")))
 
 
 def _content(path: Path) -> str:

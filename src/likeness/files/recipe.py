@@ -87,9 +87,15 @@ class Recipe(Options):
         kept = len(self.stages[-1].checkpoint_steps)
         if self.settle and kept < self.settle.after + 2:
             raise ValueError(
-                f"cannot settle: {self.settle.after} checkpoints must pass without a better one before the last, and the last stage keeps {kept}. Ask for more, such as --checkpoints 50-400:50"
+                f"cannot settle: {self.settle.after} checkpoints must pass without a better one before the last, and the last stage keeps {kept}. Ask for more, such as --checkpoints {evenly(self.stages[-1].steps, self.settle.after + 2)}"
             )
         return self
+
+
+def evenly(steps: int, count: int = 5) -> str:
+    """So many checkpoints over a stage of so many steps, as --checkpoints takes them: "50-250:50"."""
+    each = max(1, steps // count)
+    return f"{each}-{each * (steps // each)}:{each}"
 
 
 def read_recipe(path: Path, stage_types: Mapping[str, type[Stage]]) -> Recipe:

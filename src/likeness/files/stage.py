@@ -101,6 +101,10 @@ class Stage(Options):
         """The new words that it teaches: what each begins as, and how many vectors long it is; None: one, or as many as a stage beneath has given it."""
         return {}
 
+    def unread(self) -> dict[str, str]:
+        """Options that nothing reads as the others are, each with why: whoever asks for one of them meant something else."""
+        return {}
+
     def check(self, base: str) -> None:
         """Refuse what the stage needs beside the base `base` and cannot have; raises UserError. Called before any model is loaded."""
 

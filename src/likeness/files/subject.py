@@ -22,6 +22,7 @@ from .atomic import sha256_of
 from .captions import read_captions
 from .decoding import Unreadable, decode
 from .errors import UserError
+from .picture import is_black
 
 FEW = 3  # photos; DreamBooth (arXiv 2208.12242) uses 3-5
 SIDECARS = {
@@ -122,6 +123,8 @@ def _read(path: Path, resolution: int) -> Photo:
     except (OSError, Unreadable) as error:
         reason = str(error) if isinstance(error, Unreadable) else f"may not be read ({error.strerror})"
         return Photo(name, digest, 0, 0, (), False, reason)
+    if is_black(decoded.image):
+        return Photo(name, digest, decoded.width, decoded.height, (), False, "is black all over, as a safety checker leaves pictures")
     mended = decoded.mended
     if min(decoded.width, decoded.height) < resolution:
         mended = (*mended, f"enlarged from {decoded.width}x{decoded.height}")

@@ -59,6 +59,11 @@ class PriorStage(PhotoStage):
     class_guidance_scale: float = Field(default=7.5, ge=1, le=100, description="Guidance of the class pictures. Source: diffusers' pipeline default.")
 
 
+    def unread(self) -> dict[str, str]:
+        why = "nothing learns from class pictures, since prior_weight is 0. Add --prior-weight 1"
+        return super().unread() if self.prior_weight else {**super().unread(), **dict.fromkeys(("class_pictures", "class_steps", "class_guidance_scale"), why)}
+
+
 class TextEncoderStage(PriorStage):
     """Options of a stage that may train the text encoder beside the U-Net."""
 

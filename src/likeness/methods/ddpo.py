@@ -91,6 +91,9 @@ class Spec(DrawingStage):
             self.by_default(learning_rate=1e-5)
         return self
 
+    def unread(self) -> dict[str, str]:
+        return {"rank": "all of the U-Net learns, without a LoRA. Choose --trained lora"} if self.trained == "full" else {}
+
     def check(self, base: str) -> None:
         check_rewards(self.rewards, self.rewarding(), base)
 

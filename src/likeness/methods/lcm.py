@@ -77,6 +77,11 @@ class Spec(DrawingStage):
         self.by_default(**({"learning_rate": 1e-6} if self.student == "full" else {"average": 0.0}))
         return self
 
+    def unread(self) -> dict[str, str]:
+        if self.student == "full":
+            return dict.fromkeys(("rank", "alpha"), "all of the U-Net learns, without a LoRA. Choose --student lora")
+        return {"zero_init": "a LoRA has no ear for the guidance scale. Choose --student full"}
+
     def trained_numbers(self, unet: int, text: int) -> int:
         return unet if self.student == "full" else 0
 

@@ -74,6 +74,9 @@ class Spec(TextEncoderStage):
             raise ValueError("dora takes no dropout. Leave one of them out")
         return self
 
+    def unread(self) -> dict[str, str]:
+        return super().unread() if self.train_text_encoder else {**super().unread(), "text_targets": "the text encoder is not trained. Add --train-text-encoder"}
+
     def trains(self) -> str:
         kind = "DoRA adapters" if self.dora else "adapters"
         where = "" if self.targets == "attention" else f" of {self.targets}"

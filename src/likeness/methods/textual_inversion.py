@@ -62,6 +62,9 @@ class Spec(PhotoStage):
         begun_with(initializer)
         return initializer
 
+    def unread(self) -> dict[str, str]:
+        return {} if self.templates == "prompt" else {"prompt": f"captions are the phrasings of templates {self.templates}. Add --templates prompt"}
+
     def new_rows(self) -> dict[str, tuple[str, int | None]]:
         return {self.word: (self.initializer, self.vectors)}
 

@@ -6,12 +6,15 @@ written: what cannot be read is left out here and named on the page.
 
 import json
 import math
+import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from likeness.evaluation.operating_points import PROMPT, SUBJECT, Choice, choose_checkpoint
 from likeness.evaluation.statistics import Estimate
+from likeness.files.picture import without_folders
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def read_run(folder: Path) -> Run:
     return Run(
         folder=folder,
         about=object_of(folder / "run.json"),
-        recipe=_text(folder / "recipe.toml"),
+        recipe=_without_folders(_text(folder / "recipe.toml")),
         photos=sorted((folder / "photos").glob("*.png")),
         losses=losses,
         noted=_curves(journal, "noted")[0],
@@ -114,6 +117,18 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def _without_folders(recipe: str) -> str:
+    """Absolute paths reduced to their last names: a page is sent to others, whom no home directory concerns."""
+
+    def shown(said: re.Match[str]) -> str:
+        with suppress(ValueError):
+            value = json.loads(said[0]) if said[0].startswith('"') else said[0][1:-1]
+            return said[0] if without_folders(value) == value else json.dumps(without_folders(value), ensure_ascii=False)
+        return said[0]
+
+    return re.sub(r'"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'', shown, recipe)
 
 
 def object_of(path: Path) -> dict[str, Any]:

@@ -19,10 +19,10 @@ from ..model.folder import advised, find_base
 from .fitting import begin, on_base, open_base, steps_of
 from .generating import checkpoint_of
 from .going_on import check_was_trained, check_what_is_trained
-from .photos import check_captions
+from .photos import check_captions, gather_all, resolution_for
 from .preflight import check_room
 from .progress import Progress
-from .recipes import check_class_options
+from .recipes import check_read
 from .rehearsing import rehearse
 from .settling import check_settling
 from .stack import check_order, read_card, stage_types
@@ -64,9 +64,10 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress, ba
     check_was_trained(parent)
     old = on_base(parent.recipe(stage_types()), base_name)
     last = newest_state(parent)
-    if last == 0:
+    if last not in {state.step for state in parent.checkpoints("resume")}:  # 0, or the end of a stage, which the next can begin on
         raise UserError(f"{parent.path}: has no saved state to go on from. Resume it first: likeness resume {typed(parent.path)}")
     recipe = _changed(old, changes)
+    check_read(recipe.stages[-1], changes)
     check_what_is_trained(parent, old.stages[-1], recipe.stages[-1])
     if last >= steps_of(recipe):
         more = f"likeness continue {typed(parent.path)} --steps {old.stages[-1].steps + last}"
@@ -117,11 +118,11 @@ def stand(
     content = {**{key: value for key, value in recipe_to_dict(recipe).items() if key != "settle"}, **(settle or {})}
     content["stages"].append({"method": method, **advised(find_base(recipe.base), method, chosen)})
     beneath, recipe = steps_of(recipe), recipe_from_dict(content, stage_types())
-    check_class_options(recipe.stages[-1], chosen)
+    check_read(recipe.stages[-1], chosen)
     check_order(recipe)
     check_settling(recipe)
     recipe.stages[-1].check(recipe.base)  # those beneath it are trained
-    photos = [*parent.photos(), *parent.photos(of_class=True)]
+    photos = _photos_for(parent, recipe)
     _check_photos(parent, method, photos)
     check_captions(recipe, photos)
     runs = runs or parent.path.parent
@@ -139,6 +140,28 @@ def stand(
     with run.active():
         train_stages(run, recipe, base, progress)
     return run
+
+
+def _photos_for(parent: RunFolder, recipe: Recipe) -> list[Photo]:
+    """The parent's copies of its photos; where the new stage sees more pixels than they have, the photos themselves once more, if they are still the same."""
+    photos, wanted = [*parent.photos(), *parent.photos(of_class=True)], recipe.stages[-1].photo_size(resolution_for(recipe))
+    has = max((photo.image.width for photo in photos if photo.image), default=wanted)
+    if wanted <= has:
+        return photos
+    own = parent.recipe(stage_types())
+    try:
+        same = _used(gather_all(own)) == _used(photos)
+    except UserError:
+        same = False
+    if not same:
+        raise UserError(
+            f"{parent.path}: the new stage sees {wanted} pixels, its copies of the photos have {has}, and {own.subject.photos} no longer holds what they were made of. Put the photos back, or train both stages at once: likeness train cascade PHOTOS"
+        )
+    return gather_all(recipe)
+
+
+def _used(photos: Sequence[Photo]) -> list[tuple[int, bool, str]]:
+    return sorted((photo.subject, photo.of_class, photo.sha256) for photo in photos if photo.used)
 
 
 def _check_photos(parent: RunFolder, method: str, photos: Sequence[Photo]) -> None:

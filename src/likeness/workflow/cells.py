@@ -8,6 +8,9 @@ who computed it makes no difference, as long as all use the same number of threa
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -200,8 +203,16 @@ def helpers(count: int, cells: Sequence[Cell], parent: Path, encoders: Encoders)
 
 def _help(cells: Sequence[Cell], parent: Path, encoders: Encoders, threads: int) -> None:
     torch.set_num_threads(threads)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     with suppress(UserError, Stopped):  # the process that was started by hand meets it too, and says it
         work(cells, parent, encoders)
+
+
+def _end_with(parent: int) -> None:
+    """Ask this process to stop as soon as the one that started it is gone, however it went: nobody else knows that it works."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_AGAIN)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def values_of(scores: dict[str, Any], names: Sequence[str]) -> dict[str, float]:

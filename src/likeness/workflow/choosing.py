@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..evaluation.operating_points import Choice, choose_checkpoint
 from ..evaluation.options import Encoders
 from ..files.errors import UserError
+from ..files.recipe import evenly
 from ..files.run_folder import RunFolder
 from ..files.typed import typed
 from .demo import NEW_SCENES
@@ -27,7 +28,7 @@ def choose(
     steps = [checkpoint.step for checkpoint in run.checkpoints()]
     if len(steps) < 2:
         kept = f"only the checkpoint of step {steps[0]}" if steps else "no checkpoint yet"
-        raise UserError(f"{run.path}: has {kept}, so there is nothing to choose from. Train with several: likeness train … --checkpoints 50-400:50")
+        raise UserError(f"{run.path}: has {kept}, so there is nothing to choose from. Train with several: likeness train … --checkpoints {evenly(run.recipe(stage_types()).stages[-1].steps)}")
     open_judges(run.recipe(stage_types()).base, encoders)  # before hours of drawing
     asked = templates or list(dict.fromkeys(p.settings.prompt for p in run.pictures() if p.labels.get("model") == "personalized" and not p.with_others)) or NEW_SCENES
     with progress.task("checkpoints", len(steps)) as task:

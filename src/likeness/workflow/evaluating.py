@@ -104,7 +104,7 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
         remarks.append(f"What drifted is said of checkpoint {shown}, all else of {last}. For both of one: likeness generate {typed(run.path)} --drift --checkpoint {last}")
     rows += drift_rows(drifted, judges, references, subject.class_noun if subject else None)
     go_on(5)
-    every = [(p.name, p.image) for p in run.photos() if p.image]  # of all its subjects: whosever photo it is, a copy is one
+    every = [(f"photo {n}", p.image) for n, p in enumerate((p for p in run.photos() if p.used), 1) if p.image]  # of all its subjects; by number: a name may say whom it shows, and a page tells this
     counts = {kind: counts_of(of, every) for kind, of in seen.items()}
     remarks += [remark for kind, of in counts.items() for remark in remarks_on(of, kind)]
     if recipe.others:

@@ -25,6 +25,7 @@ from ..model.denoiser import Pixels
 from .generating import checkpoint_of
 from .progress import Progress
 from .stack import check_same_base, open_layer, put_beneath, read_card, stage_types
+from .ways import differs, wanted_by_card
 
 UNTOLD = "it has no text encoder of its own, so hand it the `prompt_embeds` of the first stage"
 
@@ -185,7 +186,8 @@ def _model_card(run: RunFolder, learned: Learned, written: Sequence[Path]) -> st
     from huggingface_hub import ModelCardData
 
     card = learned.card
-    shown = [p for p in run.pictures() if p.labels.get("model") == "personalized"][:4]
+    mark, how = f"{run.name}/{card['step']}", wanted_by_card(card)
+    shown = [p for p in run.pictures() if p.labels.get("model") == "personalized" and p.settings.checkpoint == mark and not p.with_others and not differs(p.settings, how)][:4]
     widget = []
     for n, picture in enumerate(shown):
         target = written[0].parent / "images" / f"{n}.png"

@@ -87,6 +87,7 @@ def resume(run: RunFolder, progress: Progress, base_name: str | None = None) -> 
     if run.record().status == "finished" and last == steps_of(recipe):
         raise UserError(f"{run.path}: is finished. To train further: likeness continue {typed(run.path)} --steps N")
     check_same_recipe(run, recipe, last)
+    run.update(recipe=recipe_to_dict(recipe))  # what the next steps rest on
     recipe = on_base(recipe, base_name)
     base = open_base(recipe, run)
     with run.active():

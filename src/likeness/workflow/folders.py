@@ -62,7 +62,8 @@ def evaluate_folder(
     for n, name in enumerate(shown):
         text = typed.get(name) or ""
         plain = said(text, class_noun) if class_noun and "{}" in text else text
-        asked.append(Asked(name, plain.replace(called, class_noun or "") if called else plain, text, n))
+        spoken = said(text, called or class_noun) if class_noun and "{}" in text else text
+        asked.append(Asked(name, plain.replace(called, class_noun or "") if called else plain, spoken, n))
     with progress.task("pictures seen", len(shown)) as task:
         seen = look(asked, list(shown.values()), judges, lambda done: task.at(done, len(shown)))
     known = References.of(list(photos.values()), judges)

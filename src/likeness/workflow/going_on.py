@@ -10,16 +10,24 @@ from .stack import stage_types
 
 MAY_CHANGE = ("steps", "checkpoints", "save_every", "previews")  # of a stage, when a run is resumed
 
+TAKEN_IN = ("photos", "class_photos")  # of a subject, before the first step
+
 
 def check_same_recipe(run: RunFolder, recipe: Recipe, last: int) -> None:
     """Refuse to resume where recipe.toml was changed by hand in what the saved steps rest on."""
     lineage = run.record().lineage or {}
     if lineage.get("step", 0) > last:
-        raise UserError(f"{run.path}: was stopped while it was branched off {lineage['run']}. Delete it, and branch off again: likeness continue")
+        again = f"continue {lineage['run']}" if lineage.get("changed") else f"train {recipe.stages[-1].method} {lineage['run']}"
+        raise UserError(f"{run.path}: was stopped while it was made from {lineage['run']}. Delete it, and make it again: likeness {again}")
     begun = (run.record().model_extra or {}).get("recipe")
-    if not last or begun is None:
+    if begun is None:
         return
     old = recipe_from_dict(begun, stage_types())
+    taken_in = [name for name in changed(old, recipe) if name == "resolution" or name.rpartition(".")[2] in TAKEN_IN or name.startswith("others")]
+    if not last and taken_in:
+        raise UserError(f"{run.path}: {', '.join(taken_in)} changed in recipe.toml, and the photos were taken in before. Put it back, or train anew.")
+    if not last:
+        return
     differ = {name: values for name, values in changed(old, recipe).items() if name != "base" and name.rpartition(".")[2] not in MAY_CHANGE}  # a base may lie elsewhere: its hash tells
     if differ:
         shown = ", ".join(f"{name} ({before} -> {after})" for name, (before, after) in differ.items())

@@ -19,14 +19,15 @@ def recipe_for(
 ) -> Recipe:  # fmt: skip
     """A recipe of one stage. Options come from `chosen`, else from the base's advice for the method, else from a study's `settings`, else from the spec."""
     recipe = _recipe([{"method": method, **(settings or {}), **advised(find_base(base), method, chosen)}], subject, base, rest)
-    check_class_options(recipe.stages[-1], chosen)
+    check_read(recipe.stages[-1], chosen)
     return recipe
 
 
-def check_class_options(stage: Stage, chosen: Mapping[str, Any]) -> None:
-    """Refuse options of class pictures that somebody chose where none are learned from; raises UserError."""
-    if getattr(stage, "prior_weight", None) == 0 and (asked := [name for name in chosen if name.startswith("class_")]):
-        raise UserError(f"--{asked[0].replace('_', '-')}: nothing learns from class pictures, since prior_weight is 0. Add --prior-weight 1, or leave it out.")
+def check_read(stage: Stage, chosen: Mapping[str, Any]) -> None:
+    """Refuse options that somebody chose and nothing reads; raises UserError."""
+    for name, why in stage.unread().items():
+        if name in chosen:
+            raise UserError(f"--{name.replace('_', '-')}: {why}, or leave it out.")
 
 
 def packaged_recipe(name: str, subject: Mapping[str, Any], base: str = "toybox", **rest: Any) -> Recipe:

@@ -58,6 +58,9 @@ def train_stages(run: RunFolder, recipe: Recipe, base: Base, progress: Progress)
             raise
         leave("paused", "the disk is full")
         raise UserError(f"{run.path}: the disk is full. The last checkpoint is intact; free space and go on: likeness resume {typed(run.path)}") from problem
+    except KeyboardInterrupt:  # a second signal, or one that came before the first step
+        leave("paused", "stopped at once")
+        raise
     except BaseException as problem:
         leave("failed", f"{type(problem).__name__}: {problem}")
         raise
@@ -215,7 +218,10 @@ def layers_at(run: RunFolder, step: int) -> Checkpoint:
 
 def _restore(run: RunFolder, method: Method, optimizer: torch.optim.Optimizer, step: int, stage: int) -> None:
     weights, state = layers_at(run, step), run.checkpoint(step, "resume")
-    method.restore(read_tensors(weights.path / read_card(weights)["stages"][stage]["file"]))
+    layers = read_card(weights)["stages"]
+    if len(layers) != stage + 1:
+        raise UserError(f"{run.path}: its state of step {step} is of stage {len(layers)}, and by recipe.toml stage {stage + 1} is at that step. Put the steps of its stages back.")
+    method.restore(read_tensors(weights.path / layers[stage]["file"]))
     restore_optimizer(optimizer, read_tensors(state.path / "optimizer.safetensors"))
     method.load_state(json.loads((state.path / "state.json").read_text(encoding="utf-8"))["state"])
     if (state.path / "method.safetensors").exists():

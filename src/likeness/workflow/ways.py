@@ -19,7 +19,11 @@ SAID = {"sampler": "{}", "steps": "{} steps", "guidance_scale": "guidance {:g}",
 
 def wanted_by(checkpoint: Checkpoint) -> dict[str, Any]:
     """How the pictures of a checkpoint are drawn where nobody asks for anything else."""
-    return {**SAMPLING, **read_card(checkpoint)["sampling"]}  # cards of before name no sampler, or no eta
+    return wanted_by_card(read_card(checkpoint))
+
+
+def wanted_by_card(card: Mapping[str, Any]) -> dict[str, Any]:
+    return {**SAMPLING, **card["sampling"]}  # cards of before name no sampler, or no eta
 
 
 def differs(settings: Settings, wanted: Mapping[str, Any]) -> str:
