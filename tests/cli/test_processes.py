@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -53,3 +54,26 @@ def test_sigterm_pauses_a_run_that_can_be_resumed(quick_recipe, likeness, tmp_pa
     assert run.latest("resume") is None or run.latest("resume").step == len(run.journal())  # type: ignore[union-attr]
     assert likeness("resume", run.path) == 0
     assert run.record().status == "finished" and len(run.journal()) == 120
+
+
+def test_who_helps_with_a_grid_ends_with_the_process_that_asked():
+    """Killed, it can tell nobody: helpers would go on for hours unseen."""
+    helper = "import os, signal, time, threading\nfrom likeness.workflow import cells\ncells.LOOK_AGAIN = 0.05\nparent = os.getpid()\n"
+    fork = "child = os.fork()\nif child:\n    print(child, flush=True); os._exit(0)\nthreading.Thread(target=cells._end_with, args=(parent,), daemon=True).start()\ntime.sleep(60)"
+    child = int(subprocess.run([sys.executable, "-c", helper + fork], capture_output=True, text=True, check=True, timeout=100).stdout)
+    state, deadline = Path(f"/proc/{child}/stat"), time.monotonic() + 20
+    while time.monotonic() < deadline and state.exists() and state.read_text().rpartition(")")[2].split()[0] != "Z":
+        time.sleep(0.05)
+    assert time.monotonic() < deadline
+
+
+def test_ctrl_c_is_one_line_and_130(monkeypatch, capsys):
+    from likeness import cli
+
+    def interrupted(*words, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_app_for", lambda words: (interrupted, words))
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["demo"])
+    assert ended.value.code == 130 and capsys.readouterr().err == "stopped\n"

@@ -360,3 +360,11 @@ def test_a_linear_profile_is_no_srgb(tmp_path):
         Image.new("RGB", (8, 8), (55, 55, len(name))).save(tmp_path / f"{name[:4]}.png", icc_profile=renamed)
     linear, plain = prepare_photos(tmp_path, 8)
     assert plain.mended == () and "colours converted from linear  sRGB! to sRGB" in linear.mended
+
+
+def test_what_a_safety_checker_leaves_is_no_photo(tmp_path):
+    """Black pictures among those of the class taught that the class is black."""
+    for name, value in (("black.png", 0), ("dark.png", 1)):
+        Image.new("RGB", (32, 32), (value,) * 3).save(tmp_path / name)
+    black, dark = prepare_photos(tmp_path, 16)
+    assert (black.used, dark.used) == (False, True) and remarks([black]) == ["only 0 photo: 3 to 6 from different sides teach a subject better", "black.png is not used: it is black all over, as a safety checker leaves pictures"]

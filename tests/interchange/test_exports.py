@@ -290,7 +290,7 @@ def test_files_follow_the_umask(umask, trained):
 
 def test_the_card_has_what_the_hub_reads(trained):
     run = trained(LORA)
-    generate(run, ["a {} on the beach"], [0], Silent(), steps=2)
+    generate(run, ["a {} on the beach"], [0], Silent())
     (path,) = export(run, "diffusers", Silent())
     text = (path.parent / "README.md").read_text()
     for words in ("library_name: diffusers", "pipeline_tag: text-to-image", "instance_prompt: a photo of a sks dog", "url: images/0.png", "- lora"):
@@ -340,3 +340,13 @@ def test_the_card_says_how_each_tool_is_told_a_new_word(trained):
     (path,) = export(run, "diffusers", Silent())
     assert "embedding:learned_embeds" in (path.parent / "README.md").read_text()
     assert "ComfyUI" not in (export(trained(LORA), "comfyui", Silent())[0].parent / "README.md").read_text()
+
+
+def test_the_cards_pictures_are_the_exported_checkpoints(trained):
+    """Of another checkpoint, of fewer steps or with a second LoRA they would show what the file does not do."""
+    run = trained({**LORA, "steps": 4, "checkpoints": (2,)})
+    for step, steps in ((2, None), (4, 2), (4, None)):
+        generate(run, ["a {}"], range(2), Silent(), step=step, steps=steps, beside_base=False)
+    path, *_ = export(run, "diffusers", Silent(), step=4)
+    own = [picture.path.read_bytes() for picture in run.pictures() if picture.settings.checkpoint == f"{run.name}/4" and picture.settings.steps != 2]
+    assert sorted(shown.read_bytes() for shown in (path.parent / "images").iterdir()) == sorted(own) and len(own) == 2

@@ -1,5 +1,6 @@
 """The page of a run: what it shows, what it says of missing parts, and that no text of a run can act in it."""
 
+import html
 import json
 import subprocess
 import sys
@@ -135,7 +136,10 @@ def test_only_the_last_checkpoint_is_shown(run: Path):
 
 def test_the_page_tells_no_path_of_this_machine(run: Path):
     (run / "run.json").write_text(json.dumps({"base": str(run.parent.parent / "base")}))
-    assert str(run.parent.parent) not in write_report(run).read_text(encoding="utf-8")
+    (run / "recipe.toml").write_text("base = 'C:\\Users\\jones\\sd15'\n\n[subject]\nphotos = \"/home/mary.jones/photos/dog\"\nclass_noun = \"it's \\\"a\\\" dog\"\n")
+    text = write_report(run).read_text(encoding="utf-8")
+    assert str(run.parent.parent) not in text and "jones" not in text
+    assert all(said in html.unescape(text) for said in ('photos = "dog"', 'base = "sd15"', '"it\'s \\"a\\" dog"'))
 
 
 def test_report_does_not_reach_torch(run: Path):

@@ -84,3 +84,24 @@ def test_options_of_class_pictures_are_refused_where_none_are_learned_from(metho
     with pytest.raises(UserError, match="--class-pictures: nothing learns from class pictures, .* Add --prior-weight 1"):
         recipe_for(method, {"class_pictures": 100}, {"photos": "toybox:biscuit"})
     assert recipe_for(method, {"class_pictures": 100, "prior_weight": 1.0}, {"photos": "toybox:biscuit"}).stages[0].class_pictures == 100  # type: ignore[attr-defined]
+
+
+UNREAD = [
+    ("lora", {"text_targets": "attention+feedforward"}, {"train_text_encoder": True}), ("ddpo", {"trained": "full", "rank": 16}, {"trained": "lora"}),
+    ("lcm", {"student": "full", "alpha": 8}, {"student": "lora"}), ("lcm", {"zero_init": False}, {"student": "full"}),
+    ("textual_inversion", {"prompt": "a {}", "templates": "style"}, {"templates": "prompt"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "chosen", "read"), UNREAD)
+def test_options_that_nothing_reads_are_refused(method, chosen, read):
+    """The base's advice may hold them; whoever types one meant something else."""
+    with pytest.raises(UserError, match="or leave it out"):
+        recipe_for(method, chosen, {"photos": "toybox:biscuit"})
+    assert recipe_for(method, {**chosen, **read}, {"photos": "toybox:biscuit"})
+    assert recipe_for("lcm", {"student": "full"}, {"photos": "toybox:biscuit"})
+
+
+def test_a_phrase_that_is_typed_alone_is_the_caption():
+    stage = recipe_for("textual_inversion", {"prompt": "a drawing of {}"}, {"photos": "toybox:biscuit"}).stages[0]
+    assert (stage.prompt, stage.templates) == ("a drawing of {}", "prompt")  # type: ignore[attr-defined]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -20,6 +21,7 @@ from likeness.model.base import Base
 from likeness.model.trajectory import sample
 from likeness.workflow.branching import branch, stand
 from likeness.workflow.fitting import fit, resume
+from likeness.workflow.photos import gather
 from likeness.workflow.progress import Silent
 from likeness.workflow.recipes import packaged_recipe
 from likeness.workflow.stack import put_on, read_card, stage_types
@@ -192,3 +194,55 @@ def test_a_stage_stands_on_finished_runs_alone(stacked, tmp_path, paused):
         stand(run, "lora", {}, Silent())
     with pytest.raises(UserError, match="rank"):
         stand(fit(stacked(UNET), tmp_path, Silent()), "lora", {"rank": 0}, Silent())
+
+
+def test_a_stage_of_more_pixels_learns_from_the_photos_and_not_from_small_copies(tmp_path, monkeypatch):
+    """The toybox's own second stage sees 128 pixels, and the copies that its base has learned from have 64."""
+    subject = {"photos": "toybox:biscuit"}
+    recipe = recipe_from_dict({"base": "toybox", "subject": {**subject, "class_noun": "dog"}, "stages": [{"method": "lora", "steps": 1, "rank": 1}]}, stage_types())
+    parent = fit(recipe, tmp_path, Silent())
+    options = {"steps": 1, "upscaler": "toybox"}
+    child = stand(parent, "super_resolution", options, Silent())
+    whole = [photo.image for photo in gather("toybox:biscuit", 128)]
+    assert [(photo.image.size, np.array_equal(photo.image, own)) for photo, own in zip(child.photos(), whole, strict=True)] == [((128, 128), True)] * len(whole)  # type: ignore[union-attr]
+    monkeypatch.setattr("likeness.workflow.branching.gather_all", lambda recipe: [])
+    with pytest.raises(UserError, match="sees 128 pixels, its copies of the photos have 64, and toybox:biscuit no longer holds"):
+        stand(parent, "super_resolution", options, Silent())
+
+
+def test_a_change_that_was_gone_on_with_is_what_the_next_change_is_held_against(stacked, tmp_path, paused):
+    """Fewer steps of a stage, agreed to when the run went on; then the state is the next stage's, and the old number may not come back."""
+    run = paused(stacked({**LORA, "steps": 30}, UNET), tmp_path, 4)
+    recipe = run.path / "recipe.toml"
+    recipe.write_text((before := recipe.read_text()).replace("steps = 30", "steps = 6"))
+    assert resume(run, Silent()).record().status == "finished"
+    shutil.rmtree(run.path / "checkpoints/000011")
+    run.update(status="paused")
+    recipe.write_text(before)
+    with pytest.raises(UserError, match=r"steps \(6 -> 30\)"):
+        resume(run, Silent())
+
+
+def test_what_the_photos_were_taken_in_by_may_not_change_before_the_first_state(stacked, tmp_path):
+    run = fit(stacked(UNET), tmp_path, Silent())
+    for state in ("resume", "checkpoints"):
+        shutil.rmtree(run.path / state)
+    run.update(status="failed")
+    recipe = run.path / "recipe.toml"
+    recipe.write_text((before := recipe.read_text()).replace('photos = "', 'photos = "elsewhere/'))
+    with pytest.raises(UserError, match="subject.photos changed in recipe.toml, and the photos were taken in before"):
+        resume(run, Silent())
+    recipe.write_text(before.replace("learning_rate = 0.001", "learning_rate = 0.002"))
+    resume(run, Silent())
+    assert run.journal()[-1]["learning_rates"] == [0.002]
+
+
+def test_a_stage_on_a_run_without_a_state_of_its_own_is_not_continued(stacked, tmp_path):
+    parent = fit(stacked(UNET), tmp_path, Silent())
+    child = stand(parent, "lora", {"steps": 5, "rank": 1}, Silent())
+    for state in [*(child.path / "resume").iterdir(), child.path / "checkpoints/000010"]:
+        shutil.rmtree(state)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(UserError, match="no saved state to go on from. Resume it first"):
+        branch(child, {"steps": 9}, Silent())
+    assert sorted(tmp_path.iterdir()) == before

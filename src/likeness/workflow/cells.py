@@ -189,7 +189,7 @@ def work(cells: Sequence[Cell], parent: Path, encoders: Encoders, done: Callable
 def helpers(count: int, cells: Sequence[Cell], parent: Path, encoders: Encoders) -> Iterator[None]:
     """So many further processes that work on the same cells; they are asked to stop when the work here ends, however it ends."""
     context = multiprocessing.get_context("spawn")  # a forked torch may hang
-    processes = [context.Process(target=_help, args=(list(cells), parent, encoders, torch.get_num_threads())) for _ in range(count)]
+    processes = [context.Process(target=_help, args=(list(cells), parent, encoders, torch.get_num_threads(), os.getpid())) for _ in range(count)]
     for process in processes:
         process.start()
     try:
@@ -201,9 +201,9 @@ def helpers(count: int, cells: Sequence[Cell], parent: Path, encoders: Encoders)
             process.join()
 
 
-def _help(cells: Sequence[Cell], parent: Path, encoders: Encoders, threads: int) -> None:
+def _help(cells: Sequence[Cell], parent: Path, encoders: Encoders, threads: int, parent_process: int) -> None:
     torch.set_num_threads(threads)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent_process,), daemon=True).start()
     with suppress(UserError, Stopped):  # the process that was started by hand meets it too, and says it
         work(cells, parent, encoders)
 
