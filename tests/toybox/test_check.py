@@ -15,7 +15,7 @@ from likeness.evaluation.statistics import Estimate
 from likeness.toybox import check, data, models, variety
 from likeness.toybox.questions import QUESTIONS
 from likeness.world.captions import caption
-from likeness.world.classes import LIVE_CLASSES
+from likeness.world.classes import CLASSES, LIVE_CLASSES
 from likeness.world.random_scenes import held_out
 from likeness.world.scene import COLOURS
 
@@ -48,9 +48,11 @@ def test_of_a_pair_the_order_does_not_matter():
     clip = cast(CLIP, KnowsTheirTexts(list(QUESTIONS["pair"].texts.values())))
     scene, prompt = next(iter(check.pair_scenes(1)))
     first, second = (o.appearance.class_noun for o in scene.objects)
-    image = Image.new("RGB", (8, 8))
-    image.info["text"] = QUESTIONS["pair"].texts[tuple(sorted((first, second)))]  # type: ignore[index]
-    assert check.answered(clip, [image], "pair", check.facts([scene], "pair")).value == 1.0
+    third = next(noun for noun in CLASSES if noun not in (first, second))
+    for pair, value in (((first, second), 1.0), ((second, first), 1.0), ((first, third), 0.0)):
+        image = Image.new("RGB", (8, 8))
+        image.info["text"] = QUESTIONS["pair"].texts[pair]
+        assert check.answered(clip, [image], "pair", check.facts([scene], "pair")).value == value
     assert first in prompt and second in prompt
 
 

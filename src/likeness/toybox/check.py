@@ -98,15 +98,18 @@ def named(clip: CLIP, pictures: np.ndarray, texts: list[list[str]]) -> np.ndarra
 def answered(clip: CLIP, images: Sequence[Image.Image], question: str, truths: list[Answer]) -> Estimate:
     """Share of pictures in which the judge gives the true answer, told all but the last field: a dog's colour among the colours of dogs.
 
-    truths  one for each picture, in the order of the question's fields; of a pair nothing is told
+    truths  one for each picture, in the order of the question's fields; of a pair nothing is told, and which of the two is named first makes no difference
     """
-    asked = QUESTIONS[question]
+    asked, seen = QUESTIONS[question], clip.pictures(images)
     if question == "pair":
-        texts, right = [list(asked.texts.values())] * len(truths), [list(asked.texts).index(t) for t in truths]
+        pairs = list(asked.texts)
+        given = [tuple(sorted(pairs[n])) for n in named(clip, seen, [list(asked.texts.values())] * len(truths))]
+        right = [tuple(sorted(truth)) for truth in truths]
     else:
         choices = [asked.among(*truth[:-1]) for truth in truths]
-        texts, right = [list(c.values()) for c in choices], [list(c).index(t[-1]) for c, t in zip(choices, truths)]
-    return wilson(int((named(clip, clip.pictures(images), texts) == right).sum()), len(right))
+        given = [list(c)[n] for c, n in zip(choices, named(clip, seen, [list(c.values()) for c in choices]))]
+        right = [truth[-1] for truth in truths]
+    return wilson(sum(one == other for one, other in zip(given, right)), len(right))
 
 
 def facts(scenes: list[Scene], question: str) -> list[Answer]:

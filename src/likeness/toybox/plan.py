@@ -65,7 +65,7 @@ class Plan:
     unet_batch: int = 64
     decoder_steps: int = 2000
     upscaler_steps: int = 8000
-    clip_steps: int = 9000
+    clip_steps: int = 12_000
     dino_steps: int = 4000
     examiner_steps: int = 2000
     workers: int = 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import permutations, product
 
 from ..world.accessories import ACCESSORIES
 from ..world.captions import STYLE_TEMPLATES, accessory_words, article, described
@@ -23,8 +23,7 @@ class Question:
     texts: dict[Answer, str]
 
     def answer(self, truth: dict[str, str]) -> Answer:
-        found = tuple(truth[f] for f in self.fields)
-        return tuple(sorted(found)) if "second class" in self.fields else found
+        return tuple(truth[f] for f in self.fields)
 
     def among(self, *known: str) -> dict[str, str]:
         """Last field -> text, where the fields before it are `known`: the colours of "a red dog", "a blue dog", …"""
@@ -41,5 +40,5 @@ QUESTIONS: dict[str, Question] = {
     "colour": Question(("class", "colour"), {(n, c): article(described(n, c, n)) for n, c in product(CLASSES, COLOURS)}),
     "accessory": Question(("class", "accessory"), {(n, a): f"{article(n)} {accessory_words(a)}" for n, a in product(LIVE_CLASSES, ACCESSORIES)}),
     "style": Question(("class", "style"), {(n, s): _styled(s, n) for n, s in product(CLASSES, STYLES)}),
-    "pair": Question(("class", "second class"), {pair: f"{article(pair[0])} next to {article(pair[1])}" for pair in combinations(sorted(CLASSES), 2)}),
+    "pair": Question(("class", "second class"), {pair: f"{article(pair[0])} next to {article(pair[1])}" for pair in permutations(CLASSES, 2)}),
 }
