@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 TEN = ("earl", "ramen", "bolt", "grumble", "dash", "amphora", "wick", "gizmo", "fizz", "bud")
 FIVE = TEN[:5]
 BENCHMARKED = ("dreambooth", "lora:rank=8", "textual_inversion:vectors=4", "custom_diffusion:trained=kv")
-METHODS = (*BENCHMARKED, "two_stage", "few_steps", "rewarded")
+METHODS = (*BENCHMARKED, "two_stage", "few_steps")
 SWEEPS = (
     *(f"dreambooth:prior_weight={w}" for w in ("0.25", "0.5", "0.75", "1")), *(f"lora:rank={r}" for r in (2, 4, 16)),
     *(f"textual_inversion:vectors={v}" for v in (1, 2, 8)), "custom_diffusion:trained=all",
@@ -37,7 +37,7 @@ WAYS = {  # of rewarding, said on the page with a comma: subjects, settings
     "aesthetic LoRA": (FIVE, ("rewards=aesthetic", "steps=16", "learning_rate=2e-3")),
     "aesthetic whole U-Net": (FIVE, ("rewards=aesthetic", "trained=full", "steps=16", "learning_rate=2e-5")),
 }
-PAGE = {"sweeps": "grid"}  # further rows of a table
+PAGE = {"sweeps": "grid", "rewarded": "grid"}  # further rows of a table
 
 
 def said(way: str) -> str:
@@ -76,6 +76,8 @@ def jobs(runs: Path, figures: Path) -> list[Job]:
         """Run folders of the grid as patterns: they are there once it is."""
         return [f"{runs / 'grid'}/{recipe}-{name}-0-*" for name in names]
 
+    now = embedded()
+    rewarded, ddpo, cascade = (f"{name}-{now[part]}" for name, part in (("rewarded", "judges"), ("ddpo", "judges"), ("cascade", "upscaler")))  # what rewarded them, or what they go on from, is in the runs
     halves = {"1": TEN[:5], "2": TEN[5:]}
     blends = str(runs / "choice")
     made = [Job(f"{part} {half}", compared(part, recipes, names)) for part, recipes in (("grid", METHODS), ("sweeps", SWEEPS)) for half, names in halves.items()]
@@ -83,11 +85,12 @@ def jobs(runs: Path, figures: Path) -> list[Job]:
     made += [
         benchmark("choice", "choice", "OUT", "--runs", blends),
         Job("tuned", script("choice", str(figures / "tuned.json"), "--runs", blends, "--subjects", "biscuit,mimi")),
+        Job("rewarded", compared(rewarded, ("rewarded",), TEN), written=runs / rewarded / "compare.json"),
         *(Job(part, compared(part, recipes, TEN), [f"{part} 1", f"{part} 2"], runs / part / "compare.json") for part, recipes in (("grid", METHODS), ("sweeps", SWEEPS))),
         Job("toybench", compared("grid", BENCHMARKED, TEN, "--benchmark", "toybench", "--pictures", "1"), ["grid"], runs / "grid" / "compare.json"),
-        *(benchmark(way, "ddpo", "OUT", *trained("lora-rank-8", names), "--way", said(way), "--runs", str(runs / "ddpo" / str(n)), "--set", *settings, *REWARDED, after=("grid",), file=f"ddpo {n}", also=("examiner",))
+        *(benchmark(way, "ddpo", "OUT", *trained("lora-rank-8", names), "--way", said(way), "--runs", str(runs / ddpo / str(n)), "--set", *settings, *REWARDED, after=("grid",), file=f"ddpo {n}", also=("examiner",))
           for n, (way, (names, settings)) in enumerate(WAYS.items())),
-        Job("seconds", script("seconds", str(HERE / "results" / "grid.json"), f"{runs / 'grid'}/*-{TEN[0]}-0-*", f"{runs / 'sweeps'}/*-{TEN[0]}-0-*"), ["grid", "sweeps"]),
+        Job("seconds", script("seconds", str(HERE / "results" / "grid.json"), *(f"{runs / part}/*-{TEN[0]}-0-*" for part in ("grid", "sweeps", rewarded))), ["grid", "sweeps", "rewarded"]),
         benchmark("lcm", "lcm", "OUT", *trained("dreambooth"), "--runs", str(runs / "lcm"), after=("grid",)),
         benchmark("curves", "choice", "OUT", "--recipes", "overfit,balanced,underfit", "--set", "checkpoints=25-150:25", "--subjects", "bolt,earl", "--runs", str(runs / "curves"), file="regimes"),
         Job("face", compared("ten", ("face",), ("nora",), "--pictures", "10")),
@@ -98,7 +101,7 @@ def jobs(runs: Path, figures: Path) -> list[Job]:
         benchmark("report", "dreamblend", "report", "OUT", "--runs", blends, "--subjects", ",".join(TEN), after=("choice", "calibrate"), file="dreamblend"),
         benchmark("blended pairs", "dreamblend", "pairs", "OUT", "--runs", blends, "--subjects", "wick", after=("report",), file="dreamblend"),
         Job("guide", script("guide_runs", str(runs / "guide"), "--grid", str(runs / "grid")), ["grid", "toybench"]),
-        benchmark("cascade", "cascade", "OUT", "--runs", str(runs / "cascade"), "--sheet", str(figures / "cascade.png"), also=("upscaler",)),
+        benchmark("cascade", "cascade", "OUT", "--runs", str(runs / cascade), "--sheet", str(figures / "cascade.png"), also=("upscaler",)),
         benchmark("pairs", "pairs", "OUT", "--pairs", "bolt+dash", "--runs", str(runs / "pairs")),
         benchmark("style", "style", "OUT", "--runs", str(runs / "style")),
         benchmark("world", "check", "OUT", also=("examiner",)),
