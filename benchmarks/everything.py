@@ -134,6 +134,8 @@ def merge(job: Job) -> None:
     if name == "ddpo":  # a line of each way
         known["lines"] = [line for line in known["lines"] if line["way"] != said(job.name)] + found
     elif job.written.stem == "compare":
+        if name == "grid":
+            known["jobs"] = known.get("jobs", {}) | dict.fromkeys((cell["recipe"] for cell in found["cells"]), job.name)
         order = list(dict.fromkeys(cell["recipe"] for cell in known["cells"]))
         measured = {cell["recipe"] for cell in found["cells"]}
         cells = sorted([*found["cells"], *(cell for cell in known["cells"] if cell["recipe"] not in measured)], key=lambda cell: (order.index(cell["recipe"]), TEN.index(cell["subject"].removeprefix("toybox:"))))

@@ -10,6 +10,7 @@ from typing import Any
 
 from results import FIGURES
 from sections.claims import CLAIMS, tested
+from weights import by_weights, embedded
 
 from likeness.evaluation.statistics import mean_of
 from likeness.files.recipe import Stage
@@ -63,8 +64,8 @@ def as_text(value: Any) -> str:
 
 
 def comparison(grid: dict[str, Any], pages: Sequence[Page]) -> dict[str, Any]:
-    """The grid's means with intervals over subjects, as docs/results.md has them, each recipe with the page that it belongs to."""
-    cells, rows = grid["cells"], []
+    """The grid's means with intervals over subjects, as docs/results.md has them for the weights of now, each recipe with the page that it belongs to."""
+    cells, rows = by_weights(grid, embedded())[0], []
     owners = {recipe: page.name for page in pages for recipe in page.recipes}
     for recipe in dict.fromkeys(cell["recipe"] for cell in cells):
         own = [cell for cell in cells if cell["recipe"] == recipe]

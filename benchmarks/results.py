@@ -84,24 +84,31 @@ def section(name: str, found: dict, now: dict[str, str]) -> str:
 
 
 def told() -> dict[Path, str]:
-    """The packaged recipes and sweeps that tell what was measured with them, with the means of the figures that are there now."""
+    """The packaged recipes and sweeps that tell what was measured with them: the means of the figures there are for the weights of now, or what was told before, and that it was before."""
     grid, studies = (json.loads((FIGURES / f"{name}.json").read_text("utf-8")) for name in ("grid", "studies"))
-    scores: dict[str, list[dict]] = {}
+    now, scores, fresh = embedded(), dict[str, list[dict]](), set[str]()
     for line in (*grid["cells"], *studies["regimes"]):
         scores.setdefault(line["recipe"], []).append(line["scores"])
+        measured, job = (grid, grid["jobs"].get(line["recipe"])) if line in grid["cells"] else (studies, "studies")
+        if not outdated({job: measured["measured with"][job]}, now):
+            fresh.add(line["recipe"])
 
     def mean(recipe: str, score: str) -> str:
-        found = [each[score] for each in scores[recipe.replace("prior_weight=1.0", "prior_weight=1")]]
-        return f"{sum(found) / len(found):.3f}".removeprefix("0")
+        return f"{sum(each[score] for each in scores[recipe]) / len(scores[recipe]):.3f}".removeprefix("0")
+
+    def with_figures(path: Path, recipes: list[str], figures: str, said: Callable[[], str]) -> str:
+        whole, text = fresh.issuperset(recipes), path.read_text("utf-8")
+        text = re.sub("On the toybox[^,]*, ten subjects", "On the toybox, ten subjects" if whole else "On the toybox as it was before, ten subjects", text)
+        return re.sub(figures, said(), text) if whole else text
 
     texts = {}
     for name, path in packaged_recipes().items():
         if name in scores:
-            said = "ten subjects: DINO {}, CLIP-T {}, sameness {} ".format(*(mean(name, score) for score in ("dino", "clip_t_class", "diversity")))
-            texts[path] = re.sub(r"ten subjects: DINO \S+, CLIP-T \S+, sameness \S+ ", said, path.read_text("utf-8"))
+            each = ("DINO", "dino"), ("CLIP-T", "clip_t_class"), ("sameness", "diversity")
+            texts[path] = with_figures(path, [name], r"DINO \.\d+, CLIP-T \.\d+, sameness \.\d+", lambda name=name, each=each: ", ".join(f"{said} {mean(name, score)}" for said, score in each))
     for path in packaged_sweeps().values():
-        said = ", ".join(mean(recipe, "dino") for recipe in content_of(path)["recipes"])
-        texts[path] = re.sub(r"in the order below: DINO [^(]+ \(", f"in the order below: DINO {said} (", path.read_text("utf-8"))
+        recipes = [recipe.replace("prior_weight=1.0", "prior_weight=1") for recipe in content_of(path)["recipes"]]
+        texts[path] = with_figures(path, recipes, r"below: DINO [^(]+ \(", lambda recipes=recipes: f"below: DINO {', '.join(mean(recipe, 'dino') for recipe in recipes)} (")
     return texts
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 TOYBOX = Path(__file__).parent.parent / "src" / "likeness" / "toybox"
 PARTS = {"base": "base", "upscaler": "second stage", "judges": "judges", "examiner": "examiner"}  # with how they are said
@@ -23,6 +24,15 @@ def embedded(parts: Iterable[str] = PARTS) -> dict[str, str]:
 def _weights(folder: str, below: str = "**/*") -> list[bytes]:
     paths = sorted((TOYBOX / folder).glob(f"{below}.safetensors"))
     return [word for path in paths for word in (path.relative_to(TOYBOX).as_posix().encode(), path.read_bytes())]
+
+
+def by_weights(grid: dict[str, Any], now: dict[str, str]) -> list[list[dict[str, Any]]]:
+    """The grid's cells, those measured with the same weights together: rows of others do not compare. Those with the weights of now first."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for cell in grid["cells"]:
+        of = grid["measured with"][grid["jobs"][cell["recipe"]]]
+        groups.setdefault(json.dumps(of, sort_keys=True), []).append(cell)
+    return [groups[of] for of in sorted(groups, key=lambda of: -sum(now[part] == name for part, name in json.loads(of).items()))]
 
 
 def outdated(measured: dict[str, dict[str, str]], now: dict[str, str]) -> str:

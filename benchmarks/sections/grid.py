@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from weights import by_weights, embedded
+
 from likeness.evaluation.statistics import mean_of
 
 from .claims import CLAIMS, tested
@@ -11,23 +13,43 @@ SHOWN = {**SCORES, "clip_i": "CLIP-I", "aesthetic": "aesthetic"}
 
 
 def grid(found: dict) -> Iterator[str]:
-    """compare.json of the methods' grid."""
-    cells = found["cells"]
+    """compare.json of the methods' grid; rows that were measured with other weights stand apart, and nothing is compared across."""
+    groups = by_weights(found, embedded())
+    cells = groups[0]
     subjects = list(dict.fromkeys(cell["subject"].removeprefix("toybox:") for cell in cells))
-    recipes = list(dict.fromkeys(cell["recipe"] for cell in cells))
+    recipes = list(dict.fromkeys(cell["recipe"] for cell in found["cells"]))
     yield heading("The methods side by side", found)
     yield f"{len(recipes)} recipes with the toybox's advice, {len(subjects)} subjects ({', '.join(subjects)}), {found['prompts']} new scenes, {found['pictures']} pictures of each.\n"
-    yield table(["recipe", "what is trained", "numbers", "stored", "training s", "drawn in steps", "guidance", "processor s/picture", "several subjects"], [costs(recipe, of(cells, recipe), found["processor seconds of a picture"]) for recipe in recipes])
-    yield "\n" + table(["recipe", "subjects", *SHOWN.values()], [
-        *([f"*{name}*", len(subjects), *estimates(list({cell["subject"]: cell for cell in cells}.values()), name)] for name in ("floor", "ceiling")),
-        *([f"`{recipe}`", len({cell["subject"] for cell in of(cells, recipe)}), *estimates(of(cells, recipe), "scores")] for recipe in recipes),
-    ])  # fmt: skip
+    for n, group in enumerate(groups):
+        if n:
+            yield "\n**Rows measured with weights and advice of before.** They do not compare with those above.\n"
+        yield from tables(group, found["processor seconds of a picture"])
     seeds = len({cell["seed"] for cell in cells})
-    yield f"\nTraining seconds are of one thread beside other processes; a picture's processor seconds were taken in turn. {len(cells)} trainings, {seeds} seed{'s' * (seeds > 1)} each. Rows of other subjects do not compare."
+    yield f"\nTraining seconds are of one thread beside other processes; a picture's processor seconds were taken in turn. {len(found['cells'])} trainings, {seeds} seed{'s' * (seeds > 1)} each. Rows of other subjects do not compare."
     yield "\n## What others found, on the toybox\n"
     yield "Paired on subjects: each difference is of the two recipes on the same subject, prompts and noise.\n"
-    yield table(["claim", "difference here", "verdict"], [tested(claim, cells) for claim in CLAIMS if {claim.more, claim.less} <= set(recipes)])
+    yield table(["claim", "difference here", "verdict"], claims_of(groups))
     yield from cheaper(cells)
+
+
+def tables(cells: list[dict], seconds: dict[str, float]) -> Iterator[str]:
+    recipes = list(dict.fromkeys(cell["recipe"] for cell in cells))
+    subjects = list({cell["subject"]: cell for cell in cells}.values())
+    yield table(["recipe", "what is trained", "numbers", "stored", "training s", "drawn in steps", "guidance", "processor s/picture", "several subjects"], [costs(recipe, of(cells, recipe), seconds) for recipe in recipes])
+    yield "\n" + table(["recipe", "subjects", *SHOWN.values()], [
+        *([f"*{name}*", len(subjects), *estimates(subjects, name)] for name in ("floor", "ceiling")),
+        *([f"`{recipe}`", len({cell["subject"] for cell in of(cells, recipe)}), *estimates(of(cells, recipe), "scores")] for recipe in recipes),
+    ])  # fmt: skip
+
+
+def claims_of(groups: list[list[dict]]) -> list[list[str]]:
+    """Each claim on rows that compare, or that there are none."""
+    rows = []
+    for claim in CLAIMS:
+        cells = next((group for group in groups if {claim.more, claim.less} <= {cell["recipe"] for cell in group}), None)
+        row = [claim.says, "", "waits until both rows are measured with the same weights"] if cells is None else tested(claim, cells)
+        rows.append([*row[:2], f"{row[2]} (with weights of before)"] if cells and cells is not groups[0] else row)
+    return rows
 
 
 def of(cells: list[dict], recipe: str) -> list[dict]:
