@@ -21,6 +21,7 @@ from likeness.toybox.models import ADVICE
 from likeness.workflow.stack import method_class
 
 COMPARED = ("dino", "clip_t_class", "named", "diversity")  # of the scores, those that the page explains
+STRIPS = FIGURES.parent.parent / "src" / "likeness" / "report" / "guide" / "data" / "strips.json"
 JUDGES = {
     "place": "judge on real renders: context", "class": "judge on real renders: class", "colour": "judge on real renders: colour",
     "accessory": "judge on real renders: accessory", "individual": "judge of individuals: names an individual among ten others of the same words",
@@ -35,6 +36,7 @@ def figures() -> dict[str, Any]:
         "options": {page.name: options_of(page) for page in pages},
         "recipes": {page.name: packaged_recipes()[page.name].read_text("utf-8") for page in pages if page.name in packaged_recipes()},
         "comparison": comparison(found["grid"], pages),
+        "older": [strip["name"] for strip in json.loads(STRIPS.read_text("utf-8")) if strip.get("weights") != embedded(["base", "judges"])],
         "judges": {name: next(rounded(row) for row in found["world"]["rows"] if row["what"] == what) for name, what in JUDGES.items()},
     }
 

@@ -22,6 +22,7 @@ import torch
 from guide_enlarging import enlarging_strip
 from guide_figures import COMPARED, as_text, figures, rounded
 from PIL import Image
+from weights import embedded
 
 from likeness.files.prompts import said
 from likeness.files.run_folder import RunFolder, SavedPicture
@@ -63,8 +64,6 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="*", help="folders that hold run folders")
     parser.add_argument("--subjects", default="biscuit", help="whom runs may be of; the first one's photos stand at the head of the page")
     asked = parser.parse_args()
-    (DATA / "figures.json").write_text(written(figures()), "utf-8")
-    print(f"wrote {DATA / 'figures.json'}")
     if asked.runs:
         runs = [RunFolder.open(path.parent) for folder in asked.runs for path in sorted(folder.glob("*/run.json"))]
         for old in DATA.glob("*.webp"):
@@ -72,6 +71,8 @@ def main() -> None:
         strips = list(all_strips([run for run in runs if run.record().status == "finished"], [SUBJECTS[name] for name in asked.subjects.split(",")]))
         (DATA / "strips.json").write_text(written(strips), "utf-8")
         print(f"{sum(path.stat().st_size for path in DATA.glob('*.webp')) / 2**10:.0f} KiB of pictures, {len(strips)} strips: {', '.join(s['name'] for s in strips)}")
+    (DATA / "figures.json").write_text(written(figures()), "utf-8")  # last: they say which strips are older than the weights
+    print(f"wrote {DATA / 'figures.json'}")
 
 
 def written(found: Any) -> str:
@@ -322,7 +323,7 @@ def saved(name: str, strip: dict[str, Any]) -> dict[str, Any]:
     file = io.BytesIO()
     sheet.save(file, "WEBP", quality=88, method=6)
     (DATA / f"{name}.webp").write_bytes(file.getvalue())
-    return {"name": name, "file": f"{name}.webp", "height": len(tiles), **strip}
+    return {"name": name, "file": f"{name}.webp", "height": len(tiles), "weights": embedded(["base", "judges"]), **strip}
 
 
 if __name__ == "__main__":

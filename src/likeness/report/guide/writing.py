@@ -56,6 +56,7 @@ def guide_html(pages: list[Page], listed: Mapping[str, str]) -> str:
         bands={score: band(score, pages, compared) for score in ("clip_t_class", "dino", "named", "diversity")},
         own_bands={page.name: {score: own_band(score, page, compared) for score in ("dino", "clip_t_class")} for page in pages},
         judges=figures["judges"],
+        older=figures["older"],
         others={name: sentence for name, sentence in listed.items() if name not in names},
         titles={page.name: page.title for page in pages},
     )
