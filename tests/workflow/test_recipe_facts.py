@@ -27,7 +27,7 @@ WORDS = [
 OF_RECIPES = {
     **dict.fromkeys(("balanced", "underfit", "face", "monster_toy"), "U-Net + text encoder"), "overfit": "U-Net",
     "cascade": "U-Net, then second stage's U-Net", "few_steps": "U-Net, then student: rank-32 adapters", "two_stage": "1 vector, then U-Net",
-    "rewarded": "rank-8 adapters, then rank-4 adapters by reward",
+    "rewarded": "rank-8 adapters of everything, then rank-4 adapters by reward",
 }  # fmt: skip
 
 

@@ -86,7 +86,7 @@ def test_a_run_has_every_score_that_its_pictures_have(bare, judges):
     photos = judges.dino.pictures([p.image for p in bare.photos() if p.image])
     assert rows["personalized, accessory"]["dino"]["value"] == pytest.approx((vectors["personalized"][worn] @ photos.T).mean(), abs=1e-5)
     assert rows["base, viewpoint"]["clip_t"]["n"] == 1 and rows["personalized, recontextualization"]["dino"]["n"] == 2
-    assert found["counts"]["personalized"] == {"pictures": 10, "black": 1, "constant": 0, "copies": {pictures["personalized"][9].path.name: copy.name}}
+    assert found["counts"]["personalized"] == {"pictures": 10, "black": 1, "constant": 0, "copies": {pictures["personalized"][9].path.name: "photo 1"}}
     assert len(found["each"]) == 10 and {"dino", "dino_max", "clip_i", "clip_i_max", "clip_t", "clip_t_class"} < set(found["each"][0])
     assert all(name.partition("_sd")[0] in {n.partition("_sd")[0] for n in found["measured"]} for name in rows["personalized"] if name not in ("named", "placed"))
 
