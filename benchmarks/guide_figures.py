@@ -31,12 +31,12 @@ JUDGES = {
 def figures() -> dict[str, Any]:
     """What the page says in numbers and in the specs' own words."""
     found = {name: json.loads((FIGURES / f"{name}.json").read_text("utf-8")) for name in ("grid", "world")}
-    pages = read_pages()
+    pages, now = read_pages(), embedded(["base", "judges"])
     return {
         "options": {page.name: options_of(page) for page in pages},
         "recipes": {page.name: packaged_recipes()[page.name].read_text("utf-8") for page in pages if page.name in packaged_recipes()},
         "comparison": comparison(found["grid"], pages),
-        "older": [strip["name"] for strip in json.loads(STRIPS.read_text("utf-8")) if strip.get("weights") != embedded(["base", "judges"])],
+        "older": [strip["name"] for strip in json.loads(STRIPS.read_text("utf-8")) if strip.get("weights") != now],
         "judges": {name: next(rounded(row) for row in found["world"]["rows"] if row["what"] == what) for name, what in JUDGES.items()},
     }
 

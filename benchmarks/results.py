@@ -86,12 +86,12 @@ def section(name: str, found: dict, now: dict[str, str]) -> str:
 def told() -> dict[Path, str]:
     """The packaged recipes and sweeps that tell what was measured with them: the means of the figures there are for the weights of now, or what was told before, and that it was before."""
     grid, studies = (json.loads((FIGURES / f"{name}.json").read_text("utf-8")) for name in ("grid", "studies"))
-    now, scores, fresh = embedded(), dict[str, list[dict]](), set[str]()
+    now, scores = embedded(), dict[str, list[dict]]()
     for line in (*grid["cells"], *studies["regimes"]):
         scores.setdefault(line["recipe"], []).append(line["scores"])
-        measured, job = (grid, grid["jobs"].get(line["recipe"])) if line in grid["cells"] else (studies, "studies")
-        if not outdated({job: measured["measured with"][job]}, now):
-            fresh.add(line["recipe"])
+    fresh = {recipe for recipe, job in grid["jobs"].items() if not outdated({job: grid["measured with"][job]}, now)}
+    if not outdated(studies["measured with"], now):
+        fresh |= {line["recipe"] for line in studies["regimes"]}
 
     def mean(recipe: str, score: str) -> str:
         return f"{sum(each[score] for each in scores[recipe]) / len(scores[recipe]):.3f}".removeprefix("0")

@@ -90,6 +90,15 @@ def test_the_decoder_learns_on_and_the_rest_of_the_autoencoder_stays(pretrained,
     assert moved == {"decoder", "post_quant_conv"} and after.keys() == before.keys()
 
 
+def test_a_u_net_that_learns_on_wants_its_decoder_again(pretrained, tmp_path):
+    shutil.copytree(pretrained.folder, tmp_path / "further")
+    plan = replace(pretrained, folder=tmp_path / "further", unet_steps=4)
+    plain = autoencoder_before(pretrained, tmp_path / "before")
+    pretrain(plan, blank_sheet, ["unet", "decoder"])
+    after = load_file(plan.folder / "base" / "vae" / "diffusion_pytorch_model.safetensors")
+    assert not torch.equal(after["decoder.conv_out.weight"], plain["decoder.conv_out.weight"])
+
+
 def test_a_decoder_without_a_base_is_one_clear_line(tmp_path):
     with pytest.raises(UserError, match="no base yet.*--start-from"):
         pretrain(Plan(tmp_path), blank_sheet, ["decoder"])

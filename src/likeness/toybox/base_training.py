@@ -155,6 +155,7 @@ def train_unet(plan: Plan, sheet: Sheet) -> None:
 
     def sample(path: Path) -> None:
         export_base(plan, plan.folder / "base", average)
+        (plan.folder / "decoder.safetensors").unlink(missing_ok=True)  # it learned from what another U-Net makes
         save_samples(plan, plan.folder / "base", sheet, path)
 
     fit(plan, "unet", network, plan.unet_steps, shares_at, 1e-3, average, sample, muon=True)

@@ -9,7 +9,6 @@ from ..files.typed import typed
 from .stack import stage_types
 
 MAY_CHANGE = ("steps", "checkpoints", "save_every", "previews")  # of a stage, when a run is resumed
-
 TAKEN_IN = ("photos", "class_photos")  # of a subject, before the first step
 
 
@@ -23,12 +22,12 @@ def check_same_recipe(run: RunFolder, recipe: Recipe, last: int) -> None:
     if begun is None:
         return
     old = recipe_from_dict(begun, stage_types())
-    taken_in = [name for name in changed(old, recipe) if name == "resolution" or name.rpartition(".")[2] in TAKEN_IN or name.startswith("others")]
-    if not last and taken_in:
-        raise UserError(f"{run.path}: {', '.join(taken_in)} changed in recipe.toml, and the photos were taken in before. Put it back, or train anew.")
+    all_changes = changed(old, recipe)
     if not last:
+        if taken_in := [name for name in all_changes if name == "resolution" or name.rpartition(".")[2] in TAKEN_IN or name.startswith("others")]:
+            raise UserError(f"{run.path}: {', '.join(taken_in)} changed in recipe.toml, and the photos were taken in before. Put it back, or train anew.")
         return
-    differ = {name: values for name, values in changed(old, recipe).items() if name != "base" and name.rpartition(".")[2] not in MAY_CHANGE}  # a base may lie elsewhere: its hash tells
+    differ = {name: values for name, values in all_changes.items() if name != "base" and name.rpartition(".")[2] not in MAY_CHANGE}  # a base may lie elsewhere: its hash tells
     if differ:
         shown = ", ".join(f"{name} ({before} -> {after})" for name, (before, after) in differ.items())
         raise UserError(f"{run.path}: {shown} changed in recipe.toml after training began. Put it back, or branch off: likeness continue {typed(run.path)}")
