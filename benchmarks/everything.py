@@ -105,7 +105,7 @@ def jobs(runs: Path, figures: Path) -> list[Job]:
         benchmark("pairs", "pairs", "OUT", "--pairs", "bolt+dash", "--runs", str(runs / "pairs")),
         benchmark("style", "style", "OUT", "--runs", str(runs / "style")),
         benchmark("world", "check", "OUT", also=("examiner",)),
-        benchmark("guidance", "guidance", "OUT", "--ways", "2:0,4:0,3:1", "--pictures", "96"),
+        benchmark("guidance", "guidance", "OUT", "--ways", "1:0,2.5:0,4:0,2.5:1", "--pictures", "96"),
     ]  # fmt: skip
     return made
 
