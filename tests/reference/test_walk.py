@@ -44,6 +44,17 @@ def test_noise_on_the_way_is_the_pipelines_own(both):
     torch.testing.assert_close(last.latents, theirs, rtol=1e-4, atol=1e-5)
 
 
+def test_noise_on_the_way_from_nothing_but_noise_stays_finite(tiny_base):
+    """DDIMScheduler's own root there is of 0, or after rounding of less: of a hundred counts of steps every second ended in black pictures."""
+    tiny_base.scheduler = DDIMScheduler.from_config(tiny_base.scheduler.config, rescale_betas_zero_snr=True, timestep_spacing="trailing", prediction_type="v_prediction")
+    latents = initial_latents(tiny_base, [7])
+    for steps in range(1, 101):
+        sampler = Sampler(tiny_base, steps, 1.0, [7])
+        t = sampler.timesteps[0]
+        assert sampler.scheduler.alphas_cumprod[t] == 0
+        assert sampler.step(latents, t, latents).isfinite().all()
+
+
 def test_decoded_picture_equals_the_pipeline(both):
     base, pipeline = both
     (ours,) = sample(base, [PROMPT], [7], steps=6, guidance_scale=5.0, negative=NEGATIVE)
