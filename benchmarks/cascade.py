@@ -55,7 +55,7 @@ def stages(name: str, options: dict, runs: Path) -> Iterator[tuple[str, Upscaler
 def measure(subject: NamedSubject, options: dict, runs: Path, judges: Judges) -> tuple[list[dict], list[list[Image.Image]]]:
     """A line for each way of enlarging, and rows of pictures to look at: bicubic, each stage at its least noise, the truth."""
     prompts = [p.template.format(subject.class_noun) for p in prompts_for(subject.class_noun) if p.kind == "recontextualization"][:SCENES]
-    truth = true_pictures(subject.class_noun, subject.appearance, prompts, each=1, size=128)[0]
+    truth = true_pictures(subject.class_noun, [subject.appearance], prompts, each=1, size=128)[0]
     small = [picture.resize((64, 64), Image.Resampling.BOX) for picture in truth]
     references = judges.dino.pictures([draw(scene, 128) for scene in photos_of(subject)])
 

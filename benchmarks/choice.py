@@ -22,7 +22,7 @@ from likeness.workflow.choosing import choose
 from likeness.workflow.fitting import fit
 from likeness.workflow.progress import Progress, Silent
 from likeness.workflow.recipes import packaged_recipe, recipe_for
-from likeness.world.subjects import SUBJECTS, prompts_for
+from likeness.world.subjects import REPORTED, SUBJECTS, prompts_for
 
 PROMPTS = 12  # of the recontextualization prompts: two halves of six
 SEEDS = range(2)
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--recipes", default="dreambooth")
     parser.add_argument("--set", nargs="*", default=["steps=400", "checkpoints=50-400:50"], dest="options")
-    parser.add_argument("--subjects", default="earl,grumble,bolt,amphora,dash,ramen,fizz,wick,gizmo,bud")
+    parser.add_argument("--subjects", default=",".join(REPORTED))
     parser.add_argument("--runs", type=Path, default=Path("runs/choice"))
     asked = parser.parse_args()
     options = dict(option.split("=", 1) for option in asked.options)

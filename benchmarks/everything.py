@@ -21,9 +21,10 @@ from threading import Lock
 
 from weights import embedded
 
+from likeness.world.subjects import REPORTED
+
 HERE = Path(__file__).parent
-TEN = ("earl", "ramen", "bolt", "grumble", "dash", "amphora", "wick", "gizmo", "fizz", "bud")
-FIVE = TEN[:5]
+TEN, FIVE = REPORTED, REPORTED[:5]
 BENCHMARKED = ("dreambooth", "lora:rank=8", "textual_inversion:vectors=4", "custom_diffusion:trained=kv")
 METHODS = (*BENCHMARKED, "two_stage", "few_steps")
 SWEEPS = (
@@ -38,6 +39,10 @@ WAYS = {  # of rewarding, said on the page with a comma: subjects, settings
     "aesthetic whole U-Net": (FIVE, ("rewards=aesthetic", "trained=full", "steps=16", "learning_rate=2e-5")),
 }
 PAGE = {"sweeps": "grid", "rewarded": "grid"}  # further rows of a table
+
+
+def place(subject: str) -> int:
+    return TEN.index(subject) if subject in TEN else len(TEN)
 
 
 def said(way: str) -> str:
@@ -138,7 +143,7 @@ def merge(job: Job) -> None:
             known["jobs"] = known.get("jobs", {}) | dict.fromkeys((cell["recipe"] for cell in found["cells"]), job.name)
         order = list(dict.fromkeys(cell["recipe"] for cell in known["cells"]))
         measured = {cell["recipe"] for cell in found["cells"]}
-        cells = sorted([*found["cells"], *(cell for cell in known["cells"] if cell["recipe"] not in measured)], key=lambda cell: (order.index(cell["recipe"]), TEN.index(cell["subject"].removeprefix("toybox:"))))
+        cells = sorted([*found["cells"], *(cell for cell in known["cells"] if cell["recipe"] not in measured)], key=lambda cell: (order.index(cell["recipe"]), place(cell["subject"].removeprefix("toybox:"))))
         known |= {key: found[key] for key in ("pictures", "encoders") if key in known} | {"cells": [{key: cell[key] for key in known["cells"][0]} for cell in cells]}
     else:
         known |= found if isinstance(found, dict) else {"lines": found}

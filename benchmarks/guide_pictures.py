@@ -14,6 +14,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any, get_args
 
@@ -37,7 +38,8 @@ from likeness.workflow.scoring import scores_of
 from likeness.workflow.stack import read_card, stage_types
 from likeness.workflow.truth import WorldScores, candidates_for, true_pictures
 from likeness.world.drawing import draw
-from likeness.world.subjects import SUBJECTS, NamedSubject, distractors, photos_of, prompts_for, seed_of
+from likeness.world.scene import Appearance
+from likeness.world.subjects import SUBJECTS, NamedSubject, lookalikes, photos_of, prompts_for, seed_of
 
 DATA = Path(__file__).parent.parent / "src" / "likeness" / "report" / "guide" / "data"
 ASIDE = {"checkpoints", "previews", "save_every"}  # options that change no picture of the last step
@@ -254,11 +256,11 @@ class Judged:
         found = scores_of(look(asked, images, judges), judges, self.references, self.world)
         return {name: rounded(found[name]) for name in COMPARED if name in found} | {"pictures": len(images)}
 
-    def truth(self, columns: list[Key], appearance: Any) -> list[Image.Image]:
-        """What an individual looks like in the asked scenes, one picture a column."""
+    def truth(self, columns: list[Key], individuals: Sequence[Appearance]) -> list[Image.Image]:
+        """What individuals look like in the asked scenes, one picture a column, the next of them in each scene."""
         images = []
-        for prompt in dict.fromkeys(prompt for prompt, _ in columns):
-            images += true_pictures(self.subject.class_noun, appearance, [prompt], sum(other == prompt for other, _ in columns))[0]
+        for prompt, appearance in zip(dict.fromkeys(prompt for prompt, _ in columns), cycle(individuals)):
+            images += true_pictures(self.subject.class_noun, [appearance], [prompt], sum(other == prompt for other, _ in columns))[0]
         return images
 
 
@@ -270,18 +272,18 @@ def strip_of(rows: list[Row], base: BasePictures, judged: Judged, before: dict[K
     tiles = [[row.pictures[key] for key in columns] for row in (*rows, *([Row("", before)] if known else []))]
     return {
         "subject": judged.subject.name, "noun": judged.subject.class_noun, "columns": columns,
-        "tiles": [*tiles, *([] if known else [base(columns)]), judged.truth(columns, judged.subject.appearance)], "before": known,
+        "tiles": [*tiles, *([] if known else [base(columns)]), judged.truth(columns, [judged.subject.appearance])], "before": known,
         "rows": [{"value": row.value, "scores": judged.scores([row.pictures[key] for key in shared], prompts)} for row in rows],
         **{name: judged.scores(judged.truth(shared, who), prompts) for name, who in bounds_of(judged.subject).items()},
     }  # fmt: skip
 
 
-def bounds_of(subject: NamedSubject) -> dict[str, Any]:
-    return {"floor": distractors(subject, 1, same_words=True)[0], "ceiling": subject.appearance}
+def bounds_of(subject: NamedSubject) -> dict[str, Sequence[Appearance]]:
+    return {"floor": lookalikes(subject, len(prompts_for(subject.class_noun))), "ceiling": [subject.appearance]}
 
 
 def bounds_strip(base: BasePictures, judged: Judged) -> dict[str, Any]:
-    """What the scores are held against: another of the same words, the base, the true subject."""
+    """What the scores are held against: others of the same words, the base, the true subject."""
     noun = judged.subject.class_noun
     columns = sorted(((said(p.template, noun), seed) for p in prompts_for(noun) if p.kind == "recontextualization" for seed in range(2)), key=place)[:COLUMNS]
     truths = {name: judged.truth(columns, who) for name, who in bounds_of(judged.subject).items()}

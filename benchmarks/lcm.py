@@ -29,7 +29,7 @@ from likeness.workflow.looking import Judges, open_judges
 from likeness.workflow.progress import Progress, Silent
 from likeness.workflow.stack import put_on, read_card, stage_types
 from likeness.workflow.truth import true_pictures
-from likeness.world.subjects import SUBJECTS, NamedSubject, distractors, prompts_for
+from likeness.world.subjects import SUBJECTS, NamedSubject, lookalikes, prompts_for
 
 STEPS = (1, 2, 4, 8)
 OF_TEACHER = (25, 4)
@@ -68,10 +68,10 @@ def lines_of(teacher: RunFolder, students: dict[str, RunFolder], judges: Judges)
 
 
 def bounds(subject: NamedSubject, judged: Judged, prompts: list[str], each: int) -> list[dict[str, Any]]:
-    """True pictures: of a look-alike (the floor of likeness), of the subject (the ceiling), and of the subject asked for another scene (the floor of obedience)."""
+    """True pictures: of look-alikes (the floor of likeness), of the subject (the ceiling), and of the subject asked for another scene (the floor of obedience)."""
     lines = []
-    for kind, appearance in (("floor", distractors(subject, 1, same_words=True)[0]), ("ceiling", subject.appearance)):
-        pictures, said = true_pictures(subject.class_noun, appearance, prompts, each=each)
+    for kind, individuals in (("floor", lookalikes(subject, len(prompts))), ("ceiling", [subject.appearance])):
+        pictures, said = true_pictures(subject.class_noun, individuals, prompts, each=each)
         lines.append({"subject": subject.name, "by": kind, "steps": None, "prompt": said, **judged.scores(pictures, said)})
     other = dict(zip(prompts, [*prompts[1:], prompts[0]]))
     elsewhere = [other[prompt] for prompt in said]

@@ -34,7 +34,7 @@ from likeness.workflow.truth import candidates_for, true_pictures
 from likeness.world.captions import article
 from likeness.world.contexts import CONTEXTS
 from likeness.world.random_scenes import NAMED_CONTEXTS
-from likeness.world.subjects import OPEN_SUBJECTS, SUBJECTS, NamedSubject, ToyPrompt, distractors, prompts_for
+from likeness.world.subjects import OPEN_SUBJECTS, SUBJECTS, NamedSubject, ToyPrompt, lookalikes, prompts_for
 
 PROMPTS = 10  # of the recontextualization prompts
 SEEDS = range(2)
@@ -79,8 +79,8 @@ def measure(subject: NamedSubject, run: RunFolder, judges: Judges, label: str) -
         if not saved:
             continue
         sets[name] = ([Image.open(p.path).convert("RGB") for p in saved], [p.labels["class_prompt"] for p in saved])
-    sets["truth"] = true_pictures(subject.class_noun, subject.appearance, list(contexts), each=2)
-    sets["another of the same words"] = true_pictures(subject.class_noun, distractors(subject, 1, same_words=True)[0], list(contexts), each=2)
+    sets["truth"] = true_pictures(subject.class_noun, [subject.appearance], list(contexts), each=2)
+    sets["others of the same words"] = true_pictures(subject.class_noun, lookalikes(subject, len(contexts)), list(contexts), each=2)
     lines = []
     texts = {c: f"{article(subject.class_noun)} {CONTEXTS[c].words}" for c in NAMED_CONTEXTS}
     for kind, (images, prompts) in sets.items():

@@ -8,7 +8,7 @@ from likeness.evaluation.statistics import Estimate
 from likeness.workflow.score_table import GROUPS, table
 from likeness.workflow.scoring import MEASURED
 
-NAMES = ("personalized", "floor: another of whom the same words are true", "personalized, recontextualization", "the class alone, true pictures")
+NAMES = ("personalized", "floor: others of whom the same words are true", "personalized, recontextualization", "the class alone, true pictures")
 
 
 def rows(*scores: str) -> list[dict]:

@@ -13,13 +13,12 @@ from ..evaluation.statistics import Estimate, auc, bootstrap
 from ..world.classes import CLASSES
 from ..world.drawing import draw
 from ..world.random_scenes import NAMED_CONTEXTS, random_appearance
-from ..world.subjects import NamedSubject, distractors, photo_scenes
+from ..world.subjects import DISTRACTORS, NamedSubject, distractors, photo_scenes
 from . import data, models
 
 SEED = 20_260  # of the pictures measured on: no training set has it
 FAMILIES = 128  # of look-alikes, sixteen pictures each
 NAMED = 64  # individuals that are to be named among DISTRACTORS
-DISTRACTORS = 10
 
 
 @dataclass(frozen=True)

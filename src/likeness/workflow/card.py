@@ -20,7 +20,7 @@ from ..files.prompts import said
 from ..model.folder import find_base, fingerprint
 from ..report.grids import contact_sheet
 from ..world.drawing import draw
-from ..world.subjects import OPEN_SUBJECTS, SUBJECTS, NamedSubject, distractors, photos_of, prompts_for
+from ..world.subjects import OPEN_SUBJECTS, REPORTED, SUBJECTS, NamedSubject, lookalikes, photos_of, prompts_for
 from .looking import Judges, open_judges
 from .progress import Progress
 from .truth import candidates_for, true_pictures
@@ -30,7 +30,7 @@ PHOTOS_SHOWN = 4
 ABOUT = """# ToyBench
 
 A benchmark for teaching a text-to-image model one subject, on the drawn world that likeness carries. Since the world can draw the true answer to every prompt, scores have a
-floor (another individual of whom the same words are true) and a ceiling (the subject itself, in the asked scene).
+floor (other individuals of whom the same words are true) and a ceiling (the subject itself, in the asked scene).
 
 ![The thirty subjects: photos, and the truth of a prompt](subjects.png)
 """
@@ -61,7 +61,7 @@ def write_card(out: Path, progress: Progress) -> Path:
 def _sheet() -> Image.Image:
     rows: list[list[Image.Image]] = []
     for subject in SUBJECTS.values():
-        truth, _ = true_pictures(subject.class_noun, subject.appearance, [said("a {} in the jungle", subject.class_noun)], each=1)
+        truth, _ = true_pictures(subject.class_noun, [subject.appearance], [said("a {} in the jungle", subject.class_noun)], each=1)
         photos = [draw(scene, 128) for scene in photos_of(subject)][:PHOTOS_SHOWN]
         rows.append([*photos, *truth])
     names = [f"{s.name}{' (held out)' if s.held_out else ''}: {s.describable}" for s in SUBJECTS.values()]
@@ -87,7 +87,7 @@ def _prompts() -> Iterator[str]:
 def _protocol(judges: Judges) -> Iterator[str]:
     yield (
         "## Protocol\n\nTeach a method the photos of one subject; draw the prompts, the same seeds for every method; compare on subjects, prompts and seeds that are paired.\n"
-        "Choose settings on the first ten open subjects, report on the other ten, and use those held out once. `likeness compare` does it with ten recontextualization prompts and two pictures of each.\n\n"
+        f"Choose settings on ten open subjects, report on {', '.join(REPORTED)}, and use those held out once. `likeness compare` does it with ten recontextualization prompts and two pictures of each.\n\n"
         f"Base `{fingerprint(find_base('toybox'))}`, judges `{judges.clip.name}` and `{judges.dino.name}`. Intervals are 95 % bootstraps over prompts, in a table of subjects over subjects.\n"
     )
 
@@ -97,8 +97,8 @@ def _bounds(subject: NamedSubject, judges: Judges) -> tuple[Estimate, Estimate, 
     photos = judges.dino.pictures([draw(scene, 64) for scene in photos_of(subject)])
     asked = [said(p.template, subject.class_noun) for p in prompts_for(subject.class_noun) if p.kind == "recontextualization"]
     found = []
-    for appearance in (distractors(subject, 1, same_words=True)[0], subject.appearance):
-        images, prompts = true_pictures(subject.class_noun, appearance, asked, EACH)
+    for individuals in (lookalikes(subject, len(asked)), [subject.appearance]):
+        images, prompts = true_pictures(subject.class_noun, individuals, asked, EACH)
         seen = judges.dino.pictures(images)
         found.append(bootstrap(metrics.subject_similarity_mean(seen, photos), prompts))
     named = metrics.identify(seen, candidates_for(subject, judges, photos)) == 0

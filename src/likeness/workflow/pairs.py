@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from ..world.contexts import CONTEXTS
 from ..world.drawing import draw
 from ..world.random_scenes import PLAIN_CONTEXT
 from ..world.scene import Appearance
-from ..world.subjects import NamedSubject, distractors, pair_scene, seed_of
+from ..world.subjects import NamedSubject, lookalikes, pair_scene, seed_of
 
 SIDE, TOP = 0.6, 0.3  # of the square that is looked at in each half, and where it begins: shares of the picture
 TRUE_PICTURES = 4  # of each prompt
@@ -35,12 +36,12 @@ def pair_rows(
     candidates  of each subject: vectors of its photos, then those of others; see pair_candidates
     """
     first, second = subjects
-    others = [distractors(subject, 1, same_words=True)[0] for subject in subjects]
     asked = sorted({prompt for _, prompts in shown.values() for prompt in prompts})
+    others = [lookalikes(subject, len(asked)) for subject in subjects]
     of_true = [prompt for prompt in asked for _ in range(TRUE_PICTURES)]
     sets = {f"{kind}, both subjects": of for kind, of in shown.items()}
-    sets["floor: two others of the same words"] = _drawn(others[0], others[1], asked), of_true
-    sets["ceiling: both true subjects"] = _drawn(first.appearance, second.appearance, asked), of_true
+    sets["floor: two others of the same words"] = _drawn(*others, asked), of_true
+    sets["ceiling: both true subjects"] = _drawn([first.appearance], [second.appearance], asked), of_true
     return [{"name": name, "scores": _scores(pictures, prompts, candidates, dino)} for name, (pictures, prompts) in sets.items() if pictures]
 
 
@@ -64,9 +65,10 @@ def _scores(pictures: Sequence[Image.Image], prompts: Sequence[str], candidates:
     return {name: asdict(share(yes, prompts)) for name, yes in counts.items()}
 
 
-def _drawn(first: Appearance, second: Appearance, prompts: Sequence[str]) -> list[Image.Image]:
+def _drawn(firsts: Sequence[Appearance], seconds: Sequence[Appearance], prompts: Sequence[str]) -> list[Image.Image]:
+    """Each prompt shows the next of the first ones and of the second ones."""
     pictures = []
-    for prompt in prompts:
+    for prompt, first, second in zip(prompts, cycle(firsts), cycle(seconds)):
         place = next((name for name, context in CONTEXTS.items() if context.words in prompt), PLAIN_CONTEXT)
         pictures += [draw(pair_scene(first, second, place, seed_of(f"pair/{prompt}/{n}")), 64) for n in range(TRUE_PICTURES)]
     return pictures

@@ -1,12 +1,13 @@
 """What can be asked of pictures where the world knows the truth: who it is, where it is, and what floor and ceiling are.
 
-The ceiling is the true subject in the asked scene, the floor another individual of whom the same words are true.
+The ceiling is the true subject in the asked scene, the floor are others of whom the same words are true, in every prompt another one: how alike one look-alike happens to be says little.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,10 @@ from ..world.contexts import CONTEXTS
 from ..world.drawing import draw
 from ..world.random_scenes import NAMED_CONTEXTS
 from ..world.scene import Appearance
-from ..world.subjects import NamedSubject, distractors, known_prompts, photo_scenes, prompts_for, seed_of
+from ..world.subjects import DISTRACTORS, NamedSubject, distractors, known_prompts, lookalikes, photo_scenes, prompts_for, seed_of
 from .looking import Asked, Judges, References, look
 from .scoring import photos_against_photos, scores_of
 
-DISTRACTORS = 10
 OF_NO_SCENE = ("dino", "dino_max", "dinov2", "clip_i", "clip_i_max", "aesthetic", "named")  # scores that no scene has to be asked for
 
 
@@ -75,12 +75,13 @@ def bounds(world: WorldScores | None, class_prompts: set[str], judges: Judges, r
     if world is None:
         return photos_against_photos(references)
     rows, subject, known = [], world.subject, _drawable(world, class_prompts)
+    asked_for = sorted(known or class_prompts)
     people = {
-        "floor: another of whom the same words are true": distractors(subject, 1, same_words=True)[0],
-        "ceiling: the true subject in the asked scenes": subject.appearance,
+        "floor: others of whom the same words are true": lookalikes(subject, len(asked_for)),
+        "ceiling: the true subject in the asked scenes": [subject.appearance],
     }
-    for name, appearance in people.items():
-        images, prompts = true_pictures(subject.class_noun, appearance, sorted(known or class_prompts), size=size)
+    for name, individuals in people.items():
+        images, prompts = true_pictures(subject.class_noun, individuals, asked_for, size=size)
         asked = [Asked("", prompt, prompt, n) for n, prompt in enumerate(prompts)]
         scores = scores_of(look(asked, images, judges), judges, references, world, kinds)
         del scores["clip_t"]  # nobody typed these prompts
@@ -102,11 +103,11 @@ def _drawable(world: WorldScores, class_prompts: set[str]) -> set[str]:
     return class_prompts & {said(p.template, world.subject.class_noun) for p in known_prompts(world.subject.class_noun)}
 
 
-def true_pictures(class_noun: str, appearance: Appearance, class_prompts: list[str], each: int = 4, size: int = 64) -> tuple[list[Image.Image], list[str]]:
-    """What an individual looks like in the scenes of the prompts that the world knows; elsewhere in its photos' scenes."""
+def true_pictures(class_noun: str, individuals: Sequence[Appearance], class_prompts: list[str], each: int = 4, size: int = 64) -> tuple[list[Image.Image], list[str]]:
+    """What individuals look like in the scenes of the prompts that the world knows; elsewhere in their photos' scenes. Each prompt shows the next of them."""
     known = {said(p.template, class_noun): p for p in known_prompts(class_noun)}
     images, prompts = [], []
-    for prompt in class_prompts:
+    for prompt, appearance in zip(class_prompts, cycle(individuals)):
         for n in range(each):
             seed = seed_of(f"truth/{prompt}/{n}")
             scene = known[prompt].scene(appearance, seed) if prompt in known else photo_scenes(appearance, 1, seed)[0]

@@ -17,6 +17,7 @@ from .contexts import CONTEXTS
 from .random_scenes import random_appearance, random_light, random_placement, shows_held_out
 from .scene import EXPRESSIONS, STYLES, Appearance, Scene
 
+DISTRACTORS = 10  # of the same words, whom a subject is named among
 NEAR = 2  # of the five named features that may differ at most for an appearance to count as near
 _NAMES = {
     "biscuit": "dog", "pepper": "dog", "bruno": "dog", "mimi": "cat", "shadow": "cat", "clover": "rabbit", "hazel": "rabbit",
@@ -59,6 +60,7 @@ SUBJECTS: dict[str, NamedSubject] = {
     **{name: _subject(name, noun, True) for name, noun in _HELD_OUT_NAMES.items()},
 }
 OPEN_SUBJECTS = tuple(s for s in SUBJECTS.values() if not s.held_out)
+REPORTED = ("earl", "pepper", "bolt", "nora", "dash", "ramen", "shadow", "grumble", "amphora", "wick")  # ten open subjects of ten classes, three of them alive; settings are chosen on the others
 
 
 def differences(a: Appearance, b: Appearance) -> int:
@@ -90,6 +92,11 @@ def distractors(subject: NamedSubject, count: int, same_words: bool) -> list[App
         if differences(other, subject.appearance) >= 2:
             found.append(other)
     return found
+
+
+def lookalikes(subject: NamedSubject, count: int) -> list[Appearance]:
+    """Others of whom the same words are true, for floors: none of those whom the subject is named among, who could never pass for it."""
+    return distractors(subject, DISTRACTORS + count, same_words=True)[DISTRACTORS:]
 
 
 def photo_scenes(appearance: Appearance, count: int, seed: int, contexts: tuple[str, ...] | None = None) -> list[Scene]:
