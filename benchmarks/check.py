@@ -31,12 +31,13 @@ def main() -> None:
 
 
 def roc(found: list[Family]) -> dict[str, list[dict]]:
-    """How many of an individual's pictures are known where so many of its twins', or of others of its class, are taken for it: a threshold a family."""
+    """How many of an individual's pictures are known where so many of its twins', or of others of its class, are taken for it: one threshold for all families."""
     lines: dict[str, list[dict]] = {}
     for against in ("twins", "others"):
         lines[against] = []
         for share in FALSE:
-            known = [float((f.same > np.quantile(getattr(f, against), 1 - share)).mean()) for f in found if len(getattr(f, against))]
+            threshold = np.quantile(np.concatenate([getattr(f, against) for f in found]), 1 - share)
+            known = [float((f.same > threshold).mean()) for f in found]
             lines[against].append({"false": share, **asdict(bootstrap(known))})
     return lines
 

@@ -43,10 +43,10 @@ def shares(pictures, candidates, judges) -> list[float]:
 def test_truth_floor_and_what_lies_between(judges, candidates):
     biscuit, daypack = SUBJECTS["biscuit"], SUBJECTS["daypack"]
     other = distractors(daypack, 1, same_words=True)[0]
-    assert min(shares(_drawn(biscuit.appearance, daypack.appearance, PROMPTS), candidates, judges)) >= 0.8
-    both, first, second = shares(_drawn(biscuit.appearance, other, PROMPTS), candidates, judges)
+    assert min(shares(_drawn([biscuit.appearance], [daypack.appearance], PROMPTS), candidates, judges)) >= 0.8
+    both, first, second = shares(_drawn([biscuit.appearance], [other], PROMPTS), candidates, judges)
     assert both <= 0.2 and first >= 0.8 and second <= 0.3
-    both, first, second = shares(_drawn(biscuit.appearance, biscuit.appearance, PROMPTS), candidates, judges)
+    both, first, second = shares(_drawn([biscuit.appearance], [biscuit.appearance], PROMPTS), candidates, judges)
     assert both <= 0.2 and first >= 0.8  # the same one twice is not both
 
 
@@ -54,9 +54,9 @@ def test_truth_floor_and_what_lies_between(judges, candidates):
 def test_one_of_a_class_twice_is_not_both(there, missing, judges):
     """The usual failure of teaching two."""
     look = SUBJECTS[there].appearance
-    both, _, second = shares(_drawn(look, look, PROMPTS), who(there, missing, judges), judges)
+    both, _, second = shares(_drawn([look], [look], PROMPTS), who(there, missing, judges), judges)
     assert both <= 0.1 and second <= 0.1
-    whole = shares(_drawn(look, SUBJECTS[missing].appearance, PROMPTS), who(there, missing, judges), judges)
+    whole = shares(_drawn([look], [SUBJECTS[missing].appearance], PROMPTS), who(there, missing, judges), judges)
     assert whole[0] >= 0.7
 
 

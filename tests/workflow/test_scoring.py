@@ -13,6 +13,7 @@ from PIL import Image
 from likeness.evaluation import metrics
 from likeness.evaluation.statistics import relative_change
 from likeness.files.picture import Settings
+from likeness.files.prompts import said
 from likeness.files.run_folder import RunFolder
 from likeness.workflow.drifting import drift_rows
 from likeness.workflow.evaluating import evaluate
@@ -21,13 +22,14 @@ from likeness.workflow.generating import CLASS_PICTURES, generate
 from likeness.workflow.looking import Asked, References, look, open_judges, read
 from likeness.workflow.progress import Silent
 from likeness.workflow.recipes import recipe_for
-from likeness.workflow.scoring import counts_of, scores_of
-from likeness.workflow.truth import WorldScores, bounds, bounds_remarks, candidates_for
+from likeness.workflow.scoring import counts_of, photos_against_photos, scores_of
+from likeness.workflow.truth import WorldScores, bounds, bounds_remarks, candidates_for, true_pictures
 from likeness.world.drawing import draw
 from likeness.world.scene import COLOURS
-from likeness.world.subjects import OPEN_SUBJECTS, SUBJECTS, known_prompts, photo_scenes, photos_of, prompts_for
+from likeness.world.subjects import DISTRACTORS, OPEN_SUBJECTS, SUBJECTS, distractors, known_prompts, lookalikes, photo_scenes, photos_of, prompts_for
 
 BISCUIT = SUBJECTS["biscuit"]
+TRUE_COSINE = 0.361  # of two such vectors in the long run
 SETTINGS = Settings(prompt="", steps=1, sampler="DDIM", guidance_scale=1.0, seed=0, model="toybox", width=64, height=64)
 
 
@@ -217,3 +219,33 @@ def test_drift_of_another_checkpoint_is_said(tmp_path):
     found = evaluate(run, Silent())
     assert "other things" in {row["name"] for row in found["rows"]}
     assert any("What drifted is said of checkpoint 2, all else of 1." in remark for remark in found["remarks"])
+
+
+@pytest.mark.parametrize("n", [3, 5, 10])
+def test_photos_against_photos_cover_what_they_estimate(n):
+    """A photo is in the means of all others too: means of rows, resampled as if each were its own, cover the truth in two of three."""
+    chance, covered = np.random.default_rng(0), 0
+    for _ in range(400):
+        vectors = np.concatenate([np.full((n, 1), 2.0), chance.normal(size=(n, 8))], axis=1)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        found = photos_against_photos(References(vectors, vectors))[0]["scores"]["dino"]
+        each = [(vectors @ vectors[k])[np.arange(n) != k].mean() for k in range(n)]
+        assert found["value"] == pytest.approx(np.mean(each)) and found["n"] == n
+        covered += found["low"] <= TRUE_COSINE <= found["high"]
+    assert 0.9 <= covered / 400 <= 0.99
+
+
+def test_two_photos_have_no_interval(references):
+    two = photos_against_photos(References(references.dino[:2], references.clip[:2]))[0]["scores"]["dino"]
+    assert two["value"] == pytest.approx(float(references.dino[0] @ references.dino[1]), abs=1e-6) and two["low"] is None
+
+
+def test_a_floor_is_of_many_and_of_none_who_stands_in_the_line_up():
+    people = lookalikes(BISCUIT, 12)
+    assert len({repr(one) for one in people}) == 12 and not set(map(repr, people)) & set(map(repr, distractors(BISCUIT, DISTRACTORS, same_words=True)))
+    prompts = [said(p.template, "dog") for p in known_prompts("dog")[:3]]
+    pictures, asked = true_pictures("dog", people[:2], prompts, each=2)
+    assert asked == [prompt for prompt in prompts for _ in range(2)]
+    assert pictures[:2] == true_pictures("dog", people[:1], prompts[:1], each=2)[0]
+    assert pictures[4:] == true_pictures("dog", people[:1], prompts[2:], each=2)[0]
+    assert pictures[2:4] == true_pictures("dog", people[1:2], prompts[1:2], each=2)[0] != true_pictures("dog", people[:1], prompts[1:2], each=2)[0]

@@ -43,10 +43,11 @@ class Choice:
         chosen = next(point for point in self.points if point.step == self.step)
         others = [point for point in self.points if point.step != self.step]
         said = f"checkpoint {self.step}: the highest F1 of likeness and obedience, {chosen.f1}, on {chosen.f1.n} prompts"
+        singly = "; each was compared by itself, and of many some seem clear by chance" if len(others) > 1 and len(self.alike) < len(others) else ""
         if not self.alike:
-            return f"{said}; clearly above the other{'s' * (len(others) > 1)}"
+            return f"{said}; clearly above the other{'s' * (len(others) > 1)}{singly}"
         named = ", ".join(map(str, self.alike))
-        return f"{said}; no clear winner over {'all others' if len(self.alike) == len(others) else named}"
+        return f"{said}; no clear winner over {'all others' if len(self.alike) == len(others) else named}{singly}"
 
 
 def choose_checkpoint(pictures: Sequence[dict[str, Any]]) -> Choice | None:

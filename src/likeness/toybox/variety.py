@@ -9,7 +9,7 @@ from PIL import Image
 
 from ..evaluation import metrics
 from ..evaluation.encoders import DINO
-from ..evaluation.statistics import Estimate, bootstrap
+from ..evaluation.statistics import Estimate, bootstrap, expanded_percentiles
 from . import models
 
 
@@ -62,7 +62,7 @@ def _by_seed(colours: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
 def _over_seeds(statistic: Callable[..., np.ndarray], between: np.ndarray, within: np.ndarray) -> Estimate:
     seeds = len(between)
     chosen = np.random.default_rng(0).integers(seeds, size=(2000, seeds))
-    low, high = np.percentile(statistic(between[chosen].mean(axis=1), within[chosen].mean(axis=1)), [2.5, 97.5])
-    return Estimate(float(statistic(between.mean(), within.mean())), float(low), float(high), seeds)
+    low, high = expanded_percentiles(statistic(between[chosen].mean(axis=1), within[chosen].mean(axis=1)), seeds)
+    return Estimate(float(statistic(between.mean(), within.mean())), low, high, seeds)
 
 

@@ -38,14 +38,14 @@ def drift_rows(saved: Sequence[SavedPicture], judges: Judges, references: Refere
     if moved := _moved(seen["unrelated", "personalized"], seen["unrelated", "base"], judges, by_prompt=True):
         rows.append({"name": "other things", "scores": written(moved)})
     if len(seen["class", "personalized"].asked):
-        true = _true_class(toybox_class, judges) if toybox_class in CLASSES else None
+        everything = _true_class(toybox_class, judges) if toybox_class in CLASSES else None
+        aside, true = (everything.rows(range(ASIDE)), everything.rows(range(ASIDE, TRUE_PICTURES))) if everything else (None, None)  # as many to be near to, whoever is asked about
         moved = _moved(seen["class", "personalized"], seen["class", "base"], judges, by_prompt=False)
         rows.append({"name": "the class alone", "scores": written({**_of_class(seen["class", "personalized"], judges, references, true), **moved})})
         if len(seen["class", "base"].asked):
             rows.append({"name": "the class alone, by the base", "scores": written(_of_class(seen["class", "base"], judges, references, true))})
-        if true is not None:
-            aside = true.rows(range(ASIDE))
-            rows.append({"name": "the class alone, true pictures", "scores": written(_of_class(aside, judges, references, true.rows(range(ASIDE, TRUE_PICTURES)), prompt=False))})
+        if aside:
+            rows.append({"name": "the class alone, true pictures", "scores": written(_of_class(aside, judges, references, true, prompt=False))})
     return rows
 
 
