@@ -38,7 +38,7 @@ def main() -> None:
                 return list(sample(base, texts, list(seeds or range(len(texts))), **{**base.advice["sampling"], "guidance_scale": scale, "eta": eta}))
 
             drawn = generated(prompts)
-            found = {question: answered(clip, drawn, question, facts(scenes, question)) for question in ("class", "colour")}
+            found = {question: answered(clip, drawn, question, facts(scenes, question), prompts) for question in ("class", "colour")}
             found |= {"spread": spread_of(dino, generated), "cast": seed_cast(by_seed(generated))}
             lines.append({"scale": scale, "eta": eta, **{name: asdict(estimate) for name, estimate in found.items()}})
             asked.out.write_text("[\n" + ",\n".join(json.dumps(line) for line in lines) + "\n]\n", encoding="utf-8")

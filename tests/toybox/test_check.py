@@ -42,6 +42,16 @@ def test_answers_are_counted_against_the_truth():
         image.info["text"] = texts[colour]
     truths = [("dog", colour) for colour in ("red", "blue", "blue", "teal")]
     assert check.answered(clip, images, "colour", cast(Any, truths)).value == 0.75
+    assert check.answered(clip, images, "colour", cast(Any, truths), ["one", "one", "two", "two"]).n == 2
+
+
+@pytest.mark.parametrize(
+    ("bar", "low", "high", "says"),
+    [((0.9, np.inf), 0.91, 0.95, "reached"), ((0.9, np.inf), 0.85, 0.95, "open: the interval holds it"), ((0.9, np.inf), 0.8, 0.89, "NOT reached"),
+     ((0, 0.1), 0.05, 0.2, "open: the interval holds it"), ((0, 0.1), 0.2, 0.3, "NOT reached"), ((0.9, 1.1), 0.95, 1.05, "reached"), (None, 0.1, 0.2, "")],
+)  # fmt: skip
+def test_a_bar_is_reached_by_the_whole_interval(bar, low, high, says):
+    assert check.Measured("figure", Estimate((low + high) / 2, low, high, 9), bar).verdict == says
 
 
 def test_of_a_pair_the_order_does_not_matter():

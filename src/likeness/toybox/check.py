@@ -16,7 +16,7 @@ from PIL import Image
 from ..evaluation.aesthetic import AestheticHead, embedded_aesthetic_head
 from ..evaluation.encoders import CLIP, DINO
 from ..evaluation.loading import EMBEDDED, load_clip, load_dino
-from ..evaluation.statistics import Estimate, bootstrap, bootstrap_of, wilson
+from ..evaluation.statistics import Estimate, bootstrap, bootstrap_of, share, wilson
 from ..model.base import Base
 from ..model.trajectory import sample
 from ..world.accessories import ACCESSORIES
@@ -50,7 +50,16 @@ class Measured:
             return f"{self.what:76} {self.estimate}"
         low, high = self.bar
         wanted = f"{low:g} to {high:g}" if high < np.inf and low > 0 else f"at most {high:g}" if high < np.inf else f"{low:g}"
-        return f"{self.what:76} {self.estimate}  bar {wanted}: {'reached' if low <= self.estimate.value <= high else 'NOT reached'}"
+        return f"{self.what:76} {self.estimate}  bar {wanted}: {self.verdict}"
+
+    @property
+    def verdict(self) -> str:
+        """Reached or not as far as the whole interval says so, else open; empty without a bar."""
+        if self.bar is None:
+            return ""
+        (low, high), value = self.bar, self.estimate
+        least, most = (value.value if end is None else end for end in (value.low, value.high))
+        return "reached" if low <= least and most <= high else "NOT reached" if most < low or high < least else "open: the interval holds it"
 
 
 def at_least(bar: float) -> tuple[float, float]:
@@ -95,10 +104,11 @@ def named(clip: CLIP, pictures: np.ndarray, texts: list[list[str]]) -> np.ndarra
     return np.array([int(np.argmax(np.stack([known[t] for t in row]) @ picture)) for picture, row in zip(pictures, texts)])
 
 
-def answered(clip: CLIP, images: Sequence[Image.Image], question: str, truths: list[Answer]) -> Estimate:
+def answered(clip: CLIP, images: Sequence[Image.Image], question: str, truths: list[Answer], prompts: Sequence[str] | None = None) -> Estimate:
     """Share of pictures in which the judge gives the true answer, told all but the last field: a dog's colour among the colours of dogs.
 
-    truths  one for each picture, in the order of the question's fields; of a pair nothing is told, and which of the two is named first makes no difference
+    truths   one for each picture, in the order of the question's fields; of a pair nothing is told, and which of the two is named first makes no difference
+    prompts  that the pictures were drawn for, over which the interval is then: pictures of one are right or wrong together
     """
     asked, seen = QUESTIONS[question], clip.pictures(images)
     if question == "pair":
@@ -109,7 +119,8 @@ def answered(clip: CLIP, images: Sequence[Image.Image], question: str, truths: l
         choices = [asked.among(*truth[:-1]) for truth in truths]
         given = [list(c)[n] for c, n in zip(choices, named(clip, seen, [list(c.values()) for c in choices]))]
         right = [truth[-1] for truth in truths]
-    return wilson(sum(one == other for one, other in zip(given, right)), len(right))
+    hits = [one == other for one, other in zip(given, right)]
+    return share(hits, prompts) if prompts else wilson(sum(hits), len(hits))
 
 
 def facts(scenes: list[Scene], question: str) -> list[Answer]:
@@ -183,15 +194,15 @@ def check(say: Callable[[str], None], pictures: int = PICTURES) -> list[Measured
 
     drawn = generated(prompts)
     for question, bar in (("class", 0.95), ("context", 0.95), ("colour", 0.90)):
-        note(f"base on held-out combinations: {question}", answered(clip, drawn, question, facts(scenes, question)), at_least(bar))
+        note(f"base on held-out combinations: {question}", answered(clip, drawn, question, facts(scenes, question), prompts), at_least(bar))
     note("base on held-out combinations: marks of its pictures by the judge of looks", bootstrap(head.scores(clip.pictures(drawn))))
     asked = [f"a photo of {article(n)} {accessory_words(a)}" for n, a in facts(dressed, "accessory")]
-    note("base: accessory", answered(clip, generated(asked), "accessory", facts(dressed, "accessory")), at_least(0.85))
-    note("base: both things of a two-thing prompt", answered(clip, generated(both), "pair", facts(pairs, "pair")), at_least(0.75))
+    note("base: accessory", answered(clip, generated(asked), "accessory", facts(dressed, "accessory"), asked), at_least(0.85))
+    note("base: both things of a two-thing prompt", answered(clip, generated(both), "pair", facts(pairs, "pair"), both), at_least(0.75))
     note("base: spread of a prompt's pictures, as a share of the world's", spread_of(dinos["judge of individuals"], generated), (0.9, 1.1))
     note("base without guidance: spread", spread_of(dinos["judge of individuals"], partial(generated, guidance_scale=1.0)))
     unguided = generated(prompts, guidance_scale=1.0)
-    note("base without guidance: class", answered(clip, unguided, "class", facts(scenes, "class")))
+    note("base without guidance: class", answered(clip, unguided, "class", facts(scenes, "class"), prompts))
     alike = by_seed(generated)
     note("base: what the seed decides of the border's colour (intraclass correlation)", seed_cast(alike), (0, 0.1))
     note("real renders, one light for all prompts: the same", seed_cast(by_light()))
