@@ -92,6 +92,11 @@ class CheckpointStore:
         newest_first = reversed(self.complete())
         return next((one for one in newest_first if fault_of(one.path, hashes=True) is None), None)
 
+    def damaged_after(self, step: int) -> list[str]:
+        """A line for each later one that cannot be used, and why. Every file of those is hashed."""
+        later = sorted(path for path in self.folder.iterdir() if path.is_dir() and path.name.isdigit() and int(path.name) > step) if self.folder.is_dir() else []
+        return [f"{self.folder.name}/{path.name}: {reason}" for path in later if (reason := fault_of(path, hashes=True))]
+
     def at(self, step: int) -> Checkpoint:
         """The checkpoint of a step, verified; raises UserError with the steps that exist."""
         found = Checkpoint(step, self.folder / f"{step:06d}")

@@ -185,6 +185,10 @@ class RunFolder:
         """The newest sound one."""
         return self._store(kind).latest()
 
+    def damaged_after(self, step: int) -> list[str]:
+        """A line for each checkpoint after a step that cannot be used, and why."""
+        return self._store("checkpoints").damaged_after(step)
+
     def survey(self, kind: Kind = "checkpoints") -> Survey:
         """The sound ones, and a line for each that is skipped and why."""
         return self._store(kind).survey()

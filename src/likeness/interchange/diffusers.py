@@ -47,12 +47,12 @@ def plain(value: Any) -> Any:
 
 
 def word_file(rows: Sequence[Tensor], word: str, path: Path) -> Path:
-    """A new word: one key, the word, for one text encoder; clip_l and clip_g for SDXL's two. rows: of each encoder, [vectors, width]
+    """A new word: one key, the word, for one text encoder; clip_l and clip_g for SDXL's two, and the word in the header. rows: of each encoder, [vectors, width]
 
     In lower case, also the word of a run of before: what loads it reads prompts so, and would find its first vector alone.
     """
     keys = [word.lower()] if len(rows) == 1 else ["clip_l", "clip_g"]
-    return write_tensors(path, dict(zip(keys, (row.float() for row in rows))))
+    return write_tensors(path, dict(zip(keys, (row.float() for row in rows))), {"word": word.lower()})
 
 
 def custom_diffusion_file(attention: dict[str, Tensor], folder: Path) -> Path:
@@ -76,7 +76,7 @@ def pipeline_folder(base: Base, folder: Path, precision: torch.dtype = torch.flo
         parts[part.replace("text_encoder", "tokenizer")] = tokenizer
     rest: Any = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
     if len(base.text_encoders) == 2:
-        pipeline: Any = StableDiffusionXLPipeline(**parts, add_watermarker=False)  # type: ignore[arg-type]
+        pipeline: Any = StableDiffusionXLPipeline(**parts, force_zeros_for_empty_prompt=base.silent, add_watermarker=False)  # type: ignore[arg-type]
     elif "vae" in parts:
         pipeline = StableDiffusionPipeline(**parts, **rest)  # type: ignore[arg-type]
     else:

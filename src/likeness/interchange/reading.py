@@ -69,6 +69,8 @@ def files_at(path: Path) -> list[Path]:
         raise UserError(f"{path}: no such file or folder. Give a .safetensors file, or a folder of them.")
     if (path / "model_index.json").exists():
         raise UserError(f"{path}: is a whole pipeline. It needs no import: give it as --base.")
+    if (path / "pipeline" / "model_index.json").exists():
+        raise UserError(f"{path}: its pipeline is whole. It needs no import: give {path / 'pipeline'} as --base.")
     places = [path, *(path / part for part in ("unet", "text_encoder", "text_encoder_2"))]  # PEFT's adapters lie in folders of their own
     found = sorted(p for place in places for p in place.glob("*.safetensors") if not p.name.startswith("."))
     if not found:
@@ -237,7 +239,7 @@ def read_word(file: File, base: Base, name: str | None = None) -> tuple[str, dic
     parts = list(base.text_encoders)
     keys = list(file.tensors)
     if set(keys) == {"clip_l", "clip_g"}:
-        rows, word = [file.tensors["clip_l"], file.tensors["clip_g"]], file.path.stem
+        rows, word = [file.tensors["clip_l"], file.tensors["clip_g"]], file.header.get("word") or file.path.stem
     elif len(keys) == 1:
         rows, word = [file.tensors[keys[0]]], file.path.stem if keys[0] == "emb_params" else keys[0]
     else:

@@ -22,7 +22,7 @@ from transformers.utils import logging as transformers_logging
 from ..files.errors import UserError
 from . import tokens
 from .denoiser import Conditioning, Denoiser, guidance_embedding, picture_of, pixels_of
-from .folder import advice, classes_of, configured, find_base, fingerprint
+from .folder import advice, classes_of, configured, find_base, fingerprint, variant_of
 
 transformers_logging.disable_progress_bar()  # "Loading weights" would run over our own lines
 
@@ -186,8 +186,8 @@ def readable(folder: Path) -> Iterator[None]:
 
 
 def load_network(network: Any, folder: Path, **options: Any) -> Any:
-    """A network from safetensors, in float32."""
-    return network.from_pretrained(folder, use_safetensors=True, local_files_only=True, torch_dtype=torch.float32, **options)
+    """A network from safetensors, in float32; of a folder that has only half precision's variant, from that."""
+    return network.from_pretrained(folder, variant=variant_of(folder), use_safetensors=True, local_files_only=True, torch_dtype=torch.float32, **options)
 
 
 def load_scheduler(folder: Path, part: str = "scheduler") -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ FAMILIES = "Stable Diffusion 1.x, 2.x and XL pipelines and DeepFloyd IF's first 
 UPSCALERS = "DeepFloyd IF's second stage, or one that is built like it, in diffusers format"
 VOCABULARIES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("spiece.model",))  # transformers opens a tokenizer that has none of them, and says nothing
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
+WEIGHTS = re.compile(r"[^.]+?(?:\.(?P<variant>[^.]+?)(?:-\d+-of-\d+)?)?\.safetensors")
 
 
 def find_base(name: str) -> Path:
@@ -108,6 +110,9 @@ def _checked(folder: Path, index: dict[str, list[str]], families: str, option: s
             pickled = [p.name for p in (folder / part).glob("*") if p.suffix in PICKLES]
             why = f"only {pickled[0]}, a pickle that could run code" if pickled else "no weights"
             raise UserError(f"{folder}/{part}: {why}. Convert it to safetensors (diffusers: save_pretrained with safe_serialization=True) and try again.")
+    takes, has = _number(folder / "unet", "in_channels"), _number(folder / "vae", "latent_channels")
+    if takes and has and takes != has:
+        raise UserError(f"{folder}: its U-Net takes {takes} channels, and the VAE's latents have {has}: a model for inpainting or for instructions, which needs another picture beside the noise. {option} takes {families}.")
     for part in (part for part in family if part in index and "tokenizer" in part):
         if not any(all((folder / part / name).is_file() for name in files) for files in VOCABULARIES):
             raise UserError(f"{folder}/{part}: holds no vocabulary, and without one all words would read alike. Copy the folder again: {' or '.join(' and '.join(files) for files in VOCABULARIES)} belongs there.")
@@ -141,8 +146,29 @@ def classes_of(folder: Path) -> dict[str, list[str]]:
     return {part: [str(name) for name in entry] for part, entry in entries.items() if entry != [None, None]}
 
 
+def _number(part: Path, name: str) -> int | None:
+    """A number of a network's configuration; None where there is none to be read, which opening it will say better."""
+    try:
+        return json.loads((part / "config.json").read_text("utf-8")).get(name)
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
 def weight_files(folder: Path, part: str) -> list[Path]:
-    return sorted(p for p in (folder / part).glob("*.safetensors") if ".fp16." not in p.name and "non_ema" not in p.name)
+    """The files that a part is opened from: those without a variant, or where there are none those of the one that `variant_of` names."""
+    wanted = variant_of(folder / part)
+    return [path for path, variant in _variants(folder / part) if variant == wanted]
+
+
+def variant_of(part: Path) -> str | None:
+    """Which of its variants a part is opened from: None for the plain one, and also where there is neither it nor one of half precision."""
+    known = {variant for _, variant in _variants(part)}
+    return next((variant for variant in (None, "fp16", "bf16") if variant in known), None)
+
+
+def _variants(part: Path) -> list[tuple[Path, str | None]]:
+    """Weight files with their variants: fp16 of model.fp16.safetensors, of model.fp16-00001-of-00002.safetensors, of model-00001-of-00002.fp16.safetensors."""
+    return [(path, match["variant"]) for path in sorted(part.glob("*.safetensors")) if (match := WEIGHTS.fullmatch(path.name))]
 
 
 def fingerprint(folder: Path) -> str:

@@ -75,6 +75,8 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress, ba
     photos = [*parent.photos(), *parent.photos(of_class=True)]
     recipe.stages[-1].check(recipe.base)
     check_captions(recipe, photos)
+    for line in (line for kind in ("checkpoints", "resume") for line in parent.survey(kind).skipped):
+        progress.say(f"warning: {line}")
     base = open_base(recipe, parent)
     lineage = {"run": parent.name, "step": last, "changed": {k: list(v) for k, v in changed(old, recipe).items()}}
     run = RunFolder.create(

@@ -22,7 +22,7 @@ from ..methods.textual_inversion import TEMPLATES
 from ..model.adapters import Adapter, LowRank, NewWord, Weights
 from ..model.base import Base
 from ..model.denoiser import Pixels
-from .generating import checkpoint_of
+from .generating import checkpoint_of, say_unfinished
 from .progress import Progress
 from .stack import check_same_base, open_layer, put_beneath, read_card, stage_types
 from .ways import differs, wanted_by_card
@@ -63,12 +63,25 @@ def export(run: RunFolder, tool: str, progress: Progress, step: int | None = Non
     method = open_layer(base, checkpoint, len(below))
     adapters = [adapter for one in (*below, method) for adapter in getattr(one, "adapters", ()) if one is method or isinstance(adapter, NewWord)]
     learned = Learned(base, card, method, adapters, safe_name(run.name), _about(run, card, base))
+    say_unfinished(run, checkpoint, progress)
     folder = run.output(tool)
     written = TOOLS[tool](learned, folder)
+    _remove_others(folder, written)
     write_text(folder / "README.md", _model_card(run, learned, written))
     for path in written:
         progress.say(f"wrote {path}")
     return written
+
+
+def _remove_others(folder: Path, written: Sequence[Path]) -> None:
+    """What an earlier export left: beside the new files it would be taken for a part of them."""
+    kept = {path.relative_to(folder).parts[0] for path in written}
+    for path in folder.iterdir():
+        if path.name not in kept:
+            if path.is_dir() and path.name in PARTS:
+                shutil.rmtree(path)
+            elif path.suffix == ".safetensors":
+                path.unlink()
 
 
 def _to_diffusers(learned: Learned, folder: Path) -> list[Path]:
@@ -116,6 +129,7 @@ def _to_custom_diffusion(learned: Learned, folder: Path) -> list[Path]:
     return [diffusers.custom_diffusion_file(attention.weights(), folder), *_words(learned, folder)]
 
 
+PARTS = ("pipeline", "upscaler", "unet", "text_encoder", "text_encoder_2")  # folders of an export
 TOOLS: dict[str, Callable[[Learned, Path], list[Path]]] = {
     "diffusers": _to_diffusers, "kohya": _to_kohya, "a1111": _to_kohya, "comfyui": _to_kohya, "peft": _to_peft, "custom-diffusion": _to_custom_diffusion,
 }  # fmt: skip

@@ -100,6 +100,7 @@ def generate(
     asked_for = {k: v for k, v in (("steps", steps), ("guidance_scale", guidance_scale), ("eta", eta)) if v is not None}
     wanted = {**SAMPLING, **card["sampling"]} | asked_for  # cards of before name no sampler, or no eta
     check_sampling(wanted, seeds, guide)
+    say_unfinished(run, checkpoint, progress)
     base = Base.open(base_name or card["base"]["name"], device_for())
     blended = how or Blend()
     if guide is not None:
@@ -215,11 +216,22 @@ def _words_of(checkpoint: Checkpoint) -> set[str]:
 
 
 def checkpoint_of(run: RunFolder, step: int | None = None) -> Checkpoint:
-    """The checkpoint of a step, or the last; UserError if there is none."""
-    checkpoint = run.checkpoint(step) if step is not None else run.latest()
+    """The checkpoint of a step, or the last; UserError if there is none, or if it is damaged: an earlier one would be another model."""
+    if step is not None:
+        return run.checkpoint(step)
+    checkpoint = run.latest()
+    if damaged := run.damaged_after(checkpoint.step if checkpoint else 0):
+        earlier = f" The one of step {checkpoint.step} is sound: say --checkpoint {checkpoint.step} where a command takes it, or remove the damaged folder." if checkpoint else ""
+        raise UserError(f"{run.path}: {damaged[-1]}. Copy the run again.{earlier}")
     if checkpoint is None:
         raise UserError(f"{run.path}: has no checkpoint yet. Train it first: likeness resume {typed(run.path)}")
     return checkpoint
+
+
+def say_unfinished(run: RunFolder, checkpoint: Checkpoint, progress: Progress) -> None:
+    """A line where training has not ended: the last checkpoint is none of the end."""
+    if (status := run.status()) != "finished":
+        progress.say(f"{run.name} is {status}: this is step {checkpoint.step}. Go on with it: likeness resume {typed(run.path)}")
 
 
 def check_sampling(sampling: Mapping[str, Any], seeds: Sequence[int], guide: int | None) -> None:

@@ -94,6 +94,8 @@ def _layers(files: Sequence[File], kinds: Sequence[str], base: Base, noun: str, 
     phrases = {file.header.get("modelspec.trigger_phrase", "").lower() for file in files}
     rows = {name: value for _, each in words for name, value in each.items()}
     if custom := of_kind.get("custom_diffusion"):
+        if len(words) > 1:
+            raise UserError(f"import: Custom Diffusion of {len(words)} subjects ({', '.join(word for word, _ in words)}) is not taken in: which of them its weights know best no file says. Train them again, or import one that was trained alone.")
         if len(custom) > 1 or "lora" in of_kind or len(words) != 1:
             raise UserError("import: Custom Diffusion is one file of weights and one of its word in a folder of their own.")
         weights = reading.read_custom_diffusion(custom[0])

@@ -40,7 +40,7 @@ def pair_rows(
     others = [lookalikes(subject, len(asked)) for subject in subjects]
     of_true = [prompt for prompt in asked for _ in range(TRUE_PICTURES)]
     sets = {f"{kind}, both subjects": of for kind, of in shown.items()}
-    sets["floor: two others of the same words"] = _drawn(*others, asked), of_true
+    sets["floor: two others of the same words"] = _drawn(others[0], others[1], asked), of_true
     sets["ceiling: both true subjects"] = _drawn([first.appearance], [second.appearance], asked), of_true
     return [{"name": name, "scores": _scores(pictures, prompts, candidates, dino)} for name, (pictures, prompts) in sets.items() if pictures]
 
