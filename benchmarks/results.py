@@ -22,7 +22,7 @@ from sections.lcm import lcm
 from sections.pairs import pairs
 from sections.scoring import scoring
 from sections.steps import steps
-from sections.studies import studies
+from sections.studies import also_measured_with, studies
 from sections.style import style
 from sections.toybench import toybench
 from sections.world import world
@@ -51,6 +51,7 @@ SECTIONS: dict[str, Callable[[dict], Iterator[str]]] = {  # by the name of their
     "ddpo": ddpo,
     "cascade": cascade,
 }
+ALSO: dict[str, Callable[[], dict[str, dict[str, str]]]] = {"studies": also_measured_with}  # what figures of other files that a section shows were measured with
 BEGINNING = """# Results
 
 This page is written by `python benchmarks/results.py` from the figures in `benchmarks/results/`; change it there.
@@ -78,7 +79,7 @@ def main() -> None:
 
 def section(name: str, found: dict, now: dict[str, str]) -> str:
     """A section of the page; what is older than the weights says so under its title."""
-    old = outdated(found.get("measured with", {}), now)
+    old = outdated(found.get("measured with", {}) | ALSO.get(name, dict)(), now)
     title, rest = "\n".join(SECTIONS[name](found)).split("\n", 1)
     return f"{title}\n\n{old}\n{rest}" if old else f"{title}\n{rest}"
 

@@ -123,6 +123,24 @@ def test_figures_older_than_the_weights_say_so(results):
     assert title.startswith("## ") and note == outdated({"style": of}, now)
 
 
+def test_rows_of_a_table_were_measured_with_the_same_weights(results, monkeypatch):
+    studies, (old, new) = sys.modules["sections.studies"], ({"base": "1"}, {"base": "2"})
+    monkeypatch.setattr(studies, "embedded", lambda: new)
+    measured = {"first": new, "second": old}
+    grid = {"jobs": {"a": "first", "b": "second", "c": "second"}, "measured with": measured, "cells": [{"recipe": name} for name in "abc"]}
+    assert studies.together(grid, "abc") == ([{"recipe": "b"}, {"recipe": "c"}], old)
+    assert studies.together(grid, "ab") == ([], {})
+    assert studies.before(old) and not studies.before(new)
+
+
+def test_a_section_is_as_old_as_the_figures_of_others_that_it_shows(results, monkeypatch):
+    old, now = {"base": "1"}, {"base": "2"}
+    monkeypatch.setitem(results.SECTIONS, "studies", lambda found: iter(["## Title\n"]))
+    monkeypatch.setitem(results.ALSO, "studies", lambda: {"DreamBlend": old})
+    assert "(DreamBlend) are older" in results.section("studies", {"measured with": {"studies": now}}, now)
+    assert set(sys.modules["sections.studies"].also_measured_with()) == {"grid", "sweeps", "DreamBlend"}
+
+
 @pytest.mark.parametrize(("name", "file", "found", "key"), [
     ("f1 LoRA", "ddpo 0.json", [{"way": "f1, LoRA", "subject": "new"}], "lines"),
     ("style", "style.json", {"lines": ["new"]}, "lines"),
