@@ -141,6 +141,14 @@ def test_a_section_is_as_old_as_the_figures_of_others_that_it_shows(results, mon
     assert set(sys.modules["sections.studies"].also_measured_with()) == {"grid", "sweeps", "DreamBlend"}
 
 
+def test_commands_without_prompts_decide_on_their_own_scenes_and_are_compared_on_others(results):
+    from likeness.workflow.generating import NEW_SCENES
+
+    scenes = [*NEW_SCENES, "a {} on the beach"]
+    lines = [{"subject": "earl", "step": 50, "prompt": scene.format("teapot"), "dino": float(scene in NEW_SCENES), "clip_t_class": 0.5} for scene in scenes]
+    assert sys.modules["sections.choice"].as_commands(lines) == [({50: (1.0, 0.5)}, {50: (0.0, 0.5)})]
+
+
 @pytest.mark.parametrize(("name", "file", "found", "key"), [
     ("f1 LoRA", "ddpo 0.json", [{"way": "f1, LoRA", "subject": "new"}], "lines"),
     ("style", "style.json", {"lines": ["new"]}, "lines"),
