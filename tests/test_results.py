@@ -149,6 +149,15 @@ def test_commands_without_prompts_decide_on_their_own_scenes_and_are_compared_on
     assert sys.modules["sections.choice"].as_commands(lines) == [({50: (1.0, 0.5)}, {50: (0.0, 0.5)})]
 
 
+@pytest.mark.parametrize(("low", "high", "bar", "word"), [
+    (0.96, 0.98, [0.95, None], "reached"), (0.94, 0.98, [0.95, None], "open"), (0.90, 0.94, [0.95, None], "**not reached**"),
+    (0.05, 0.09, [0, 0.1], "reached"), (0.05, 0.20, [0, 0.1], "open"), (0.20, 0.30, [0, 0.1], "**not reached**"), (0.3, 0.4, [0.9, 1.1], "**not reached**"),
+])  # fmt: skip
+def test_a_bar_in_the_interval_is_neither_reached_nor_missed(results, low, high, bar, word):
+    row = {"what": "", "value": (low + high) / 2, "low": low, "high": high, "n": 8, "bar": bar}
+    assert sys.modules["sections.world"].measured(row)[-1] == word
+
+
 @pytest.mark.parametrize(("name", "file", "found", "key"), [
     ("f1 LoRA", "ddpo 0.json", [{"way": "f1, LoRA", "subject": "new"}], "lines"),
     ("style", "style.json", {"lines": ["new"]}, "lines"),

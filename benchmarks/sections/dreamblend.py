@@ -18,6 +18,8 @@ def dreamblend(found: dict) -> Iterator[str]:
     yield "A blended picture's cost over a plain one's. Seconds: medians of rounds in which all ways run in turn, quartiles in brackets; operations: of matrix products and convolutions on the full shape, nothing computed.\n"
     yield table(["network", "by", *ways], [[line["name"], line["by"], *(times(line["ratios"][way]) for way in ways)] for line in found["cost"]])
     yield "\n### α, on open subjects\n"
+    pooled = list(dict.fromkeys(line["subject"] for line in found["calibrate"]))
+    yield f"Pictures of {' and '.join(pooled)} together; intervals over the pairs of subject and scene, so they say nothing of other subjects.\n"
     yield table(["drawn by", "α", "until", "layers", "DINO", "CLIP-T", "F1", "named"], blends(found["calibrate"]))
     yield "\nThe blend with the highest F1 of these, minus each of its checkpoints and the best of the three; chosen on these very pictures, so both are flattered:\n"
     yield table(["minus", "subject", "DINO", "CLIP-T", "F1"], list(against(found["calibrate"])))

@@ -67,6 +67,7 @@ def three_regimes(lines: list[dict]) -> Iterator[str]:
     yield table(["regime", *(f"{title}: theirs, here" for title in OF_REGIMES.values())], [
         [regime, *(f"{number(theirs)}, {short(bootstrap([of[regime][s][score] for s in subjects], subjects))}" for theirs, score in zip(REGIMES[regime], OF_REGIMES))] for regime in REGIMES
     ])  # fmt: skip
+    yield "\nTheir deviation of likeness is of the likest photo, as their first column; here it is of the mean over photos."
     rows = []
     for title, score, order in (("likeness falls from overfit over balanced to underfit", "dino", ("overfit", "balanced", "underfit")),
                                 ("obedience rises", "clip_t_class", ("underfit", "balanced", "overfit")),
@@ -81,8 +82,8 @@ def three_regimes(lines: list[dict]) -> Iterator[str]:
 
 def continued(lines: list[dict]) -> Iterator[str]:
     yield "\n### A face and a toy, trained on after a look\n"
-    yield "One subject each here as there, ten prompts of ten pictures: means, no interval beyond one subject. Variety is LPIPS there, and here its stand-in by the toybox's judge.\n"
-    titles = ["likeness to the photos (CLIP-I)", "likeness to the base's picture (CLIP-I)", "obedience of the base (CLIP-T)", "obedience of the run (CLIP-T)", "variety"]
+    yield "One subject each here as there, ten prompts of ten pictures: means, no interval beyond one subject. Likeness is CLIP-I there, which hardly measures it here: a look-alike's stands below, and DINO beside it. Variety is LPIPS there, and here its stand-in by the toybox's judge.\n"
+    titles = ["CLIP-I to the photos (here hardly likeness)", "CLIP-I to the base's picture", "obedience of the base (CLIP-T)", "obedience of the run (CLIP-T)", "variety"]
     head, rows = ["measure"], [[title] for title in titles]
     for line in lines:
         run, base = line["rows"]["personalized"], line["rows"]["base"]
@@ -92,9 +93,10 @@ def continued(lines: list[dict]) -> Iterator[str]:
             row += [f"{number(mean)} ± {number(deviation)}", number(value)]
     yield table(head, rows)
     for line in lines:
-        run, base, (_, _, was, became, _) = line["rows"]["personalized"], line["rows"]["base"], CONTINUED[line["recipe"]]
+        (run, base), (_, _, was, became, _) = (line["rows"][name] for name in ("personalized", "base")), CONTINUED[line["recipe"]]
+        twin = line["rows"]["floor: another of whom the same words are true"]
         change = (became[0] - was[0]) / was[0], (run["clip_t_class"] - base["clip_t_class"]) / base["clip_t_class"]
-        yield f"\n{line['recipe']}: obedience changed by {change[0]:+.1%} there, by {change[1]:+.1%} here; DINO to the photos {number(run['dino'])} here, {number(base['dino'])} by the base."
+        yield f"\n{line['recipe']}: obedience changed by {change[0]:+.1%} there, by {change[1]:+.1%} here; here DINO to the photos is {number(run['dino'])}, the base's {number(base['dino'])}, a look-alike's {number(twin['dino'])}; CLIP-I {number(run['clip_i'])}, {number(base['clip_i'])} and {number(twin['clip_i'])}."
 
 
 def two_stages(grid: dict, found: dict) -> Iterator[str]:
