@@ -22,7 +22,7 @@ from sections.lcm import lcm
 from sections.pairs import pairs
 from sections.scoring import scoring
 from sections.steps import steps
-from sections.studies import studies
+from sections.studies import also_measured_with, studies
 from sections.style import style
 from sections.toybench import toybench
 from sections.world import world
@@ -51,17 +51,20 @@ SECTIONS: dict[str, Callable[[dict], Iterator[str]]] = {  # by the name of their
     "ddpo": ddpo,
     "cascade": cascade,
 }
+ALSO: dict[str, Callable[[], dict[str, dict[str, str]]]] = {"studies": also_measured_with}  # what figures of other files that a section shows were measured with
 BEGINNING = """# Results
 
 This page is written by `python benchmarks/results.py` from the figures in `benchmarks/results/`; change it there.
 
 Every number is of the toybox: a small base and judges of our own on drawn scenes of 64 pixels. What holds here is a hint for Stable Diffusion and no
-measurement of it. Intervals are 95 %, over subjects, in brackets: of six and more a bootstrap with Student's widening, of fewer Student's t on the jackknife's pseudo-values, of a share
-that is the same for all Wilson's, of as many as there are subjects.
+measurement of it. Intervals are 95 %, in brackets, over subjects where nothing else is said: of six and more a bootstrap with Student's widening, of fewer Student's t on the jackknife's
+pseudo-values, of a share that is the same for all Wilson's, of as many as there are subjects.
 
 - **named**: share of pictures in which the identity judge picks the subject among ten others of its class of whom the same words are true.
-- **DINO**: mean cosine of the identity judge between a picture and the subject's photos. **placed**: share in which the text–image judge finds the asked place
+- **DINO**: mean cosine of the identity judge between a picture and the subject's photos. These are the photos that were trained on, here and for **named**: copying them raises both. **placed**: share in which the text–image judge finds the asked place
   among all places. **CLIP-T**: cosine of picture and prompt, with the class noun. **sameness**: mean cosine between the pictures of one prompt; lower is more varied.
+- **CLIP-I**: as DINO, by the text–image judge, which is taught by words. Look-alikes have the same words, and by it they are about as like as what was trained: here it hardly
+  measures likeness. **aesthetic**: marks of the judge of looks, about 1 to 10, whatever is shown. It learned how much true renders were spoilt: it knows blur, noise and bent outlines, not taste.
 - floor: another individual of whom the same words are true, drawn by the world in the asked places. ceiling: the subject itself."""
 
 
@@ -78,7 +81,7 @@ def main() -> None:
 
 def section(name: str, found: dict, now: dict[str, str]) -> str:
     """A section of the page; what is older than the weights says so under its title."""
-    old = outdated(found.get("measured with", {}), now)
+    old = outdated(found.get("measured with", {}) | ALSO.get(name, dict)(), now)
     title, rest = "\n".join(SECTIONS[name](found)).split("\n", 1)
     return f"{title}\n\n{old}\n{rest}" if old else f"{title}\n{rest}"
 

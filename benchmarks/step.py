@@ -3,7 +3,7 @@
     python benchmarks/step.py [--methods dreambooth,lora] [--base toybox] [--batch 4] [--rounds 40] [--out FILE]
 
 The three run in one process on parameters, batch and precision that are alike, in turn (a step of each, many times), so that a busy machine slows all
-of them; the ratio is of medians. Where gradients pass the text encoder, the bare loop encodes its prompts too. Uncached: photos and prompts are
+of them; the ratio is the median of the rounds' ratios. Where gradients pass the text encoder, the bare loop encodes its prompts too. Uncached: photos and prompts are
 encoded at every step, as training scripts do that keep nothing.
 """
 
@@ -46,7 +46,7 @@ def measure(name: str, base_name: str, batch_size: int, rounds: int) -> dict:
     result = {"method": name, "base": base_name, "batch": batch_size, "threads": torch.get_num_threads(), "seconds": medians}
     for key in ("likeness", "likeness, uncached"):
         ratios = sorted(a / b for a, b in zip(taken[key], taken["bare"]))
-        result[f"ratio {key}"] = medians[key] / medians["bare"]
+        result[f"ratio {key}"] = statistics.median(ratios)
         result[f"ratio {key}, quartiles of rounds"] = [ratios[len(ratios) // 4], ratios[3 * len(ratios) // 4]]
     return result
 

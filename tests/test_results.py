@@ -123,6 +123,41 @@ def test_figures_older_than_the_weights_say_so(results):
     assert title.startswith("## ") and note == outdated({"style": of}, now)
 
 
+def test_rows_of_a_table_were_measured_with_the_same_weights(results, monkeypatch):
+    studies, (old, new) = sys.modules["sections.studies"], ({"base": "1"}, {"base": "2"})
+    monkeypatch.setattr(studies, "embedded", lambda: new)
+    measured = {"first": new, "second": old}
+    grid = {"jobs": {"a": "first", "b": "second", "c": "second"}, "measured with": measured, "cells": [{"recipe": name} for name in "abc"]}
+    assert studies.together(grid, "abc") == ([{"recipe": "b"}, {"recipe": "c"}], old)
+    assert studies.together(grid, "ab") == ([], {})
+    assert studies.before(old) and not studies.before(new)
+
+
+def test_a_section_is_as_old_as_the_figures_of_others_that_it_shows(results, monkeypatch):
+    old, now = {"base": "1"}, {"base": "2"}
+    monkeypatch.setitem(results.SECTIONS, "studies", lambda found: iter(["## Title\n"]))
+    monkeypatch.setitem(results.ALSO, "studies", lambda: {"DreamBlend": old})
+    assert "(DreamBlend) are older" in results.section("studies", {"measured with": {"studies": now}}, now)
+    assert set(sys.modules["sections.studies"].also_measured_with()) == {"grid", "sweeps", "DreamBlend"}
+
+
+def test_commands_without_prompts_decide_on_their_own_scenes_and_are_compared_on_others(results):
+    from likeness.workflow.generating import NEW_SCENES
+
+    scenes = [*NEW_SCENES, "a {} on the beach"]
+    lines = [{"subject": "earl", "step": 50, "prompt": scene.format("teapot"), "dino": float(scene in NEW_SCENES), "clip_t_class": 0.5} for scene in scenes]
+    assert sys.modules["sections.choice"].as_commands(lines) == [({50: (1.0, 0.5)}, {50: (0.0, 0.5)})]
+
+
+@pytest.mark.parametrize(("low", "high", "bar", "word"), [
+    (0.96, 0.98, [0.95, None], "reached"), (0.94, 0.98, [0.95, None], "open"), (0.90, 0.94, [0.95, None], "**not reached**"),
+    (0.05, 0.09, [0, 0.1], "reached"), (0.05, 0.20, [0, 0.1], "open"), (0.20, 0.30, [0, 0.1], "**not reached**"), (0.3, 0.4, [0.9, 1.1], "**not reached**"),
+])  # fmt: skip
+def test_a_bar_in_the_interval_is_neither_reached_nor_missed(results, low, high, bar, word):
+    row = {"what": "", "value": (low + high) / 2, "low": low, "high": high, "n": 8, "bar": bar}
+    assert sys.modules["sections.world"].measured(row)[-1] == word
+
+
 @pytest.mark.parametrize(("name", "file", "found", "key"), [
     ("f1 LoRA", "ddpo 0.json", [{"way": "f1, LoRA", "subject": "new"}], "lines"),
     ("style", "style.json", {"lines": ["new"]}, "lines"),

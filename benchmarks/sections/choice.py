@@ -6,35 +6,38 @@ import numpy as np
 
 from likeness.evaluation.operating_points import f1_difference
 from likeness.evaluation.statistics import bootstrap, f1
+from likeness.workflow.generating import NEW_SCENES
+from likeness.world.subjects import SUBJECTS
 
 from .writing import heading, number, short, table
 
 Half = dict[int, tuple[float, float]]  # by step: mean likeness, mean obedience
+Rule = Callable[[Half, Half], int]  # of what is decided on and what is compared on, the step to take
 
 
 def choice(found: dict) -> Iterator[str]:
-    """Likeness and obedience of every checkpoint, by subject and prompt: chosen on one half of the prompts, compared with the last on the other, both ways."""
+    """Likeness and obedience of every checkpoint, by subject and prompt: chosen on some of the prompts, compared with the last on the others."""
     subjects = list(dict.fromkeys(line["subject"] for line in found["lines"]))  # of one recipe
     runs = {name: [line for line in found["lines"] if line["subject"] == name] for name in subjects}
     steps, prompts = (len({line[key] for line in runs[subjects[0]]}) for key in ("step", "prompt"))
     yield heading("Which checkpoint", found)
-    yield f"{steps} checkpoints, {len(subjects)} subjects ({', '.join(subjects)}), {prompts} new scenes, {found['seeds']} pictures of each, all from the same noise. A checkpoint is chosen by its F1 of DINO and CLIP-T on half of the prompts, as `likeness choose` does, and compared with the last on the other half; then the halves change places.\n"
-    rules = {
-        "recommended by `likeness choose`": chosen,
-        "the best on the compared half itself, which nobody knows": lambda seen, held: chosen(held, held),
-        **{f"ended and recommended as by `--until-settled {n}`": (lambda seen, held, n=n: chosen({step: seen[step] for step in list(seen)[: settled(seen, n)]}, held)) for n in (1, 2, 3, 4)},
-    }  # fmt: skip
+    yield f"{steps} checkpoints, {len(subjects)} subjects ({', '.join(subjects)}), {prompts} new scenes, {found['seeds']} pictures of each, all from the same noise. A checkpoint is chosen by its F1 of DINO and CLIP-T, as `likeness choose` does, and compared with the last on scenes that it was not chosen on: on one half of the scenes and the other, then the halves change places; or on the {len(NEW_SCENES)} scenes that the commands draw when no prompts are given, and the others. `--until-settled` draws the same pictures; `likeness choose` by itself draws four of each scene. Intervals over the subjects.\n"
+    half, own = f"{prompts // 2}, both ways", f"{len(NEW_SCENES)}, the commands' own"
+    rules: list[tuple[str, str, Callable[[list[dict]], list[tuple[Half, Half]]], Rule, int]] = [
+        ("recommended by `likeness choose`, given prompts", half, both_ways, chosen, steps),
+        ("the best on the compared half itself, which nobody knows", half, both_ways, lambda seen, held: chosen(held, held), steps),
+        ("recommended by `likeness choose`", own, as_commands, chosen, steps),
+        *((f"ended and recommended as by `--until-settled {n}`", own, as_commands, lambda seen, held, n=n: chosen({step: seen[step] for step in list(seen)[: settled(seen, n)]}, held), n) for n in (1, 2, 3, 4)),
+    ]  # fmt: skip
     rows = []
-    for title, rule in rules.items():
-        found_by = [[against_last(rule, *halves) for halves in both_ways(lines)] for lines in runs.values()]
-        mean = [[sum(column) / 2 for column in zip(*pair)] for pair in found_by]  # of the two ways, by subject
-        rows.append([title, f"{sum(values[0] for values in mean) / len(mean):.0f}", *(over_subjects([values[n] for values in mean]) for n in (1, 2, 3))])
-    yield table(["checkpoint", "step, mean", "F1 less the last's", "DINO", "CLIP-T"], rows)
-    yield "\nThe recommended one by subject, intervals over its prompts, each compared where it was not chosen:\n"
+    for title, decided, split, rule, patience in rules:
+        found_by = [[against_last(rule, *halves) for halves in split(lines)] for lines in runs.values()]
+        mean = [[sum(column) / len(pair) for column in zip(*pair)] for pair in found_by]  # of the two ways, by subject
+        ends = [list(seen)[settled(seen, patience) - 1] for lines in runs.values() for seen, _ in split(lines)]
+        rows.append([title, decided, *(f"{sum(each) / len(each):.0f}" for each in (ends, [values[0] for values in mean])), *(over_subjects([values[n] for values in mean]) for n in (1, 2, 3))])
+    yield table(["checkpoint", "scenes decided on", "run ends at, mean", "step taken, mean", "F1 less the last's", "DINO", "CLIP-T"], rows)
+    yield "\nThe recommended one of either half, by subject, intervals over its prompts, each compared where it was not chosen:\n"
     yield table(["subject", "chosen on either half", "F1 less the last's"], [[name, *held_out(lines)] for name, lines in runs.items()])
-    trained = {n: [step_reached(lines, n) for lines in runs.values()] for n in (1, 2, 3, 4)}
-    spent = ", ".join(f"{n}: {sum(reached) / len(reached):.0f}" for n, reached in trained.items())
-    yield f"\nSteps until `--until-settled N` would have ended the run, judged on all prompts, mean over subjects: {spent}."
 
 
 def regimes(found: dict) -> Iterator[str]:
@@ -56,7 +59,7 @@ def regimes(found: dict) -> Iterator[str]:
         for (recipe, step), values in of.items()
     ]  # fmt: skip
     yield table(["recipe", "step", "DINO", "CLIP-T", "F1", "front of means"], rows)
-    yield f"\n{len(subjects)} subjects ({', '.join(subjects)}). Recommended steps, subject by subject: " + "; ".join(f"{recipe}: {', '.join(map(str, steps))}" for recipe, steps in taken.items()) + "."
+    yield f"\n{len(subjects)} subjects ({', '.join(subjects)}). Recommended steps, decided on all scenes, subject by subject: " + "; ".join(f"{recipe}: {', '.join(map(str, steps))}" for recipe, steps in taken.items()) + "."
 
 
 def over_subjects(values: list[float], signed: bool = True) -> str:
@@ -70,6 +73,12 @@ def both_ways(lines: list[dict]) -> list[tuple[Half, Half]]:
     prompts = sorted({line["prompt"] for line in lines})
     first, second = (means(lines, prompts[start::2]) for start in (0, 1))
     return [(first, second), (second, first)]
+
+
+def as_commands(lines: list[dict]) -> list[tuple[Half, Half]]:
+    """The prompts that `likeness choose` and `--until-settled` draw when none are given, to choose on; the others, to compare on."""
+    drawn = [scene.format(SUBJECTS[lines[0]["subject"]].class_noun) for scene in NEW_SCENES]
+    return [(means(lines, drawn), means(lines, sorted({line["prompt"] for line in lines}.difference(drawn))))]
 
 
 def means(lines: list[dict], prompts: list[str]) -> Half:
@@ -97,12 +106,7 @@ def settled(seen: Half, patience: int) -> int:
     return next((n + 1 for n in range(len(scores)) if n - scores.index(max(scores[: n + 1])) >= patience), len(scores))
 
 
-def step_reached(lines: list[dict], patience: int) -> int:
-    seen = means(lines, sorted({line["prompt"] for line in lines}))
-    return list(seen)[settled(seen, patience) - 1]
-
-
-def against_last(rule: Callable[[Half, Half], int], seen: Half, held: Half) -> tuple[float, float, float, float]:
+def against_last(rule: Rule, seen: Half, held: Half) -> tuple[float, float, float, float]:
     """The step that a rule takes, and on the held half its F1, likeness and obedience less the last checkpoint's."""
     step, last = rule(seen, held), max(held)
     return step, f1(*held[step]) - f1(*held[last]), held[step][0] - held[last][0], held[step][1] - held[last][1]

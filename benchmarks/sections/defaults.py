@@ -12,7 +12,7 @@ from .writing import table
 def defaults() -> Iterator[str]:
     """What a method does when nothing is said: on Stable Diffusion by its spec, on the toybox by the base's advice."""
     yield "## Defaults\n"
-    yield "On Stable Diffusion they are what the sources say and were not measured here. On the toybox they were chosen on biscuit, mimi, clover and daypack (docs/log.md), which no table here holds; but DDPO's rate on bolt.\n"
+    yield "On Stable Diffusion they are what the sources say and were not measured here. On the toybox they were chosen on biscuit, mimi, clover and daypack (docs/log.md); of these the tables here hold biscuit and mimi alone, under DreamBlend's α. DDPO's rate was chosen on bolt.\n"
     rows = []
     for name in METHODS:
         kind, advised = method_class(name).Spec, ADVICE.get(name, {})

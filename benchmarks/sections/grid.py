@@ -7,9 +7,10 @@ from weights import by_weights, embedded
 from likeness.evaluation.statistics import mean_of
 
 from .claims import CLAIMS, tested
-from .writing import SCORES, heading, short, table
+from .writing import SCORES, heading, number, short, table
 
 SHOWN = {**SCORES, "clip_i": "CLIP-I", "aesthetic": "aesthetic"}
+NO_FLOOR = ("placed", "clip_t_class")  # a look-alike in the asked scene obeys as the subject does
 
 
 def grid(found: dict) -> Iterator[str]:
@@ -20,6 +21,7 @@ def grid(found: dict) -> Iterator[str]:
     recipes = list(dict.fromkeys(cell["recipe"] for cell in found["cells"]))
     yield heading("The methods side by side", found)
     yield f"{len(recipes)} recipes with the toybox's advice, {len(subjects)} subjects ({', '.join(subjects)}), {found['prompts']} new scenes, {found['pictures']} pictures of each.\n"
+    yield f"{worth(cells)}\n"
     for n, group in enumerate(groups):
         if n:
             yield "\n**Rows measured with weights and advice of before.** They do not compare with those above.\n"
@@ -32,12 +34,28 @@ def grid(found: dict) -> Iterator[str]:
     yield from cheaper(cells)
 
 
+def worth(cells: list[dict]) -> str:
+    """What a look-alike in the asked scene says of the scores, and what it does not."""
+    subjects = list({cell["subject"]: cell for cell in cells}.values())
+
+    def mean(of: list[dict], key: str, score: str) -> float:
+        return sum(cell[key][score] for cell in of) / len(of)
+
+    obeys, told, like, true = (number(mean(subjects, key, score)) for score in ("clip_t_class", "clip_i") for key in ("floor", "ceiling"))
+    trained = sorted(mean(of(cells, recipe), "scores", "clip_i") for recipe in {cell["recipe"] for cell in cells})
+    return (
+        f"The floor is one of likeness: a look-alike in the asked scene obeys as the subject there does (CLIP-T {obeys}, the ceiling {told}), so it has no figures of placed and CLIP-T. "
+        f"CLIP-I hardly measures likeness: the look-alike has {like}, the ceiling {true}, the first table's rows {number(trained[0])} to {number(trained[-1])}."
+    )
+
+
 def tables(cells: list[dict], seconds: dict[str, float]) -> Iterator[str]:
     recipes = list(dict.fromkeys(cell["recipe"] for cell in cells))
     subjects = list({cell["subject"]: cell for cell in cells}.values())
     yield table(["recipe", "what is trained", "numbers", "stored", "training s", "drawn in steps", "guidance", "processor s/picture", "several subjects"], [costs(recipe, of(cells, recipe), seconds) for recipe in recipes])
     yield "\n" + table(["recipe", "subjects", *SHOWN.values()], [
-        *([f"*{name}*", len(subjects), *estimates(subjects, name)] for name in ("floor", "ceiling")),
+        ["*floor*", len(subjects), *estimates(subjects, "floor", NO_FLOOR)],
+        ["*ceiling*", len(subjects), *estimates(subjects, "ceiling")],
         *([f"`{recipe}`", len({cell["subject"] for cell in of(cells, recipe)}), *estimates(of(cells, recipe), "scores")] for recipe in recipes),
     ])  # fmt: skip
 
@@ -67,9 +85,9 @@ def costs(recipe: str, cells: list[dict], seconds: dict[str, float]) -> list[str
     ]  # fmt: skip
 
 
-def estimates(cells: list[dict], key: str) -> list[str]:
-    """Of the scores that are shown; empty where a row has none of it."""
-    known = {score: [(cell[key][score], cell["subject"]) for cell in cells if score in cell[key]] for score in SHOWN}
+def estimates(cells: list[dict], key: str, without: tuple[str, ...] = ()) -> list[str]:
+    """Of the scores that are shown; empty where a row has none of it, or is to have none."""
+    known = {score: [(cell[key][score], cell["subject"]) for cell in cells if score in cell[key] and score not in without] for score in SHOWN}
     return [short(mean_of(score, [value for value, _ in pairs], [subject for _, subject in pairs])) if pairs else "" for score, pairs in known.items()]
 
 

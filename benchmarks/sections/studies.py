@@ -1,10 +1,11 @@
 """The tables of published studies, with the toybox's figures beside theirs."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+from weights import by_weights, embedded, outdated
 
 from likeness.evaluation.statistics import bootstrap, paired_difference
 
@@ -33,16 +34,28 @@ SWEEPS = {  # Nanuvala's study, Stable Diffusion 1.5 and 1.4: CLIP-T, CLIP-I, DI
     "cross-attention": {"custom_diffusion:trained=kv": (0.257, 0.741, 0.081), "custom_diffusion:trained=all": (0.258, 0.723, 0.005)},
 }  # fmt: skip
 SCORES = ("clip_t_class", "clip_i", "dino")
+Weights = dict[str, str]  # by part of the toybox, as weights.embedded names them
+
+
+def also_measured_with() -> dict[str, Weights]:
+    """Of the other files' figures that stand here again, by the job that measured them."""
+    grid, blends = figures("grid"), figures("dreamblend")
+    shown = {grid["jobs"][recipe] for recipes in (TWO_STAGE, BLENDS, *SWEEPS.values()) for recipe in recipes if recipe in grid["jobs"]}
+    return {job: of for job, of in grid["measured with"].items() if job in shown} | {"DreamBlend": blends["measured with"]["report"]}
+
+
+def figures(name: str) -> dict:
+    return json.loads((FIGURES / f"{name}.json").read_text("utf-8"))
 
 
 def studies(found: dict) -> Iterator[str]:
     """What benchmarks/studies.py wrote, and the other files' figures again, each in the form that somebody published."""
-    grid = json.loads((FIGURES / "grid.json").read_text("utf-8"))["cells"]
+    grid = figures("grid")
     yield heading("The studies' tables, here", found)
-    yield "Theirs are of photographs and Stable Diffusion, measured with CLIP, DINO and LPIPS, mostly one training and no interval; the toybox's are of its own judges. So columns do not compare: what goes up and what goes down does.\n"
+    yield "Theirs are of photographs and Stable Diffusion, measured with CLIP, DINO and LPIPS, mostly one training and no interval; the toybox's are of its own judges. So columns do not compare: what goes up and what goes down does. All rows of a table were measured with the same weights; one that was not waits until it is.\n"
     yield from three_regimes(found["regimes"])
     yield from continued(found["beside base"])
-    yield from two_stages(grid, found["simple"])
+    yield from two_stages(grid, found)
     yield from beside_dreamblend(grid)
     yield from sweeps(grid)
 
@@ -54,6 +67,7 @@ def three_regimes(lines: list[dict]) -> Iterator[str]:
     yield table(["regime", *(f"{title}: theirs, here" for title in OF_REGIMES.values())], [
         [regime, *(f"{number(theirs)}, {short(bootstrap([of[regime][s][score] for s in subjects], subjects))}" for theirs, score in zip(REGIMES[regime], OF_REGIMES))] for regime in REGIMES
     ])  # fmt: skip
+    yield "\nTheir deviation of likeness is of the likest photo, as their first column; here it is of the mean over photos."
     rows = []
     for title, score, order in (("likeness falls from overfit over balanced to underfit", "dino", ("overfit", "balanced", "underfit")),
                                 ("obedience rises", "clip_t_class", ("underfit", "balanced", "overfit")),
@@ -68,8 +82,8 @@ def three_regimes(lines: list[dict]) -> Iterator[str]:
 
 def continued(lines: list[dict]) -> Iterator[str]:
     yield "\n### A face and a toy, trained on after a look\n"
-    yield "One subject each here as there, ten prompts of ten pictures: means, no interval beyond one subject. Variety is LPIPS there, and here its stand-in by the toybox's judge.\n"
-    titles = ["likeness to the photos (CLIP-I)", "likeness to the base's picture (CLIP-I)", "obedience of the base (CLIP-T)", "obedience of the run (CLIP-T)", "variety"]
+    yield "One subject each here as there, ten prompts of ten pictures: means, no interval beyond one subject. Likeness is CLIP-I there, which hardly measures it here: a look-alike's stands below, and DINO beside it. Variety is LPIPS there, and here its stand-in by the toybox's judge.\n"
+    titles = ["CLIP-I to the photos (here hardly likeness)", "CLIP-I to the base's picture", "obedience of the base (CLIP-T)", "obedience of the run (CLIP-T)", "variety"]
     head, rows = ["measure"], [[title] for title in titles]
     for line in lines:
         run, base = line["rows"]["personalized"], line["rows"]["base"]
@@ -79,23 +93,44 @@ def continued(lines: list[dict]) -> Iterator[str]:
             row += [f"{number(mean)} ± {number(deviation)}", number(value)]
     yield table(head, rows)
     for line in lines:
-        run, base, (_, _, was, became, _) = line["rows"]["personalized"], line["rows"]["base"], CONTINUED[line["recipe"]]
+        (run, base), (_, _, was, became, _) = (line["rows"][name] for name in ("personalized", "base")), CONTINUED[line["recipe"]]
+        twin = line["rows"]["floor: another of whom the same words are true"]
         change = (became[0] - was[0]) / was[0], (run["clip_t_class"] - base["clip_t_class"]) / base["clip_t_class"]
-        yield f"\n{line['recipe']}: obedience changed by {change[0]:+.1%} there, by {change[1]:+.1%} here; DINO to the photos {number(run['dino'])} here, {number(base['dino'])} by the base."
+        yield f"\n{line['recipe']}: obedience changed by {change[0]:+.1%} there, by {change[1]:+.1%} here; here DINO to the photos is {number(run['dino'])}, the base's {number(base['dino'])}, a look-alike's {number(twin['dino'])}; CLIP-I {number(run['clip_i'])}, {number(base['clip_i'])} and {number(twin['clip_i'])}."
 
 
-def two_stages(grid: list[dict], simple: list[dict]) -> Iterator[str]:
+def two_stages(grid: dict, found: dict) -> Iterator[str]:
     yield "\n### Two stages against DreamBooth (Zeng et al., Table 1)\n"
-    diverse = {recipe: {c["subject"].removeprefix("toybox:"): c["scores"] for c in grid if c["recipe"] == recipe} for recipe in TWO_STAGE}
-    alone = {recipe: {s["subject"]: {key: float(np.mean(s[key])) for key in ("clip_i", "dino")} for s in simple if s["recipe"] == recipe} for recipe in TWO_STAGE}
-    rows = []
-    for recipe, theirs in TWO_STAGE.items():
-        here = [shown(of[recipe], score) for of in (diverse, alone) for score in ("clip_i", "dino")]
-        rows.append([f"`{recipe}`", *(f"{number(value)}, {text}" for value, text in zip(theirs, here))])
-    both = [[short(paired(of["two_stage"], of["dreambooth"], score), signed=True) for of in (diverse, alone) for score in ("clip_i", "dino")]]
-    rows += [["difference here", *line] for line in both]
-    yield table(["method", *(f"{kind}, {score}: theirs, here" for kind in ("diverse prompts", "simple prompt") for score in ("CLIP-I", "DINO"))], rows)
-    yield f"\nDiverse prompts: the {len(diverse['two_stage'])} subjects of the methods' grid. Simple prompt: 64 pictures each of {', '.join(alone['two_stage'])}."
+    cells, measured = together(grid, TWO_STAGE)
+    diverse = {recipe: {c["subject"].removeprefix("toybox:"): c["scores"] for c in cells if c["recipe"] == recipe} for recipe in TWO_STAGE}
+    alone = {recipe: {s["subject"]: {key: float(np.mean(s[key])) for key in ("clip_i", "dino")} for s in found["simple"] if s["recipe"] == recipe} for recipe in TWO_STAGE}
+    subjects = ", ".join(alone["two_stage"])
+    yield f"Diverse prompts, the {len(diverse['two_stage'])} subjects of the methods' grid{before(measured)}:\n" if cells else "Diverse prompts:\n"
+    yield table(["method", "CLIP-I: theirs, here", "DINO: theirs, here"], two_rows(diverse, 0))
+    yield f"\nSimple prompt, 64 pictures each of {subjects}{before(found['measured with']['studies'])}:\n"
+    yield table(["method", "CLIP-I: theirs, here", "DINO: theirs, here"], two_rows(alone, 2))
+
+
+def two_rows(of: dict[str, dict[str, dict[str, float]]], column: int) -> list[list[str]]:
+    """Both methods beside theirs, which begin at a column of TWO_STAGE, and their difference; they wait where there are no figures of both."""
+    scores = ("clip_i", "dino")
+    if not all(of.values()):
+        return [[f"`{recipe}`", *(f"{number(value)}, waits" for value in theirs[column : column + 2])] for recipe, theirs in TWO_STAGE.items()]
+    rows = [[f"`{recipe}`", *(f"{number(value)}, {shown(of[recipe], score)}" for value, score in zip(theirs[column:], scores))] for recipe, theirs in TWO_STAGE.items()]
+    return [*rows, ["difference here", *(short(paired(of["two_stage"], of["dreambooth"], score), signed=True) for score in scores)]]
+
+
+def together(grid: dict, recipes: Iterable[str]) -> tuple[list[dict], Weights]:
+    """The grid's cells of these recipes that were measured with the same weights, and which: those of most recipes, the newest of as many. None where no two were measured together."""
+    asked, groups = set(recipes), by_weights(grid, embedded())
+    kept = max(([c for c in group if c["recipe"] in asked] for group in groups), key=lambda cells: len({c["recipe"] for c in cells}))
+    if len({c["recipe"] for c in kept}) < 2:
+        return [], {}
+    return kept, grid["measured with"][grid["jobs"][kept[0]["recipe"]]]
+
+
+def before(measured: Weights) -> str:
+    return ", with weights of before" if outdated({"": measured}, embedded()) else ""
 
 
 def shown(of: dict[str, dict[str, float]], score: str) -> str:
@@ -107,35 +142,45 @@ def paired(more: dict[str, dict[str, float]], less: dict[str, dict[str, float]],
     return paired_difference([more[s][score] for s in subjects], [less[s][score] for s in subjects], groups=subjects).difference
 
 
-def beside_dreamblend(grid: list[dict]) -> Iterator[str]:
+def beside_dreamblend(grid: dict) -> Iterator[str]:
     """Table 1 of DreamBlend: the best operating point by F1 of each method's training."""
     yield "\n### DreamBlend beside others (its Table 1)\n"
-    lines = json.loads((FIGURES / "dreamblend.json").read_text("utf-8"))["report"]
-    subjects = list(dict.fromkeys(line["subject"] for line in lines))
-
-    rows = []
-    for title, theirs, blended in (("DreamBooth, best checkpoint", (0.659, 0.805, 0.296), False), ("DreamBlend, best blend", (0.675, 0.808, 0.308), True)):
-        chosen = best(lines, blended)
+    blends = figures("dreamblend")
+    subjects = list(dict.fromkeys(line["subject"] for line in blends["report"]))
+    blended = []
+    for title, theirs, is_blend in (("DreamBooth, best checkpoint", (0.659, 0.805, 0.296), False), ("DreamBlend, best blend", (0.675, 0.808, 0.308), True)):
+        chosen = best(blends["report"], is_blend)
         here = ["not measured" if score == "clip_i" else short(bootstrap([float(np.mean(line[score])) for line in chosen], subjects)) for score in ("dino", "clip_i", "clip_t")]
-        rows.append([title, len(subjects), *(f"{number(value)}, {text}" for value, text in zip(theirs, here))])
+        blended.append([title, len(subjects), *(f"{number(value)}, {text}" for value, text in zip(theirs, here))])
+    cells, measured = together(grid, BLENDS)
+    others = []
     for recipe, theirs in BLENDS.items():
-        cells = [c for c in grid if c["recipe"] == ("dreambooth" if recipe == "real" else recipe)]
-        names, kept = [c["subject"] for c in cells], [c["real"] if recipe == "real" else c["scores"] for c in cells]
-        here = [short(bootstrap([one[score] for one in kept], names)) if score in kept[0] else "" for score in ("dino", "clip_i", "clip_t_class")]
+        mine = [c for c in cells if c["recipe"] == ("dreambooth" if recipe == "real" else recipe)]
+        kept = [c["real"] if recipe == "real" else c["scores"] for c in mine]
+        names = [c["subject"] for c in mine]
         title = "real photos, each against the others" if recipe == "real" else f"`{recipe}`, the grid's"
-        rows.append([title, len(kept), *(f"{number(value)}, {text}" if value else "" for value, text in zip(theirs, here))])
-    yield table(["method", "subjects", *(f"{title}: theirs, here" for title in ("DINO", "CLIP-I", "CLIP-T"))], rows)
-    yield "\nThe first two are chosen by F1 on the very pictures that are shown, as theirs were, in other scenes than the rest."
+        known = zip(theirs, ("dino", "clip_i", "clip_t_class"))
+        others.append([title, len(kept) or "", *(f"{number(value)}, {short(bootstrap([one[score] for one in kept], names)) if kept else 'waits'}" if value else "" for value, score in known)])
+    head = ["method", "subjects", *(f"{title}: theirs, here" for title in ("DINO", "CLIP-I", "CLIP-T"))]
+    of_blends = blends["measured with"]["report"]
+    if of_blends == measured:
+        yield table(head, [*blended, *others])
+    else:
+        yield table(head, others) + f"\n\nBlends and their checkpoints{before(of_blends)}, which do not compare with those above:\n\n" + table(head, blended)
+    yield "\nBest checkpoint and best blend are chosen by F1 on the very pictures that are shown, as theirs were, in other scenes than the rest."
 
 
-def sweeps(grid: list[dict]) -> Iterator[str]:
+def sweeps(grid: dict) -> Iterator[str]:
     yield "\n### λ, rank, vectors, and what of cross-attention (Nanuvala)\n"
-    rows = []
     for sweep, recipes in SWEEPS.items():
-        shared = set.intersection(*({c["subject"] for c in grid if c["recipe"] == recipe} for recipe in recipes))
-        for recipe, theirs in recipes.items() if shared else ():
-            cells = [c for c in grid if c["recipe"] == recipe and c["subject"] in shared]
-            here = [short(bootstrap([c["scores"][score] for c in cells], [c["subject"] for c in cells])) for score in SCORES]
-            rows.append([sweep, f"`{recipe}`", len(cells), *(f"{number(value) if value else 'none'}, {text}" for value, text in zip(theirs, here))])
-    yield table(["of", "recipe", "subjects", *(f"{title}: theirs, here" for title in ("CLIP-T", "CLIP-I", "DINO"))], rows)
+        cells, measured = together(grid, recipes)
+        of = {recipe: [c for c in cells if c["recipe"] == recipe] for recipe in recipes}
+        shared = set.intersection(*({c["subject"] for c in mine} for mine in of.values() if mine)) if cells else set()
+        rows = []
+        for recipe, theirs in recipes.items():
+            kept = [c for c in of[recipe] if c["subject"] in shared]
+            here = [short(bootstrap([c["scores"][score] for c in kept], [c["subject"] for c in kept])) if kept else "waits" for score in SCORES]
+            rows.append([f"`{recipe}`", len(kept) or "", *(f"{number(value) if value else 'none'}, {text}" for value, text in zip(theirs, here))])
+        yield f"\n{sweep}{before(measured) if cells else ''}:\n"
+        yield table(["recipe", "subjects", *(f"{title}: theirs, here" for title in ("CLIP-T", "CLIP-I", "DINO"))], rows)
     yield "\nWhat of it holds stands above, under what others found."

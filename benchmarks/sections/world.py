@@ -10,6 +10,7 @@ from .writing import heading, number, share, short, table
 def world(found: dict) -> Iterator[str]:
     """What benchmarks/check.py wrote."""
     yield heading("The base and the judges", found)
+    yield "Intervals: of shares (Wilson's), decibels, marks and their correlation over pictures; of AUC over families of look-alikes; of names over individuals; of spread over prompts; of what the seed decides over seeds. A bar is reached, or not reached, where the whole interval is on one side of it; else it is open.\n"
     yield table(["on pictures that nothing was trained on", "measured", "bar", ""], [measured(row) for row in found["rows"]])
     yield "\n### Who is who: the judges of individuals against the world's truth\n"
     yield "Share of an individual's pictures, in pairs of scenes, that are known where so large a share of its twins by words (or of other families of its class) are taken for it; a threshold a family, intervals over families. `examiner` is the second judge, for last measurements.\n"
@@ -29,4 +30,12 @@ def measured(row: dict) -> list[str]:
         return [row["what"], short(estimate), "", ""]
     low, high = row["bar"][0] or 0.0, float("inf") if row["bar"][1] is None else row["bar"][1]
     wanted = f"≥ {low:g}" if high == float("inf") else f"≤ {high:g}" if not low else f"{low:g} to {high:g}"
-    return [row["what"], short(estimate), wanted, "reached" if low <= estimate.value <= high else "**not reached**"]
+    return [row["what"], short(estimate), wanted, verdict(estimate, low, high)]
+
+
+def verdict(estimate: Estimate, low: float, high: float) -> str:
+    """Whether the whole interval lies on the good side of the bar, or on the bad one; open where the interval holds it."""
+    lowest, highest = (estimate.value if end is None else end for end in (estimate.low, estimate.high))
+    if low <= lowest and highest <= high:
+        return "reached"
+    return "**not reached**" if highest < low or lowest > high else "open"
