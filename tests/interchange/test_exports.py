@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import stat
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from likeness.interchange.diffusers import pipeline_folder, word_file
 from likeness.interchange.writing import write_tensors
 from likeness.model.base import Base
 from likeness.model.trajectory import initial_latents, walk
+from likeness.workflow.branching import stand
 from likeness.workflow.exporting import _about, export
 from likeness.workflow.fitting import fit
 from likeness.workflow.generating import generate
@@ -36,6 +38,15 @@ WORD = {"method": "textual_inversion", "steps": 3, "learning_rate": 0.5, "vector
 CUSTOM = {"method": "custom_diffusion", "steps": 3, "learning_rate": 5e-2, "prior_weight": 0.0, "augmentation": False}
 DREAMBOOTH = {"method": "dreambooth", "steps": 3, "learning_rate": 1e-3, "prior_weight": 0.0}
 FAMILIES = ["epsilon", "sdxl"]
+
+
+class Said(Silent):
+    def __init__(self):
+        super().__init__()
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
 
 
 @pytest.fixture
@@ -350,3 +361,41 @@ def test_the_cards_pictures_are_the_exported_checkpoints(trained):
     path, *_ = export(run, "diffusers", Silent(), step=4)
     own = [picture.path.read_bytes() for picture in run.pictures() if picture.settings.checkpoint == f"{run.name}/4" and picture.settings.steps != 2]
     assert sorted(shown.read_bytes() for shown in (path.parent / "images").iterdir()) == sorted(own) and len(own) == 2
+
+
+@pytest.mark.parametrize("zeros", [True, False])
+def test_what_an_empty_prompt_is_to_sdxl_is_exported(zeros, tiny_folders, photo_folder, tmp_path):
+    base = Path(shutil.copytree(tiny_folders["sdxl"], tmp_path / "base"))
+    index = base / "model_index.json"
+    index.write_text(json.dumps({**json.loads(index.read_text()), "force_zeros_for_empty_prompt": zeros}))
+    recipe = recipe_from_dict({"base": str(base), "subject": {"photos": photo_folder, "class_noun": "dog"}, "stages": [DREAMBOOTH]}, stage_types())
+    run = fit(recipe, tmp_path / "runs", Silent())
+    (folder,) = export(run, "diffusers", Silent())
+    assert json.loads((folder / "model_index.json").read_text())["force_zeros_for_empty_prompt"] is zeros
+    check(run, pipeline(folder))
+
+
+def test_an_export_leaves_nothing_of_the_one_before(trained):
+    run = trained(WORD)
+    (word,) = export(run, "diffusers", Silent())
+    mine = word.with_name("notes.txt")
+    mine.write_text("a user's own")
+    export(trained(DREAMBOOTH), "diffusers", Silent())[0].rename(word.with_name("pipeline"))  # as if the run had been exported half way, of another stage
+    assert export(run, "diffusers", Silent()) == [word]
+    assert sorted(path.name for path in word.parent.iterdir()) == ["README.md", word.name, mine.name]
+
+
+def test_what_is_exported_of_a_stopped_run_is_said(quick_recipe, paused, tmp_path):
+    run, said = paused(quick_recipe(steps=20, prior_weight=0.0), tmp_path, 5), Said()
+    export(run, "diffusers", said)
+    assert any(f"{run.name} is paused: this is step 5." in line for line in said.lines)
+
+
+def test_a_damaged_last_checkpoint_is_not_replaced_by_an_earlier_one(trained):
+    run = trained({**LORA, "checkpoints": [1]})
+    path = run.path / "checkpoints" / "000003" / "0-lora.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\0\1"[:1])
+    for use in (lambda: export(run, "diffusers", Silent()), lambda: generate(run, ["a {}"], [0], Silent(), steps=1), lambda: stand(run, "lcm", {"steps": 1}, Silent())):
+        with pytest.raises(UserError, match="000003: 0-lora.safetensors is not what was saved.* The one of step 1 is sound"):
+            use()
+    export(run, "diffusers", Silent(), step=1)

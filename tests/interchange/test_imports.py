@@ -240,3 +240,19 @@ def test_alphas_of_single_layers_in_a_header_are_refused(trained, tmp_path):
     save_file(load_file(path), path, {"format": "pt", "lora_adapter_metadata": json.dumps(told)})
     with pytest.raises(UserError, match="alpha_pattern"):
         reading.read_lora([reading.read_file(path)], Base.open(str(run.recipe(stage_types()).base)))
+
+
+@pytest.mark.parametrize("family", ["epsilon", "sdxl"])
+@pytest.mark.parametrize("stages", [[WORD], [WORD, LORA]])
+def test_a_word_keeps_its_name(stages, family, trained, tmp_path):
+    run = trained(*stages, family=family)
+    export(run, "diffusers", Silent())
+    back = taken(run.path / "output" / "diffusers", run, tmp_path)
+    assert read_card(back.latest())["subject"]["called"] == read_card(run.latest())["subject"]["called"]  # type: ignore[arg-type]
+
+
+def test_an_exported_pipeline_is_said_to_be_a_base(trained, tmp_path):
+    run = trained({"method": "dreambooth", "steps": 1, "prior_weight": 0.0})
+    export(run, "diffusers", Silent())
+    with pytest.raises(UserError, match="its pipeline is whole. It needs no import: give .*pipeline as --base"):
+        taken(run.path / "output" / "diffusers", run, tmp_path)

@@ -12,6 +12,7 @@ import pytest
 
 from likeness.files.errors import UserError
 from likeness.model.base import Base
+from likeness.model.folder import fingerprint, variant_of, weight_files
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -124,3 +125,41 @@ def test_a_tokenizer_without_a_vocabulary_is_refused(family, tiny_folders, tmp_p
     for name in ("tokenizer.json", "vocab.json", "merges.txt"):
         (part / name).unlink(missing_ok=True)
     assert f"{part.name}: holds no vocabulary" in refusal(copy)
+
+
+def as_variant(folder: Path, name: str, keep: bool = False) -> None:
+    """Every weight file under a variant's name, in a base that has it alone or beside the plain one."""
+    for path in folder.rglob("*.safetensors"):
+        (shutil.copy if keep else shutil.move)(path, path.with_name(f"{path.stem}.{name}.safetensors"))
+
+
+@pytest.mark.parametrize("family", ["epsilon", "sdxl"])
+@pytest.mark.parametrize("name", ["fp16", "bf16"])
+def test_a_base_of_one_variant_is_opened_from_it(name, family, tiny_folders, tmp_path):
+    plain = Base.open(str(tiny_folders[family]))
+    folder = Path(shutil.copytree(tiny_folders[family], tmp_path / "base"))
+    as_variant(folder, name)
+    opened = Base.open(str(folder))
+    assert all((one == other).all() for one, other in zip(plain.unet.parameters(), opened.unet.parameters(), strict=True))
+    assert weight_files(folder, "unet") and next(opened.unet.parameters()).dtype == next(plain.unet.parameters()).dtype
+
+
+@pytest.mark.parametrize("name", ["fp16", "bf16", "non_ema", "fp16-00001-of-00002"])
+def test_a_variant_beside_the_weights_changes_nothing(name, folder):
+    hash, files = fingerprint(folder), weight_files(folder, "unet")
+    as_variant(folder, name, keep=True)
+    assert fingerprint(folder) == hash and weight_files(folder, "unet") == files == [folder / "unet" / WEIGHTS]
+
+
+def test_shards_are_no_variant(folder):
+    for n in (1, 2):
+        (folder / "unet" / f"diffusion_pytorch_model-0000{n}-of-00002.safetensors").write_bytes(b"")
+    (folder / "unet" / WEIGHTS).unlink()
+    assert len(weight_files(folder, "unet")) == 2 and variant_of(folder / "unet") is None
+
+
+@pytest.mark.parametrize("channels", [8, 9])
+def test_a_base_for_inpainting_or_instructions_is_refused(channels, folder):
+    path = folder / "unet" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "in_channels": channels}))
+    assert f"takes {channels} channels, and the VAE's latents have 4" in refusal(folder)
