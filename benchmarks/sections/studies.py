@@ -94,7 +94,7 @@ def continued(lines: list[dict]) -> Iterator[str]:
     yield table(head, rows)
     for line in lines:
         (run, base), (_, _, was, became, _) = (line["rows"][name] for name in ("personalized", "base")), CONTINUED[line["recipe"]]
-        twin = line["rows"]["floor: another of whom the same words are true"]
+        twin = next(scores for name, scores in line["rows"].items() if name.startswith("floor"))
         change = (became[0] - was[0]) / was[0], (run["clip_t_class"] - base["clip_t_class"]) / base["clip_t_class"]
         yield f"\n{line['recipe']}: obedience changed by {change[0]:+.1%} there, by {change[1]:+.1%} here; here DINO to the photos is {number(run['dino'])}, the base's {number(base['dino'])}, a look-alike's {number(twin['dino'])}; CLIP-I {number(run['clip_i'])}, {number(base['clip_i'])} and {number(twin['clip_i'])}."
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from likeness.evaluation.statistics import Estimate
+from likeness.toybox.check import Measured
 
 from .writing import heading, number, share, short, table
 
@@ -30,12 +31,5 @@ def measured(row: dict) -> list[str]:
         return [row["what"], short(estimate), "", ""]
     low, high = row["bar"][0] or 0.0, float("inf") if row["bar"][1] is None else row["bar"][1]
     wanted = f"≥ {low:g}" if high == float("inf") else f"≤ {high:g}" if not low else f"{low:g} to {high:g}"
-    return [row["what"], short(estimate), wanted, verdict(estimate, low, high)]
-
-
-def verdict(estimate: Estimate, low: float, high: float) -> str:
-    """Whether the whole interval lies on the good side of the bar, or on the bad one; open where the interval holds it."""
-    lowest, highest = (estimate.value if end is None else end for end in (estimate.low, estimate.high))
-    if low <= lowest and highest <= high:
-        return "reached"
-    return "**not reached**" if highest < low or lowest > high else "open"
+    found = Measured(row["what"], estimate, (low, high)).verdict.partition(":")[0]
+    return [row["what"], short(estimate), wanted, "**not reached**" if found.startswith("NOT") else found]

@@ -30,7 +30,7 @@ def scores(half: float = 0.02, **values: float | tuple[float, float]) -> Scores:
             scores(personalized=0.8, base=0.5),
             "look more like the subject than the base model's do (0.800 [0.780, 0.820] against 0.500",
         ),
-        (scores(personalized=0.3, base=0.5, floor=0.5, ceiling=0.9), "look less like the subject than another dog does"),
+        (scores(personalized=0.3, base=0.5, floor=0.5, ceiling=0.9), "look less like the subject than another dog"),
         (scores(personalized=0.3, base=0.5), "look less like the subject"),
         (scores(personalized=0.5, base=0.5), "It is not clear that the pictures look more like"),
         (scores(personalized=0.5), "with nothing yet to compare it with"),

@@ -40,12 +40,12 @@ def _likeness(scores: Scores) -> str:
 def _share_in_words(share: Estimate, floor: str, ceiling: str) -> str:
     low, high = share.low or 0.0, share.high or 0.0
     if high < 0:
-        return f"The pictures look less like the subject than {floor} does"
+        return f"The pictures look less like the subject than {floor}"
     if low <= 0:
-        return f"It is not clear that the pictures look more like the subject than {floor} does"
+        return f"It is not clear that the pictures look more like the subject than {floor}"
     way = f"{share.value:.0%} [{low:.0%}, {high:.0%}] of the way from {floor} to {ceiling}"
     if high - low > 0.5:  # the words below would claim more than this knows
-        return f"The pictures look more like the subject than {floor} does, but how much more is uncertain: {way}"
+        return f"The pictures look more like the subject than {floor}, but how much more is uncertain: {way}"
     strength = "clearly" if low >= 0.6 else "partly" if low >= 0.3 else "a little"
     return f"The pictures look {strength} like the subject, {way}"
 
