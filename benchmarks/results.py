@@ -65,7 +65,7 @@ pseudo-values, of a share that is the same for all Wilson's, of as many as there
   among all places. **CLIP-T**: cosine of picture and prompt, with the class noun. **sameness**: mean cosine between the pictures of one prompt; lower is more varied.
 - **CLIP-I**: as DINO, by the text–image judge, which is taught by words. Look-alikes have the same words, and by it they are about as like as what was trained: here it hardly
   measures likeness. **aesthetic**: marks of the judge of looks, about 1 to 10, whatever is shown. It learned how much true renders were spoilt: it knows blur, noise and bent outlines, not taste.
-- floor: another individual of whom the same words are true, drawn by the world in the asked places. ceiling: the subject itself."""
+- floor: other individuals of whom the same words are true, another one in each prompt and none of those ten, drawn by the world in the asked places. ceiling: the subject itself."""
 
 
 def main() -> None:
