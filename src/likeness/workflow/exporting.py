@@ -63,7 +63,8 @@ def export(run: RunFolder, tool: str, progress: Progress, step: int | None = Non
     method = open_layer(base, checkpoint, len(below))
     adapters = [adapter for one in (*below, method) for adapter in getattr(one, "adapters", ()) if one is method or isinstance(adapter, NewWord)]
     learned = Learned(base, card, method, adapters, safe_name(run.name), _about(run, card, base))
-    say_unfinished(run, checkpoint, progress)
+    if step is None:
+        say_unfinished(run, checkpoint, progress)
     folder = run.output(tool)
     written = TOOLS[tool](learned, folder)
     _remove_others(folder, written)

@@ -100,7 +100,8 @@ def generate(
     asked_for = {k: v for k, v in (("steps", steps), ("guidance_scale", guidance_scale), ("eta", eta)) if v is not None}
     wanted = {**SAMPLING, **card["sampling"]} | asked_for  # cards of before name no sampler, or no eta
     check_sampling(wanted, seeds, guide)
-    say_unfinished(run, checkpoint, progress)
+    if step is None:
+        say_unfinished(run, checkpoint, progress)
     base = Base.open(base_name or card["base"]["name"], device_for())
     blended = how or Blend()
     if guide is not None:
