@@ -29,6 +29,7 @@ from likeness.workflow.looking import Judges, open_judges
 from likeness.workflow.progress import Progress, Silent
 from likeness.workflow.stack import put_on, read_card, stage_types
 from likeness.workflow.truth import true_pictures
+from likeness.workflow.ways import differs, wanted_by
 from likeness.world.subjects import SUBJECTS, NamedSubject, lookalikes, prompts_for
 
 STEPS = (1, 2, 4, 8)
@@ -45,10 +46,10 @@ def student_of(teacher: RunFolder, loss: str, options: dict[str, Any], runs: Pat
 def drawn(run: RunFolder, templates: list[str], noun: str, seeds: list[int], steps: int) -> tuple[list[Image.Image], list[str]]:
     """The run's pictures in so many steps, and their prompts with the class noun."""
     generate(run, templates, seeds, Silent(), steps=steps, beside_base=False)
-    asked = {template.format(noun) for template in templates}
+    asked, how = {template.format(noun) for template in templates}, wanted_by(checkpoint_of(run)) | {"steps": steps}
     saved = [
         p for p in run.pictures()
-        if p.labels["model"] == "personalized" and p.labels["class_prompt"] in asked and p.settings.steps == steps and p.settings.seed in seeds and not p.settings.options
+        if p.labels["model"] == "personalized" and p.labels["class_prompt"] in asked and p.settings.seed in seeds and not differs(p.settings, how)
     ]  # fmt: skip
     return [Image.open(p.path).convert("RGB") for p in saved], [p.labels["class_prompt"] for p in saved]
 

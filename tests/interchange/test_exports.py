@@ -375,14 +375,18 @@ def test_what_an_empty_prompt_is_to_sdxl_is_exported(zeros, tiny_folders, photo_
     check(run, pipeline(folder))
 
 
-def test_an_export_leaves_nothing_of_the_one_before(trained):
-    run = trained(WORD)
-    (word,) = export(run, "diffusers", Silent())
-    mine = word.with_name("notes.txt")
-    mine.write_text("a user's own")
-    export(trained(DREAMBOOTH), "diffusers", Silent())[0].rename(word.with_name("pipeline"))  # as if the run had been exported half way, of another stage
-    assert export(run, "diffusers", Silent()) == [word]
-    assert sorted(path.name for path in word.parent.iterdir()) == ["README.md", word.name, mine.name]
+def test_an_export_leaves_nothing_of_the_one_before_and_all_that_is_not_its_own(trained):
+    run = trained(LORA)
+    first, *_ = export(run, "kohya", Silent())
+    mine = first.with_name("mine.safetensors")
+    mine.write_bytes(first.read_bytes())
+    card = first.with_name("README.md")
+    card.write_text(card.read_text() + f"- `upscaler`\n- `..`\n- `../{run.path.name}`\n- `gone.safetensors`\n")
+    first.with_name("upscaler").mkdir()
+    renamed = RunFolder(run.path.rename(run.path.with_name("another-name")))
+    second, *_ = export(renamed, "kohya", Silent())
+    assert second.name == "another-name.safetensors" != first.name
+    assert sorted(path.name for path in second.parent.iterdir()) == ["README.md", second.name, mine.name]
 
 
 def test_what_is_exported_of_a_stopped_run_is_said(quick_recipe, paused, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -75,14 +76,14 @@ def export(run: RunFolder, tool: str, progress: Progress, step: int | None = Non
 
 
 def _remove_others(folder: Path, written: Sequence[Path]) -> None:
-    """What an earlier export left: beside the new files it would be taken for a part of them."""
-    kept = {path.relative_to(folder).parts[0] for path in written}
-    for path in folder.iterdir():
-        if path.name not in kept:
-            if path.is_dir() and path.name in PARTS:
-                shutil.rmtree(path)
-            elif path.suffix == ".safetensors":
-                path.unlink()
+    """What the card there lists of an earlier export: beside the new files it would be taken for a part of them. What else lies there is not ours."""
+    card = folder / "README.md"
+    listed = re.findall(r"^- `(\w[^`/\\]*)`$", card.read_text("utf-8"), re.MULTILINE) if card.is_file() else []
+    for path in (folder / name for name in {*listed} - {path.name for path in written}):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _to_diffusers(learned: Learned, folder: Path) -> list[Path]:
@@ -130,7 +131,6 @@ def _to_custom_diffusion(learned: Learned, folder: Path) -> list[Path]:
     return [diffusers.custom_diffusion_file(attention.weights(), folder), *_words(learned, folder)]
 
 
-PARTS = ("pipeline", "upscaler", "unet", "text_encoder", "text_encoder_2")  # folders of an export
 TOOLS: dict[str, Callable[[Learned, Path], list[Path]]] = {
     "diffusers": _to_diffusers, "kohya": _to_kohya, "a1111": _to_kohya, "comfyui": _to_kohya, "peft": _to_peft, "custom-diffusion": _to_custom_diffusion,
 }  # fmt: skip
