@@ -1,4 +1,4 @@
-# Two commands on a bare machine: make demo, make test. Both need Python 3.10 or newer and a package registry.
+# Two commands on a bare machine: make demo, make test. Both need Python 3.11 or newer and a package registry.
 PYTHON ?= python3
 BIN := .venv/bin
 

@@ -4,7 +4,7 @@
     python benchmarks/guide_pictures.py RUNS… [--subjects biscuit,earl]   pictures too: strips of the runs that lie in these folders
 
 For each option that a page wants shown (pages/*.toml, [[shown]]) the runs are found that differ in it alone, or the run whose checkpoints or drawings do, of the subject with
-most of them; a strip that no runs are there for is left out, and so the page leaves it out. What the base draws of the same noise is drawn here where no run has it, and so is what the
+most of them; a strip that no runs are there for stays as it is, or is left out if it never was, and so the page leaves it out. What the base draws of the same noise is drawn here where no run has it, and so is what the
 toybox's second stage enlarges (guide_enlarging.py), if there is one. Scores of a row are of all pictures that every row of its strip has, also of those not shown.
 """
 
@@ -68,10 +68,11 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.runs:
         runs = [RunFolder.open(path.parent) for folder in asked.runs for path in sorted(folder.glob("*/run.json"))]
-        for old in DATA.glob("*.webp"):
-            old.unlink()
-        strips = list(all_strips([run for run in runs if run.record().status == "finished"], [SUBJECTS[name] for name in asked.subjects.split(",")]))
+        before = {strip["name"]: strip for strip in json.loads((DATA / "strips.json").read_text("utf-8"))}
+        strips = list(all_strips([run for run in runs if run.record().status == "finished"], [SUBJECTS[name] for name in asked.subjects.split(",")], before))
         (DATA / "strips.json").write_text(written(strips), "utf-8")
+        for old in {*DATA.glob("*.webp")} - {DATA / strip["file"] for strip in strips}:
+            old.unlink()
         print(f"{sum(path.stat().st_size for path in DATA.glob('*.webp')) / 2**10:.0f} KiB of pictures, {len(strips)} strips: {', '.join(s['name'] for s in strips)}")
     (DATA / "figures.json").write_text(written(figures()), "utf-8")  # last: they say which strips are older than the weights
     print(f"wrote {DATA / 'figures.json'}")
@@ -81,13 +82,18 @@ def written(found: Any) -> str:
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
 
-def all_strips(runs: list[RunFolder], subjects: list[NamedSubject]) -> Iterator[dict[str, Any]]:
-    for subject in subjects:
-        yield saved(f"photos-{subject.name}", photos_strip(subject))
+def all_strips(runs: list[RunFolder], subjects: list[NamedSubject], before: dict[str, dict]) -> Iterator[dict[str, Any]]:
+    """before: the strips that there are, which stay where no run is given that shows the same."""
+    judged, base = {subject.name: Judged(subject) for subject in subjects}, BasePictures(runs)
+    of_pages = list(strips_of_pages(runs, judged, base, before))
+    for name in dict.fromkeys([*judged, *(strip["subject"] for strip in of_pages if "subject" in strip)]):
+        yield saved(f"photos-{name}", photos_strip(SUBJECTS[name]))
     yield saved("noise", noise_strip([draw(scene, SIDE) for scene in photos_of(subjects[0])[:2]]))
-    judged = {subject.name: Judged(subject) for subject in subjects}
-    base = BasePictures(runs)
     yield saved("bounds", bounds_strip(base, judged[subjects[0].name]))
+    yield from of_pages
+
+
+def strips_of_pages(runs: list[RunFolder], judged: "dict[str, Judged]", base: "BasePictures", before: dict[str, dict]) -> Iterator[dict[str, Any]]:
     for page in read_pages():
         for number, shown in enumerate(page.shown):
             if shown.vary == "enlarging":
@@ -95,13 +101,15 @@ def all_strips(runs: list[RunFolder], subjects: list[NamedSubject]) -> Iterator[
                     yield saved(f"{page.name}-{shown.option}", {**enlarging, "page": page.name, "shown": number})
                 continue
             methods = shown.stages or methods_of(page)
-            found = {subject.name: rows_for(shown, methods, [run for run in runs if of(run, subject)]) for subject in subjects}
-            name, (rows, about, before) = max(found.items(), key=lambda item: len(item[1][0]))
-            if len(rows) < 2:
-                print(f"{page.name}, {shown.title}: no runs of {'+'.join(methods)} on {', '.join(found)} that show it")
+            strip_name = "-".join((page.name, shown.option, *methods, *shown.where.values()))
+            found = {name: rows_for(shown, methods, [run for run in runs if of(run, each.subject)]) for name, each in judged.items()}
+            name, (rows, about, beneath_it) = max(found.items(), key=lambda item: len(item[1][0]))
+            if len(rows) >= 2:
+                yield saved(strip_name, {**strip_of(rows, base, judged[name], beneath_it), "page": page.name, "shown": number, "about": about})
                 continue
-            strip = strip_of(rows, base, judged[name], before)
-            yield saved("-".join((page.name, shown.option, *methods, *shown.where.values())), {**strip, "page": page.name, "shown": number, "about": about})
+            print(f"{page.name}, {shown.title}: no runs of {'+'.join(methods)} on {', '.join(found)} that show it{'; what there is stays' if strip_name in before else ''}")
+            if strip_name in before:
+                yield {**before[strip_name], "shown": number}
 
 
 def of(run: RunFolder, subject: NamedSubject) -> bool:

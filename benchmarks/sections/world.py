@@ -11,7 +11,7 @@ from .writing import heading, number, share, short, table
 def world(found: dict) -> Iterator[str]:
     """What benchmarks/check.py wrote."""
     yield heading("The base and the judges", found)
-    yield "Intervals: of shares (Wilson's), decibels, marks and their correlation over pictures; of AUC over families of look-alikes; of names over individuals; of spread over prompts; of what the seed decides over seeds. A bar is reached, or not reached, where the whole interval is on one side of it; else it is open.\n"
+    yield "Intervals: of what the base draws over prompts, of the judges' shares of renders over pictures (Wilson's), as of decibels, marks and their correlation; of AUC over families of look-alikes; of names over individuals; of spread over prompts; of what the seed decides over seeds. A bar is reached, or not reached, where the whole interval is on one side of it; else it is open.\n"
     yield table(["on pictures that nothing was trained on", "measured", "bar", ""], [measured(row) for row in found["rows"]])
     yield "\n### Who is who: the judges of individuals against the world's truth\n"
     yield "Share of an individual's pictures, in pairs of scenes, that are known where so large a share of its twins by words (or of other families of its class) are taken for it; one threshold for all families, intervals over families. `examiner` is the second judge, for last measurements.\n"

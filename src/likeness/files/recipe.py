@@ -7,7 +7,7 @@ written gives an equal recipe. Every mistake becomes one line that names the pla
 from __future__ import annotations
 
 import re
-import sys
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,12 +18,8 @@ from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, model_va
 from .errors import UserError, did_you_mean
 from .stage import Options, Stage
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 Model = TypeVar("Model", bound=BaseModel)
+
 
 class SubjectSpec(Options):
     """Whom or what the photos show."""

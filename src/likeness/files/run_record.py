@@ -7,7 +7,7 @@ import functools
 import importlib.metadata
 import json
 import platform
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ RECORDED_PACKAGES = ("likeness", "torch", "diffusers", "transformers", "safetens
 
 def now() -> str:
     """ISO 8601, UTC."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @functools.cache

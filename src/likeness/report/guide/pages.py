@@ -5,16 +5,11 @@ Prose, formulas and signs are HTML and MathML of ours and go into the page as th
 
 from __future__ import annotations
 
-import sys
+import tomllib
 from pathlib import Path
 from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 PAGES = Path(__file__).parent / "pages"
 Part = Literal[
