@@ -22,7 +22,7 @@ from likeness.evaluation import metrics
 from likeness.evaluation.benchmark import unrelated_prompts
 from likeness.evaluation.loading import EMBEDDED, load_dino
 from likeness.files.prompts import said as said_of
-from likeness.files.run_folder import RunFolder
+from likeness.files.run_folder import RunFolder, without_time
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
 from likeness.workflow.branching import stand
@@ -38,7 +38,7 @@ REWARDED = 6  # scenes, of those that the run's pictures do not show
 
 
 def rewarded(run: RunFolder, shown: list[str], options: dict[str, Any], runs: Path) -> RunFolder:
-    if known := finished(runs, f"{run.name.rsplit('-', 2)[0]}-ddpo-*"):
+    if known := finished(runs, f"{without_time(run.name)}-ddpo-*"):
         return known
     noun = read_card(checkpoint_of(run))["subject"]["class_noun"]
     others = [p.template for p in prompts_for(noun) if p.kind == "recontextualization" and p.template not in shown]

@@ -141,7 +141,7 @@ def merge(job: Job) -> None:
     elif job.written.stem == "compare":
         if name == "grid":
             known["jobs"] = known.get("jobs", {}) | dict.fromkeys((cell["recipe"] for cell in found["cells"]), job.name)
-        order = list(dict.fromkeys(cell["recipe"] for cell in known["cells"]))
+        order = list(dict.fromkeys(cell["recipe"] for cell in (*known["cells"], *found["cells"])))
         measured = {cell["recipe"] for cell in found["cells"]}
         cells = sorted([*found["cells"], *(cell for cell in known["cells"] if cell["recipe"] not in measured)], key=lambda cell: (order.index(cell["recipe"]), place(cell["subject"].removeprefix("toybox:"))))
         known |= {key: found[key] for key in ("pictures", "encoders") if key in known} | {"cells": [{key: cell[key] for key in known["cells"][0]} for cell in cells]}

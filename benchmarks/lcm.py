@@ -20,7 +20,7 @@ from judging import Judged
 from kept import finished
 from PIL import Image
 
-from likeness.files.run_folder import RunFolder
+from likeness.files.run_folder import RunFolder, without_time
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
 from likeness.workflow.branching import stand
@@ -40,7 +40,7 @@ ROUNDS, AT_ONCE = 5, 8
 
 def student_of(teacher: RunFolder, loss: str, options: dict[str, Any], runs: Path) -> RunFolder:
     at = runs / loss
-    return finished(at, f"{teacher.name.rsplit('-', 2)[0]}-lcm-*") or stand(teacher, "lcm", {"loss": loss, **options}, Silent(), at)
+    return finished(at, f"{without_time(teacher.name)}-lcm-*") or stand(teacher, "lcm", {"loss": loss, **options}, Silent(), at)
 
 
 def drawn(run: RunFolder, templates: list[str], noun: str, seeds: list[int], steps: int) -> tuple[list[Image.Image], list[str]]:

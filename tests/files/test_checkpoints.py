@@ -143,8 +143,9 @@ def test_step_can_be_saved_again(tmp_path: Path):
     assert [path.name for path in store.folder.iterdir()] == ["000400"]
 
 
-def test_only_the_newest_two_are_kept(tmp_path: Path):
-    assert steps_of(store_with(tmp_path, 100, 200, 300, 400, keep=2)) == [300, 400]
+@pytest.mark.parametrize("keep", [1, 2, 4, 5])
+def test_only_the_newest_are_kept(keep, tmp_path: Path):
+    assert steps_of(store_with(tmp_path, 100, 200, 300, 400, keep=keep)) == [100, 200, 300, 400][-keep:]
 
 
 def test_old_ones_are_pruned_only_after_the_new_one_is_complete(tmp_path: Path):

@@ -20,7 +20,7 @@ import likeness.files.run_folder
 from likeness.files.errors import UserError
 from likeness.files.picture import Settings
 from likeness.files.recipe import Recipe, Stage, SubjectSpec
-from likeness.files.run_folder import RunFolder
+from likeness.files.run_folder import RunFolder, without_time
 from likeness.files.subject import prepare_photos
 
 SOURCE = Path(likeness.files.run_folder.__file__).parents[2]
@@ -202,6 +202,14 @@ def test_pictures_are_indexed_in_order(run: RunFolder):
     run.pictures()[1].path.unlink()
     assert [picture.labels["prompt_number"] for picture in run.pictures()] == [0, 2]
     assert run.pictures()[1].path.name == "0002-a-b-dog.png" and run.pictures()[1].settings == settings
+
+
+@pytest.mark.parametrize("name, asked", [
+    ("dog-lora-20240101-120000", "dog-lora"), ("dog-20240101-120000-2", "dog"), ("my-old-dog", "my-old-dog"),
+])  # fmt: skip
+def test_a_runs_name_without_its_time(name, asked, tmp_path):
+    assert without_time(name) == asked
+    assert without_time(RunFolder.create(tmp_path, asked).name) == asked
 
 
 def test_previews_scores_report_and_output_have_their_place(run: RunFolder):

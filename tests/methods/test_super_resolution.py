@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from itertools import islice
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from likeness.files.errors import UserError
+from likeness.files.picture import read_settings
 from likeness.files.recipe import recipe_from_dict
 from likeness.learning.method import Subject
 from likeness.methods.super_resolution import Pairs, Spec, SuperResolution
@@ -111,8 +113,8 @@ def test_a_stage_that_nobody_named_is_asked_for(recipe, tmp_path):
 
 
 def test_a_cascade_is_one_job_and_drawn_by_one_command(recipe, tmp_path):
-    """The run's copies of the photos are large; the card keeps how the second stage is drawn, and pictures, the base's beside them too, are drawn so."""
-    run = fit(recipe(ON_BASE, SECOND), tmp_path, Silent())
+    """The run's copies of the photos are large; the card keeps how the second stage is drawn, and pictures, the base's beside them and previews too, are drawn so."""
+    run = fit(recipe(ON_BASE, {**SECOND, "previews": (2,)}), tmp_path, Silent())
     card = read_card(run.latest())  # type: ignore[arg-type]
     assert card["subject"]["called"] == "sks dog" and [entry["method"] for entry in card["stages"]] == ["dreambooth", "super_resolution"]
     assert (card["sampling"]["upscaler"]["noise_level"], card["sampling"]["upscaler"]["steps"]) == (7, 2)
@@ -122,6 +124,7 @@ def test_a_cascade_is_one_job_and_drawn_by_one_command(recipe, tmp_path):
     assert [picture.labels["model"] for picture in pictures] == ["base"] * 2 + ["personalized"] * 2
     assert all(Image.open(picture.path).size == (32, 32) == (picture.settings.width, picture.settings.height) for picture in pictures)
     assert all(picture.settings.options["upscaler"]["noise_level"] == 7 for picture in pictures)  # type: ignore[index,call-overload]
+    assert {json.dumps(read_settings(path).options) for path in run.previews()} == {json.dumps(pictures[-1].settings.options)}  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("trained", [True, False])

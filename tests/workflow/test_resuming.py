@@ -231,6 +231,7 @@ def test_a_diverged_run_fails_and_keeps_its_checkpoints(quick_recipe, tmp_path, 
     assert ["skipped" in line for line in run.journal()] == [False, False, False, True, True, True]
     for checkpoint in (run.checkpoint(1), run.checkpoint(3)):
         assert all(value.isfinite().all() for value in load_file(checkpoint.path / "0-dreambooth.safetensors").values())
+    assert weights_of(resume(run, Silent())) == whole and not any("skipped" in line for line in run.journal())
 
 
 def test_a_killed_run_goes_on_from_its_last_state_though_no_checkpoint_was_asked_for(quick_recipe, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from likeness.evaluation.statistics import Estimate
+from likeness.report.page import METRICS
 from likeness.workflow.score_table import GROUPS, table
 from likeness.workflow.scoring import MEASURED
 
@@ -26,6 +27,10 @@ def test_every_score_is_printed_once_within_a_hundred_columns():
     for row in found:
         assert all(text.count(str(Estimate(**score))) == 1 for score in row["scores"].values()), row["name"]
     assert max(map(len, text.splitlines())) <= 100 and "of_tomorrow" in text
+
+
+def test_a_runs_page_has_a_title_for_every_score():
+    assert set(METRICS) == {name for titles in GROUPS.values() for name in titles}
 
 
 def test_what_is_read_first_stands_first():

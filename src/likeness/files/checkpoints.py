@@ -123,7 +123,7 @@ class CheckpointStore:
         if self.keep is None:
             return
         before = [one for one in self.complete() if one.step < step]
-        kept = {f"{step:06d}", *(one.path.name for one in before[len(before) - self.keep + 1 :])}
+        kept = {f"{step:06d}", *(one.path.name for one in before[max(0, len(before) - self.keep + 1) :])}
         for path in list(self.folder.iterdir()):
             if path.name not in kept and path.name.isdigit():
                 _remove(path)

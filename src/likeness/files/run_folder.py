@@ -1,4 +1,4 @@
-"""Every path and format of a run on disk. Nothing else joins paths.
+"""Every path and format of a run on disk.
 
     run.json        RunRecord                        recipe.toml     reproduces the run by itself
     photos.jsonl    every file that was offered      photos/00.png   the copies that are trained on
@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,6 +36,12 @@ from .subject import Photo
 Kind = Literal["checkpoints", "resume"]
 Shelf = Literal["pictures", "drift"]  # of the subject; of what training should have left alone
 KEPT_RESUME_STATES = 2
+STAMP = re.compile(r"-\d{8}-\d{6}(-\d+)?$")  # what `create` puts behind a run's name
+
+
+def without_time(name: str) -> str:
+    """A run folder's name as it was asked for."""
+    return STAMP.sub("", name)
 
 
 @dataclass(frozen=True)

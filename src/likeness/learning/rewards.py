@@ -111,7 +111,7 @@ def parse(asked: Sequence[str]) -> list[tuple[str, float]]:
         except ValueError:
             raise UserError(f"rewards: {text!r} must be a name, or a name and a weight such as subject:0.5.") from None
         if name not in known:
-            raise UserError(f"rewards: no {name!r}; {did_you_mean(name, known)}. Known: {', '.join(known)}.")
+            raise UserError(f"rewards: no {name!r}; {did_you_mean(name, known)}")
         parsed.append((name, weight))
     return parsed
 

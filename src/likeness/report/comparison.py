@@ -6,7 +6,6 @@ and only those of the same encoders into one difference.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -18,10 +17,10 @@ import numpy as np
 from likeness.evaluation.operating_points import PROMPT, SUBJECT, Choice, choose_checkpoint, f1_difference
 from likeness.evaluation.statistics import Estimate, paired_difference, verdict
 from likeness.files.atomic import sha256_of
+from likeness.files.run_folder import without_time
 from likeness.report.reading import Run, as_dict, lines_of
 
 MEASURES = {"f1": "F1 of likeness and obedience", "subject": "likeness to the subject (DINO)", "prompt": "obedience to the prompt (CLIP-T)"}
-STAMP = re.compile(r"-\d{8}-\d{6}(-\d+)?$")  # what a run's folder has behind its name
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class Group:
 def contenders_of(runs: Sequence[Run]) -> list[Contender]:
     """The runs, called by their folders; without the time where that tells them apart."""
     whole = [run.folder.resolve().name for run in runs]
-    short = [STAMP.sub("", name) for name in whole]
+    short = [without_time(name) for name in whole]
     return [Contender(n, name if short.count(name) == 1 else whole[n], runs[n]) for n, name in enumerate(short)]
 
 

@@ -57,7 +57,7 @@ METRICS = {
     "drift_clip": "Drift from the base (CLIP, lower is closer)",
     "pres": "The class looks like the subject (PRES, lower is better)",
     "realism": "Near a true picture of the class (DINO)",
-    "f1": "F1 of likeness and prompt",
+    "aesthetic": "Looks, 1 to 10 (judge of looks)",
 }
 
 

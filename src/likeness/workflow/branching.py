@@ -12,7 +12,7 @@ from ..files.atomic import write_text
 from ..files.checkpoints import Checkpoint
 from ..files.errors import UserError
 from ..files.recipe import Recipe, changed, continued_in, read_recipe, recipe_from_dict, recipe_to_dict, write_recipe
-from ..files.run_folder import RunFolder
+from ..files.run_folder import RunFolder, without_time
 from ..files.subject import Photo
 from ..files.typed import typed
 from ..model.folder import advised, find_base
@@ -80,7 +80,7 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress, ba
     base = open_base(recipe, parent)
     lineage = {"run": parent.name, "step": last, "changed": {k: list(v) for k, v in changed(old, recipe).items()}}
     run = RunFolder.create(
-        parent.path.parent, f"{parent.name.rsplit('-', 2)[0]}-continued", seed=recipe.seed, base=recipe.base, base_hash=base.hash, lineage=lineage
+        parent.path.parent, f"{without_time(parent.name)}-continued", seed=recipe.seed, base=recipe.base, base_hash=base.hash, lineage=lineage
     )  # fmt: skip
     begin(run, recipe, photos)
     write_text(run.path / WHOLE, write_recipe(*_whole(parent, changes, base_name)))
@@ -133,7 +133,7 @@ def stand(
     base = open_base(recipe, parent)
     rehearse(recipe, base, photos, progress.say, len(recipe.stages) - 1)
     lineage = {"run": parent.name, "step": beneath, "changed": {}}
-    run = RunFolder.create(runs, f"{parent.name.rsplit('-', 2)[0]}-{method}", seed=recipe.seed, base=recipe.base, base_hash=base.hash, lineage=lineage)
+    run = RunFolder.create(runs, f"{without_time(parent.name)}-{method}", seed=recipe.seed, base=recipe.base, base_hash=base.hash, lineage=lineage)
     begin(run, recipe, photos)
     for line in parent.journal():
         run.append_journal(line)

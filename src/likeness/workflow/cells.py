@@ -27,7 +27,7 @@ from ..files.lock import Active, held
 from ..files.picture import safe_name
 from ..files.prompts import said
 from ..files.recipe import Recipe, changed, recipe_from_dict, recipe_to_dict
-from ..files.run_folder import RunFolder, SavedPicture
+from ..files.run_folder import RunFolder, SavedPicture, without_time
 from ..learning.training import forget_peak
 from ..model.folder import find_base, fingerprint
 from ..world.subjects import prompts_for
@@ -153,7 +153,7 @@ def _same_sources(run: RunFolder, asked: Recipe) -> bool:
 def _child(run: RunFolder, changes: Mapping[str, Any]) -> RunFolder | None:
     content = recipe_to_dict(run.recipe(stage_types()))
     content["stages"][-1].update(changes)
-    return _found(safe_name(f"{run.name.rsplit('-', 2)[0]}-continued"), recipe_from_dict(content, stage_types()), run.path.parent, run.name)
+    return _found(safe_name(f"{without_time(run.name)}-continued"), recipe_from_dict(content, stage_types()), run.path.parent, run.name)
 
 
 def _scored(run: RunFolder, cell: Cell, judges: dict[str, str]) -> bool:

@@ -55,7 +55,7 @@ class Learned:
 def export(run: RunFolder, tool: str, progress: Progress, step: int | None = None, base_name: str | None = None) -> list[Path]:
     """Write output/<tool>/ of a run; its paths."""
     if tool not in TOOLS:
-        raise UserError(f"--to {tool}: {did_you_mean(tool, TOOLS)}. Known: {', '.join(TOOLS)}.")
+        raise UserError(f"--to {tool}: {did_you_mean(tool, TOOLS)}")
     checkpoint = checkpoint_of(run, step)
     card = read_card(checkpoint)
     base = Base.open(base_name or card["base"]["name"])

@@ -12,6 +12,7 @@ from PIL import Image
 from ..evaluation.benchmark import kinds_for
 from ..evaluation.options import Encoders
 from ..evaluation.statistics import mean_of
+from ..files.archive import PICTURES
 from ..files.atomic import write_json
 from ..files.captions import read_captions
 from ..files.errors import UserError
@@ -31,8 +32,6 @@ from .scoring import (
     without_prompts,
     written,
 )
-
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic"}
 
 
 def evaluate_folder(
@@ -93,9 +92,9 @@ def files_in(folder: Path) -> dict[str, Path]:
     """Every picture file of a folder by its name, in order; UserError where there is none."""
     if not folder.is_dir():
         raise UserError(f"{folder}: is no folder of pictures.")
-    found = {name: folder / name for name in sorted(os.listdir(folder)) if os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".") and (folder / name).is_file()}
+    found = {name: folder / name for name in sorted(os.listdir(folder)) if os.path.splitext(name)[1].lower() in PICTURES and not name.startswith(".") and (folder / name).is_file()}
     if not found:
-        raise UserError(f"{folder}: holds no picture ({', '.join(sorted(SUFFIXES))}).")
+        raise UserError(f"{folder}: holds no picture ({', '.join(sorted(PICTURES))}).")
     return found
 
 

@@ -17,17 +17,18 @@ from PIL import Image
 
 from ..files.checkpoints import Checkpoint
 from ..files.errors import UserError
-from ..files.picture import Settings
+from ..files.prompts import said
 from ..files.recipe import Recipe, SubjectSpec
 from ..files.run_folder import RunFolder
 from ..files.subject import Photo
 from ..files.typed import typed
 from ..learning.method import Method, Subject, chance
 from ..learning.optimizer_state import optimizer_tensors, restore_optimizer
-from ..learning.training import Trained, make_optimizer, peak_bytes, train
+from ..learning.training import PATIENCE, Trained, make_optimizer, peak_bytes, train
 from ..model.base import Base
 from ..model.saving import save_tensors
 from .drawing import drawn
+from .generating import drawn_as
 from .progress import Progress
 from .settling import Settling
 from .stack import attach, digest_of, names_after, put_beneath, read_card, read_tensors, sampling_of, stage_types, write_layers
@@ -138,11 +139,12 @@ def _stage(
                     _save(run, recipe, base, methods, optimizer, offset + step, kept, beneath)
 
             method.progress = drawing
+            failed = 0  # steps in a row that were skipped
             for trained in train(method, optimizer, stage, batches, start, recipe.seed):
-                at = trained.step
+                at, failed = trained.step, failed + 1 if trained.skipped else 0
                 run.append_journal(_journal_line(trained, offset))
                 task.advance(note=f"loss {sum(trained.losses.values()):.4f}")
-                whole = method.checkpointable(at)
+                whole = method.checkpointable(at) and failed < PATIENCE  # or the run would go on from steps that it never trained
                 kept = at in stage.checkpoint_steps or bool(stop)
                 if (kept or at % stage.save_every == 0) and whole:
                     save(at, kept)
@@ -232,11 +234,7 @@ def _preview(run: RunFolder, recipe: Recipe, base: Base, methods: list[Method], 
     """Pictures of fixed prompts and seeds. They use no randomness of training and change no weight."""
     called = names_after(recipe, methods)[0]
     wanted = sampling_of(base, methods)
-    prompts = [p.format(called) for p in PREVIEW_PROMPTS]
+    prompts = [said(p, called) for p in PREVIEW_PROMPTS]
     seeds = [chance(recipe.seed, "preview", n) for n in range(len(prompts))]
     for number, (picture, prompt, seed) in enumerate(zip(drawn(base, prompts, seeds, wanted), prompts, seeds)):
-        settings = Settings(
-            prompt=prompt, **{key: wanted[key] for key in ("steps", "sampler", "guidance_scale", "eta")}, seed=seed, model=base.name,
-            width=picture.width, height=picture.height, model_hash=base.hash, checkpoint=f"{run.name}/{step}",
-        )  # fmt: skip
-        run.save_preview(step, number, picture, settings)
+        run.save_preview(step, number, picture, drawn_as(base, prompt, seed, wanted, f"{run.name}/{step}"))
