@@ -181,7 +181,7 @@ def operations(run: Callable[[], object], backward: bool = False) -> int:
 
 def roundtrip() -> list[dict]:
     base, lines = Base.open("toybox"), []
-    photos = [(f"a {noun}", draw(photo_scenes(distractors(SUBJECTS[name], 1, True)[0], 1, 7)[0], 64)) for name, noun in (("bruno", "dog"), ("clover", "rabbit"), ("bolt", "robot"))]
+    photos = [(f"a {noun}", draw(photo_scenes(distractors(SUBJECTS[name], 1)[0], 1, 7)[0], 64)) for name, noun in (("bruno", "dog"), ("clover", "rabbit"), ("bolt", "robot"))]
     for steps in (10, 25, 50):
         for refinements in (0, 2):
             drawn = [redrawn(base, photo, prompt, steps, Edit(strength=1.0, refinements=refinements)) for prompt, photo in photos]

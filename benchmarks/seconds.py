@@ -19,7 +19,8 @@ from likeness.files.run_folder import RunFolder
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
 from likeness.workflow.generating import checkpoint_of
-from likeness.workflow.stack import SAMPLING, put_on, read_card
+from likeness.workflow.stack import put_on
+from likeness.workflow.ways import wanted_by
 
 ROUNDS, AT_ONCE = 3, 8
 
@@ -36,7 +37,7 @@ def main() -> None:
     for _ in range(ROUNDS + 1):
         for path in asked.runs:
             run = RunFolder.open(path)
-            model, how = put_on(Base.open("toybox"), checkpoint_of(run)), {**SAMPLING, **read_card(checkpoint_of(run))["sampling"]}
+            model, how = put_on(Base.open("toybox"), checkpoint_of(run)), wanted_by(checkpoint_of(run))
             began = time.process_time()
             list(sample(model.base, [f"a photo of {model.called}"] * AT_ONCE, list(range(AT_ONCE)), how["steps"], how["guidance_scale"], eta=how["eta"], sampler=how["sampler"]))
             taken.setdefault(recipes[run.name], []).append((time.process_time() - began) / AT_ONCE)

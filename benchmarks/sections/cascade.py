@@ -21,7 +21,7 @@ def cascade(found: dict) -> Iterator[str]:
         return short(bootstrap([means[key][s][name] for s in subjects], subjects)) if name in means[key][subjects[0]] else ""
 
     def less(one: tuple, other: tuple, name: str) -> str:
-        return short(paired_difference([means[one][s][name] for s in subjects], [means[other][s][name] for s in subjects]).difference, signed=True)
+        return short(paired_difference([means[one][s][name] for s in subjects], [means[other][s][name] for s in subjects]), signed=True)
 
     yield heading("A second stage", found)
     yield table(["enlarged by", "noise level", "dB to the truth", "DINO to the photos"], [[stage, "" if level is None else level, mean((stage, level), "psnr"), mean((stage, level), "dino")] for stage, level in means])

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from likeness.evaluation.statistics import Comparison, paired_difference
+from likeness.evaluation.statistics import Estimate, paired_difference
 
 from .writing import SCORES, short
 
@@ -34,7 +34,7 @@ CLAIMS = (
 
 
 def tested(claim: Claim, cells: list[dict]) -> list[str]:
-    difference = compared(cells, claim.more, claim.less, claim.score).difference
+    difference = compared(cells, claim.more, claim.less, claim.score)
     if difference.low is None or difference.high is None:
         verdict = "open: one subject only"
     elif difference.low > 0:
@@ -46,7 +46,7 @@ def tested(claim: Claim, cells: list[dict]) -> list[str]:
     return [f"{claim.says}", f"{SCORES[claim.score]} {short(difference, signed=True)}", verdict]
 
 
-def compared(cells: list[dict], more: str, less: str, score: str) -> Comparison:
+def compared(cells: list[dict], more: str, less: str, score: str) -> Estimate:
     by = {(cell["recipe"], cell["subject"], cell["seed"]): cell["scores"][score] for cell in cells}
     shared = [key for key in {(c["subject"], c["seed"]): None for c in cells} if (more, *key) in by and (less, *key) in by]
     values = ([by[(recipe, *key)] for key in shared] for recipe in (more, less))

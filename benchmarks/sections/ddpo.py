@@ -40,4 +40,4 @@ def rows_of(lines: dict[tuple[str, str], dict], subjects: list[str]) -> Iterator
 
     yield ["before", *(short(mean_of(score, of("before", score), subjects)) for score in SCORES), ""]
     yield ["after", *(short(mean_of(score, of("after", score), subjects)) for score in SCORES), short(bootstrap(of("after", "drift"), subjects))]
-    yield ["difference, paired", *(short(paired_difference(of("after", score), of("before", score), groups=subjects).difference, signed=True) for score in SCORES), ""]
+    yield ["difference, paired", *(short(paired_difference(of("after", score), of("before", score), groups=subjects), signed=True) for score in SCORES), ""]

@@ -111,7 +111,7 @@ def together(lines: list[dict]) -> Iterator[list[str]]:
     for name, pairs in of.items():
         columns = {key: [[sum(line[key]) / len(line[key]) for line in side] for side in zip(*pairs)] for key in ("dino", "clip_t", "named")}
         columns["f1"] = [[mean_f1(line) for line in side] for side in zip(*pairs)]
-        yield [name, len(pairs), *(short(paired_difference(*columns[key]).difference, signed=True) for key in ("dino", "clip_t", "f1", "named"))]
+        yield [name, len(pairs), *(short(paired_difference(*columns[key]), signed=True) for key in ("dino", "clip_t", "f1", "named"))]
 
 
 def against(lines: list[dict]) -> Iterator[list[str]]:
@@ -122,7 +122,7 @@ def against(lines: list[dict]) -> Iterator[list[str]]:
         best = max(single.values(), key=mean_f1)
         for kind, other in (("its edit checkpoint", single[blend["checkpoint"]]), ("its guidance checkpoint", single[blend["guide"]]), ("the best single checkpoint", best)):
             assert blend["prompt"] == other["prompt"]
-            pairs = [paired_difference(blend[key], other[key], groups=blend["prompt"]).difference for key in ("dino", "clip_t")]
+            pairs = [paired_difference(blend[key], other[key], groups=blend["prompt"]) for key in ("dino", "clip_t")]
             both = bootstrap_of(lambda a, b, c, d: harmonic(a, b) - harmonic(c, d), [blend["dino"], blend["clip_t"], other["dino"], other["clip_t"]], blend["prompt"])
             yield [f"{kind} ({other['checkpoint']})", f"{subject}: {strong(blend)}", *(short(each, signed=True) for each in (*pairs, both))]
 
@@ -133,7 +133,7 @@ def against_best(lines: list[dict]) -> str:
     ways = [tuple(zip(*(halves(line) for line in lines)))]
     ways += [way[::-1] for way in ways]
     blends, singles = ([compared(seen, held, blended) for seen, held in ways] for blended in (True, False))
-    difference = paired_difference(np.mean(blends, axis=0), np.mean(singles, axis=0), groups=subjects).difference
+    difference = paired_difference(np.mean(blends, axis=0), np.mean(singles, axis=0), groups=subjects)
     counts = [len({title(line) + strong(line) for line in lines if ("guide" in line) == blended}) for blended in (True, False)]
     return f"Over the {len(subjects)} subjects the best of {counts[0]} blends of step 400 less the best of {counts[1]} checkpoints, each chosen by F1 on one half of the scenes and compared on the other, then the halves change places: F1 {short(difference, signed=True)}: {verdict(difference)}."
 

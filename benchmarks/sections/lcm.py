@@ -49,6 +49,6 @@ def seconds(found: dict, by: str, steps: int | None) -> str:
 
 def less(means: dict, one: tuple, other: tuple, name: str, subjects: list[str]) -> str:
     """The paired difference, and as a share of the distance between the means of floor and ceiling."""
-    difference = paired_difference([means[one][s][name] for s in subjects], [means[other][s][name] for s in subjects]).difference
+    difference = paired_difference([means[one][s][name] for s in subjects], [means[other][s][name] for s in subjects])
     floor, ceiling = (sum(means[kind, None][s][name] for s in subjects) / len(subjects) for kind in (FLOORS[name], "ceiling"))
     return f"{short(difference, signed=True)} ({difference.value / (ceiling - floor):+.0%})"

@@ -72,7 +72,7 @@ def three_regimes(lines: list[dict]) -> Iterator[str]:
     for title, score, order in (("likeness falls from overfit over balanced to underfit", "dino", ("overfit", "balanced", "underfit")),
                                 ("obedience rises", "clip_t_class", ("underfit", "balanced", "overfit")),
                                 ("sameness falls", "diversity", ("overfit", "balanced", "underfit"))):  # fmt: skip
-        steps = [paired_difference([of[more][s][score] for s in subjects], [of[less][s][score] for s in subjects], groups=subjects).difference for more, less in zip(order, order[1:])]
+        steps = [paired_difference([of[more][s][score] for s in subjects], [of[less][s][score] for s in subjects], groups=subjects) for more, less in zip(order, order[1:])]
         held = [one.low is not None and one.low > 0 for one in steps]
         against = [one.high is not None and one.high < 0 for one in steps]
         verdict = "**confirmed**" if all(held) else "**refuted** in part" if any(against) else "confirmed in part, the rest open" if any(held) else "open"
@@ -139,7 +139,7 @@ def shown(of: dict[str, dict[str, float]], score: str) -> str:
 
 def paired(more: dict[str, dict[str, float]], less: dict[str, dict[str, float]], score: str):
     subjects = [s for s in more if s in less]
-    return paired_difference([more[s][score] for s in subjects], [less[s][score] for s in subjects], groups=subjects).difference
+    return paired_difference([more[s][score] for s in subjects], [less[s][score] for s in subjects], groups=subjects)
 
 
 def beside_dreamblend(grid: dict) -> Iterator[str]:

@@ -17,6 +17,7 @@ from likeness.evaluation.statistics import (
     relative_change,
     share,
     share_of_way,
+    verdict,
     wilson,
 )
 
@@ -37,7 +38,7 @@ def test_bootstrap_interval_holds_the_mean_19_times_in_20():
 def test_few_groups_name_a_winner_of_pure_noise_once_in_twenty(groups):
     """Percentiles did so in .49, .24, .14 and .08 of draws."""
     draws = np.random.default_rng(groups).normal(size=(1000, groups))
-    named = np.mean([paired_difference(draw, np.zeros(groups)).verdict != "no clear winner" for draw in draws])
+    named = np.mean([verdict(paired_difference(draw, np.zeros(groups))) != "no clear winner" for draw in draws])
     assert named == pytest.approx(0.05, abs=0.021)  # three standard errors of 1000 draws
 
 
@@ -100,17 +101,17 @@ def test_paired_difference_sees_what_two_intervals_hide():
     """Prompts differ more than methods do; the pairing takes the prompts out."""
     prompts = np.random.default_rng(0).normal(size=30)
     first, second = prompts + 0.1 + 0.02 * np.random.default_rng(1).normal(size=30), prompts
-    comparison = paired_difference(first, second, names=("LoRA", "DreamBooth"))
-    assert comparison.verdict.startswith("LoRA is higher by 0.")
+    names = ("LoRA", "DreamBooth")
+    assert verdict(paired_difference(first, second), names).startswith("LoRA is higher by 0.")
     lows, highs = bootstrap(first).low, bootstrap(second).high
     assert lows is not None and highs is not None and lows < highs
-    assert paired_difference(second, first, names=("LoRA", "DreamBooth")).verdict.startswith("DreamBooth is higher by 0.")
+    assert verdict(paired_difference(second, first), names).startswith("DreamBooth is higher by 0.")
 
 
 def test_no_winner_without_evidence():
     noise = np.random.default_rng(0).normal(size=30)
-    assert paired_difference(noise, np.zeros(30)).verdict == "no clear winner"
-    assert paired_difference([1.0, 1.0], [0.0, 0.0], groups=["a", "a"]).verdict.startswith("no clear winner")
+    assert verdict(paired_difference(noise, np.zeros(30))) == "no clear winner"
+    assert verdict(paired_difference([1.0, 1.0], [0.0, 0.0], groups=["a", "a"])).startswith("no clear winner")
     with pytest.raises(ValueError, match="not pairs"):
         paired_difference([1.0], [1.0, 2.0])
 
@@ -163,6 +164,7 @@ def test_where_prompts_agree_a_share_is_wilsons_of_as_many_as_there_are():
 def test_f1_equals_the_table_of_dreamblend():
     assert round(f1(0.308, 0.675), 4) == 0.4230
     assert f1(-0.1, 0.5) == 0.0
+    assert f1(np.array([0.308, -0.1]), np.array([0.675, 0.5])).tolist() == [f1(0.308, 0.675), 0.0]
 
 
 def test_auc_counts_pairs():

@@ -8,8 +8,10 @@ from typing import ClassVar
 import pytest
 from pydantic import Field
 
+from likeness.evaluation.options import Encoders
 from likeness.files.errors import UserError
-from likeness.files.recipe import Recipe, Stage, SubjectSpec, changed, read_recipe, recipe_from_dict, recipe_to_dict, write_recipe
+from likeness.files.recipe import Recipe, Settle, Stage, SubjectSpec, changed, read_recipe, recipe_from_dict, recipe_to_dict, write_recipe
+from likeness.sampling.options import Blend, Edit
 
 
 class DreamBooth(Stage):
@@ -69,9 +71,9 @@ def test_last_step_is_always_a_checkpoint():
 
 
 def test_every_option_has_a_sentence():
-    for options in (Stage, SubjectSpec, Recipe):
+    for options in (Stage, SubjectSpec, Recipe, Settle, Blend, Edit, Encoders):
         for name, field in options.model_fields.items():
-            assert name == "subject" or (field.description or "").endswith("."), name
+            assert (field.description or "").endswith("."), name
 
 
 @pytest.mark.parametrize(

@@ -212,13 +212,12 @@ def test_a_runs_name_without_its_time(name, asked, tmp_path):
     assert without_time(RunFolder.create(tmp_path, asked).name) == asked
 
 
-def test_previews_scores_report_and_output_have_their_place(run: RunFolder):
+def test_previews_scores_and_output_have_their_place(run: RunFolder):
     settings = Settings(prompt="dog", steps=2, sampler="DDIM", guidance_scale=3, seed=1, width=8, height=8)
     assert run.save_preview(800, 1, Image.new("RGB", (8, 8)), settings) == run.path / "previews/000800-01.png"
     assert run.scores() is None
     run.write_scores({"subject": 0.5})
-    run.write_report("<p>ü</p>")
-    assert run.scores() == {"subject": 0.5} and run.report.read_text(encoding="utf-8") == "<p>ü</p>"
+    assert run.scores() == {"subject": 0.5}
     assert run.output("lora").is_dir() and run.previews() == [run.path / "previews/000800-01.png"]
 
 

@@ -232,7 +232,7 @@ def test_what_cannot_be_read_is_one_line(trained, tiny_folders, tmp_path):
     assert not list((tmp_path / "imported").glob("*"))
 
 
-def test_alphas_of_single_layers_in_a_header_are_refused(trained, tmp_path):
+def test_alphas_of_single_layers_in_a_header_are_refused(trained):
     """Rather than drawn with another strength."""
     run = trained(LORA)
     (path,) = export(run, "diffusers", Silent())

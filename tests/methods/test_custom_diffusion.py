@@ -138,7 +138,7 @@ def test_one_word_is_not_taught_two_subjects(tiny_folder, photo_folder, tmp_path
 
 
 @pytest.mark.parametrize("method", ["textual_inversion", "custom_diffusion"])
-def test_a_caption_without_the_new_word_is_refused(method, tiny_folder, photo_folder, tmp_path):
+def test_a_caption_without_the_new_word_is_refused(method, tiny_folder, tmp_path):
     for n in range(4):
         Image.new("RGB", (32, 32), (n * 60, 9, 200 - n * 60)).save(tmp_path / f"{n}.png")
         (tmp_path / f"{n}.txt").write_text("a dog in the snow")

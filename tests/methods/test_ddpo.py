@@ -182,7 +182,7 @@ def test_a_picture_of_noise_takes_more_bytes():
     assert list(reward_of(["compressible"], Rewarding())(some_pictures(), ["", ""])) == [-plain, -noise]
 
 
-def test_an_aesthetic_head_is_its_layers_one_after_the_other(tmp_path, monkeypatch):
+def test_an_aesthetic_head_is_its_layers_one_after_the_other(tmp_path):
     torch.manual_seed(0)
     head = nn.Sequential(nn.Linear(128, 32), nn.Dropout(0.2), nn.Linear(32, 16), nn.Dropout(0.1), nn.Linear(16, 1)).eval()
     torch.save({f"layers.{key}": value for key, value in head.state_dict().items()}, tmp_path / "head.pth")

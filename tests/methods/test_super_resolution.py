@@ -57,7 +57,7 @@ def recipe(tiny_folders, tiny_upscalers, photo_folder):
     return of
 
 
-def test_the_loss_is_that_of_the_noise_half_given_the_noised_small_picture(taught, photos):
+def test_the_loss_is_that_of_the_noise_half_given_the_noised_small_picture(taught):
     """Computed from diffusers' pieces alone: six channels in, six out, of which three are noise; the level as class label, the prompt as T5 says it."""
     method, (batch,) = taught(batch_size=2, noise_most=400)
     pairs, upscaler = batch.photos, method.upscaler

@@ -57,7 +57,7 @@ def test_a_difference_is_that_of_the_pictures_of_equal_prompt_and_seed(tmp_path:
     lines = [[line for line in json.loads((run / "scores.json").read_text())["each"] if line["prompt"] in PROMPTS[:4]] for run in (first, second)]
     columns = [{name: np.array([line[name] for line in of_run]) for name in ("dino", "clip_t_class")} for of_run in lines]
     assert found.pictures == 8
-    assert found.measures["subject"] == paired_difference(columns[0]["dino"], columns[1]["dino"], [line["prompt"] for line in lines[0]]).difference
+    assert found.measures["subject"] == paired_difference(columns[0]["dino"], columns[1]["dino"], [line["prompt"] for line in lines[0]])
     by_hand = f1(columns[0]["clip_t_class"].mean(), columns[0]["dino"].mean()) - f1(columns[1]["clip_t_class"].mean(), columns[1]["dino"].mean())
     assert found.measures["f1"].value == pytest.approx(by_hand, abs=1e-12)
 

@@ -48,7 +48,7 @@ def test_no_text_of_a_run_can_act_in_the_page(run: Path):
     write_lines(run / "pictures" / "index.jsonl", [drawn("0.png", HOSTILE, class_prompt=HOSTILE + "!", model="base")])
     write_lines(run / "journal.jsonl", [{"step": step, "losses": {HOSTILE: 0.1}} for step in (1, 2)])
     (run / "run.json").write_text(
-        json.dumps({"status": HOSTILE, "base": HOSTILE, "versions": {HOSTILE: HOSTILE}, "command": HOSTILE})
+        json.dumps({"status": HOSTILE, "base": HOSTILE, "versions": {HOSTILE: HOSTILE}})
     )
     (run / "recipe.toml").write_bytes(b'prompt = "</pre><script>alert(1)</script>\xff\xfe"')
     rows = [

@@ -91,7 +91,7 @@ def test_two_subjects_of_one_name_are_warned_of(trained, capsys):
         assert ("is what both subjects are called" in said) == (identifier == "sks")
 
 
-def test_a_checkpoint_is_guided_by_an_earlier_one(trained, tiny_folder):
+def test_a_checkpoint_is_guided_by_an_earlier_one(trained):
     """DreamBlend from the run's own files; every picture says what guided it, and drawing again draws nothing new."""
     run = trained("dreambooth", checkpoints=(1,), prior_weight=0.0)
     how = Blend(alpha=3.0, largest=64)

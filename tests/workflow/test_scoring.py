@@ -160,7 +160,7 @@ def test_drift_is_nothing_where_nothing_moved_and_pres_sees_the_subject_in_the_c
     assert {"realism", "pres"} <= set(rows["the class alone, true pictures"])
 
 
-def test_noise_is_less_real_than_true_pictures_of_the_class(bare, judges, references, tmp_path):
+def test_noise_is_less_real_than_true_pictures_of_the_class(judges, references, tmp_path):
     run = RunFolder.create(tmp_path, "noise")
     for seed in range(4):
         planted(run, Image.fromarray(np.random.default_rng(seed).integers(0, 256, (64, 64, 3), dtype=np.uint8)), "a photo of a dog", seed, "personalized", "drift", about="class")
@@ -185,7 +185,7 @@ def test_a_person_can_be_asked_for_an_expression_and_shown_it():
     assert not any(p.kind == "expression" for p in known_prompts("dog"))
 
 
-def test_counting_copies_needs_no_photo_and_no_picture(judges, references):
+def test_counting_copies_needs_no_photo_and_no_picture(judges):
     assert counts_of(look([], [], judges), [])["copies"] == {}
 
 
@@ -242,7 +242,7 @@ def test_two_photos_have_no_interval(references):
 
 def test_a_floor_is_of_many_and_of_none_who_stands_in_the_line_up():
     people = lookalikes(BISCUIT, 12)
-    assert len({repr(one) for one in people}) == 12 and not set(map(repr, people)) & set(map(repr, distractors(BISCUIT, DISTRACTORS, same_words=True)))
+    assert len({repr(one) for one in people}) == 12 and not set(map(repr, people)) & set(map(repr, distractors(BISCUIT, DISTRACTORS)))
     prompts = [said(p.template, "dog") for p in known_prompts("dog")[:3]]
     pictures, asked = true_pictures("dog", people[:2], prompts, each=2)
     assert asked == [prompt for prompt in prompts for _ in range(2)]

@@ -54,6 +54,17 @@ def test_a_stage_leaves_those_beneath_as_they_were(stages, stacked, tmp_path):
     assert layers(both)[first] == layers(alone)[first]
 
 
+def test_what_a_method_may_stand_on_is_its_to_say(stacked, tmp_path, monkeypatch):
+    """No method of the package says so; one of another's may."""
+    from likeness.methods.lora import LoRA
+
+    for follows, allowed in (((), "the base alone"), (("dreambooth",), "dreambooth")):
+        monkeypatch.setattr(LoRA, "follows", follows)
+        with pytest.raises(UserError, match=f"lora cannot stand on textual_inversion; it stands on {allowed}"):
+            fit(stacked(ADJECTIVE, LORA), tmp_path, Silent())
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("step", [1, 4])
 @pytest.mark.parametrize("stages", [(ADJECTIVE, UNET), (LORA, LORA)])
 def test_a_stack_resumed_in_any_stage_equals_the_uninterrupted(stages, step, stacked, paused, tmp_path):
@@ -177,7 +188,7 @@ def test_a_stage_on_a_run_equals_the_stack_trained_as_one(stages, stacked, tmp_p
     assert (child.record().lineage or {})["run"] == parent.name and child.recipe(stage_types()) == whole.recipe(stage_types())
 
 
-def test_a_stage_on_a_run_is_resumed_from_its_first_step_on(stacked, tmp_path, photo_folder):
+def test_a_stage_on_a_run_is_resumed_from_its_first_step_on(stacked, tmp_path):
     parent = fit(stacked(UNET), tmp_path, Silent())
     options = {k: v for k, v in LORA.items() if k != "method"}
     whole = stand(parent, "lora", options, Silent())

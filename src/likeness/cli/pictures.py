@@ -76,9 +76,8 @@ def generate(
         How much a picture is noised before it is enlarged; more leaves more to be made up. Default: what the run was given.
     """
     from ..workflow.choosing import to_blend
-    from ..workflow.demo import NEW_SCENES
+    from ..workflow.generating import NEW_SCENES, steps_to_draw
     from ..workflow.generating import generate as draw
-    from ..workflow.generating import steps_to_draw
 
     if drift and (prompts or with_ or guide is not None):
         raise UserError("generate: --drift has prompts of its own and is about this run alone. Leave out prompts, --with and --guide.")

@@ -94,6 +94,7 @@ def _only_options(run: Path, about: dict[str, Any]) -> None:
 def recipe_command(name: str) -> Any:
     """The command of a recipe that the package carries; its stages' options are changed in a copy of the file."""
     from ..workflow.fitting import fit
+    from ..workflow.photos import title_of
     from ..workflow.recipes import packaged_continuations, packaged_recipe
 
     def command(
@@ -102,7 +103,7 @@ def recipe_command(name: str) -> Any:
     ) -> None:  # fmt: skip
         subject = {"photos": photos, "class_noun": class_noun, **({"identifier": identifier} if identifier else {})}
         recipe = packaged_recipe(name, subject=subject, base=base, seed=seed, resolution=resolution, threads=threads)
-        run = fit(recipe, runs, progress(), name=f"{Path(photos.removeprefix('toybox:')).stem}-{name}", force=force)
+        run = fit(recipe, runs, progress(), name=f"{title_of(photos)}-{name}", force=force)
         _say_trained(_continued(run, packaged_continuations(name, base)).path)
 
     command.__doc__ = sentence_of(packaged_recipes()[name]) + ABOUT_TRAINING.format(on_runs="", moved="")

@@ -21,11 +21,9 @@ from torch import Tensor
 from transformers import (
     CLIPModel,
     CLIPTokenizer,
-    Dinov2Model,
     RegNetModel,
     ResNetModel,
     VisionTextDualEncoderModel,
-    ViTModel,
 )
 
 from .preprocessing import ImageProcessor, preparation, prepared
@@ -39,21 +37,43 @@ class EncoderError(ValueError):
     """A folder or hub id that is not the encoder it was asked to be."""
 
 
-class CLIP:
-    """Pictures and texts in one space."""
+class Encoder:
+    """A network that sees pictures, each prepared as its processor says."""
 
-    def __init__(self, model: CLIPModel | VisionTextDualEncoderModel, tokenizer: CLIPTokenizer, processor: ImageProcessor, name: str):
-        self.model: Any = model.eval().requires_grad_(False)  # Any: the dual encoder's annotations say that its parts may be None
-        self.tokenizer = tokenizer
+    width: Any  # of a vector, in numbers
+
+    def __init__(self, model: Any, processor: ImageProcessor, name: str):
+        self.model = model.eval().requires_grad_(False)  # Any: the dual encoder's annotations say that its parts may be None
         self.processor = processor
         self.name = name
-        config: Any = model.config
-        self.width: int = config.projection_dim
-        self.text_limit: int = min(tokenizer.model_max_length, config.text_config.max_position_embeddings)
 
     def pictures(self, pictures: Sequence[Image.Image]) -> np.ndarray:
         """Each picture as a vector. returns [n, d], float32, unit length."""
         return unit([self.embed(self.pixels(batch)) for batch in _batches(pictures)], self.width, self.name)
+
+    @property
+    def preparation(self) -> str:
+        """What is done to a picture first. Encoders of one preparation are shown the same pixels, which are then made once."""
+        return preparation(self.processor)
+
+    def pixels(self, batch: Sequence[Image.Image]) -> Tensor:
+        """What the network is shown of pictures. [n, 3, h, w]"""
+        return _pixels(self.processor, batch, self.model.device)
+
+    def embed(self, pixels: Tensor) -> Tensor:
+        """[n, 3, h, w] -> [n, d], not yet of unit length."""
+        raise NotImplementedError
+
+
+class CLIP(Encoder):
+    """Pictures and texts in one space."""
+
+    def __init__(self, model: CLIPModel | VisionTextDualEncoderModel, tokenizer: CLIPTokenizer, processor: ImageProcessor, name: str):
+        super().__init__(model, processor, name)
+        self.tokenizer = tokenizer
+        config: Any = model.config
+        self.width: int = config.projection_dim
+        self.text_limit: int = min(tokenizer.model_max_length, config.text_config.max_position_embeddings)
 
     def texts(self, texts: Sequence[str]) -> np.ndarray:
         """Each text as a vector; one that is too long is cut, with a warning that names what was lost.
@@ -64,15 +84,6 @@ class CLIP:
             self._warn_of_what_is_cut(text)
         vectors = [self._texts(batch) for batch in _batches(texts)]
         return unit(vectors, self.width, self.name)
-
-    @property
-    def preparation(self) -> str:
-        """What is done to a picture first. Encoders of one preparation are shown the same pixels, which are then made once."""
-        return preparation(self.processor)
-
-    def pixels(self, batch: Sequence[Image.Image]) -> Tensor:
-        """What the network is shown of pictures. [n, 3, h, w]"""
-        return _pixels(self.processor, batch, self.model.device)
 
     @torch.no_grad()
     def embed(self, pixels: Tensor) -> Tensor:
@@ -100,17 +111,8 @@ class CLIP:
             warnings.warn(message, stacklevel=3)
 
 
-class DINO:
+class DINO(Encoder):
     """Pictures by what they show, without words: DINO or DINOv2."""
-
-    def __init__(self, model: ViTModel | Dinov2Model | ResNetModel | RegNetModel, processor: ImageProcessor, name: str):
-        self.model = model.eval().requires_grad_(False)
-        self.processor = processor
-        self.name = name
-
-    def pictures(self, pictures: Sequence[Image.Image]) -> np.ndarray:
-        """Each picture as a vector. returns [n, d], float32, unit length."""
-        return unit([self.embed(self.pixels(batch)) for batch in _batches(pictures)], self.width, self.name)
 
     @property
     def width(self) -> int:
@@ -120,15 +122,6 @@ class DINO:
     @property
     def _convolutional(self) -> bool:
         return self.model.config.model_type in CONVOLUTIONAL
-
-    @property
-    def preparation(self) -> str:
-        """What is done to a picture first. Encoders of one preparation are shown the same pixels, which are then made once."""
-        return preparation(self.processor)
-
-    def pixels(self, batch: Sequence[Image.Image]) -> Tensor:
-        """What the network is shown of pictures. [n, 3, h, w]"""
-        return _pixels(self.processor, batch, self.model.device)
 
     def embed(self, pixels: Tensor) -> Tensor:
         """[n, 3, h, w] -> [n, d], not yet of unit length."""

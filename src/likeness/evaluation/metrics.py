@@ -103,7 +103,7 @@ def is_blank(picture: Image.Image) -> bool:
     return _rgb(picture).getcolors(1) is not None  # it stops at the second colour
 
 
-def near_copies(pictures: np.ndarray, references: np.ndarray, threshold: float = NEAR_COPY) -> list[tuple[int, int]]:
+def near_copies(pictures: np.ndarray, references: np.ndarray) -> list[tuple[int, int]]:
     """Pictures that are a reference over again, pixel by pixel: (picture, reference), by the correlation of thumbnails, mirrored or not.
 
     Light and contrast do not matter, place and outline do: another picture of the same subject is no copy. [n, 24, 24, 3], [m, 24, 24, 3]
@@ -113,7 +113,7 @@ def near_copies(pictures: np.ndarray, references: np.ndarray, threshold: float =
     shown = pictures.reshape(len(pictures), -1)
     views = (view.reshape(len(references), -1) for view in (references, references[:, :, ::-1]))
     likeness = np.maximum(*(shown @ view.T for view in views)) / shown.shape[1]
-    return [(n, int(row.argmax())) for n, row in enumerate(likeness) if row.max() >= threshold]
+    return [(n, int(row.argmax())) for n, row in enumerate(likeness) if row.max() >= NEAR_COPY]
 
 
 def thumbnail(image: Image.Image) -> np.ndarray:

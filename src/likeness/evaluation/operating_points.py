@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .statistics import Estimate, bootstrap, bootstrap_of
+from .statistics import Estimate, bootstrap, bootstrap_of, f1
 
 SUBJECT, PROMPT = "dino", "clip_t_class"  # of a scored picture
 
@@ -75,17 +75,12 @@ def choose_checkpoint(pictures: Sequence[dict[str, Any]]) -> Choice | None:
 
 def _point(step: int, columns: np.ndarray, prompts: list[str], best: bool) -> Point:
     subject, prompt = (bootstrap(column, prompts) for column in columns)
-    return Point(step, subject, prompt, bootstrap_of(_f1, list(columns), prompts), best)
-
-
-def _f1(subject: np.ndarray, prompt: np.ndarray) -> np.ndarray:
-    both = np.minimum(subject, prompt) > 0
-    return np.where(both, 2 * subject * prompt / np.where(both, subject + prompt, 1), 0.0)
+    return Point(step, subject, prompt, bootstrap_of(f1, list(columns), prompts), best)
 
 
 def f1_difference(first: np.ndarray, second: np.ndarray, prompts: Sequence[str]) -> Estimate:
     """F1 of the first's means less the second's, paired on the same pictures. first, second: likeness and obedience, [2, pictures]"""
-    return bootstrap_of(lambda a, b, c, d: _f1(a, b) - _f1(c, d), [*first, *second], prompts)
+    return bootstrap_of(lambda a, b, c, d: f1(a, b) - f1(c, d), [*first, *second], prompts)
 
 
 def _clear(first: np.ndarray, second: np.ndarray, prompts: list[str]) -> bool:

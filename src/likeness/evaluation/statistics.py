@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from math import comb, inf, isfinite, pi, sqrt, tan
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
@@ -34,14 +35,6 @@ class Estimate:
         if self.low is None or self.high is None:
             return f"{self.value:.3f} [no interval, n = {self.n}]"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """First minus second, and what may be said about it."""
-
-    difference: Estimate
-    verdict: str
 
 
 @dataclass(frozen=True)
@@ -152,22 +145,15 @@ def relative_change(after: Sequence[float] | np.ndarray, before: Sequence[float]
     return bootstrap_of(lambda a, b: a / b - 1, [after, before], groups)
 
 
-def paired_difference(
-    first: Sequence[float] | np.ndarray,
-    second: Sequence[float] | np.ndarray,
-    groups: Sequence[Hashable] | None = None,
-    names: tuple[str, str] = ("the first", "the second"),
-    seed: int = 0,
-) -> Comparison:
-    """First minus second on the same prompts and seeds, picture by picture; the verdict needs an interval without 0.
+def paired_difference(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray, groups: Sequence[Hashable] | None = None) -> Estimate:
+    """First minus second on the same prompts and seeds, picture by picture; `verdict` says it in words.
 
     first, second   [n], pair i shares prompt and seed
     """
     first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if first.shape != second.shape:
         raise ValueError(f"not pairs: shapes {first.shape} and {second.shape}; compare the pictures that both have")
-    difference = bootstrap(first - second, groups, seed)
-    return Comparison(difference, verdict(difference, names))
+    return bootstrap(first - second, groups)
 
 
 def verdict(difference: Estimate, names: tuple[str, str] = ("the first", "the second")) -> str:
@@ -220,15 +206,16 @@ def binomial_preference(successes: int, n: int) -> Preference:
     return Preference(share, share - spread, share + spread, min(1.0, 2 * tail / 2**n))
 
 
-def f1(prompt: float, subject: float) -> float:
-    """Harmonic mean of prompt and subject similarity on their raw scales, as DreamBlend selects checkpoints.
+def f1(prompt: float | np.ndarray, subject: float | np.ndarray) -> Any:
+    """Harmonic mean of prompt and subject similarity on their raw scales, as DreamBlend selects checkpoints; of arrays, of each pair.
 
     0 if one of them is not positive. The F1 of two means is not the mean of F1s.
     """
-    return 2 * prompt * subject / (prompt + subject) if prompt > 0 and subject > 0 else 0.0
+    both = np.minimum(prompt, subject) > 0
+    return np.where(both, 2 * np.multiply(prompt, subject) / np.where(both, np.add(prompt, subject), 1), 0.0)[()]
 
 
-def auc(positives: Sequence[float] | np.ndarray, negatives: Sequence[float] | np.ndarray, seed: int = 0) -> Estimate:
+def auc(positives: Sequence[float] | np.ndarray, negatives: Sequence[float] | np.ndarray) -> Estimate:
     """How often a positive scores above a negative, ties as half; interval by resampling both sides.
 
     positives   [p], scores of pairs that belong together
@@ -242,8 +229,8 @@ def auc(positives: Sequence[float] | np.ndarray, negatives: Sequence[float] | np
     value = float(wins.mean())
     if n < 2:
         return Estimate(value, None, None, n)
-    rows = _resampled_counts(len(high), seed) / len(high)
-    columns = _resampled_counts(len(low), seed + 1) / len(low)
+    rows = _resampled_counts(len(high), 0) / len(high)
+    columns = _resampled_counts(len(low), 1) / len(low)
     lower, upper = expanded_percentiles(((rows @ wins) * columns).sum(axis=1), n)
     return Estimate(value, max(0.0, lower), min(1.0, upper), n)
 

@@ -23,8 +23,6 @@ from .atomic import write_bytes
 from .errors import UserError
 from .parameters import format_parameters, parse_parameters
 
-__all__ = ["Settings", "is_black", "parse_parameters", "read_prompt", "read_settings", "safe_name", "save_picture", "software"]
-
 GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">

@@ -1,4 +1,4 @@
-"""What is asked of a run: one subject, one base, and the stages that follow each other. TOML on disk.
+"""What is asked of a run: a subject or several, one base, and the stages that follow each other. TOML on disk.
 
 The methods declare the options of their stages; this file does not know them, it is handed their classes. Reading what was
 written gives an equal recipe. Every mistake becomes one line that names the place and the nearest key.
@@ -24,7 +24,7 @@ Model = TypeVar("Model", bound=BaseModel)
 class SubjectSpec(Options):
     """Whom or what the photos show."""
 
-    photos: Path = Field(description="Folder of photos, or one photo, as given; a run keeps its own copies.")
+    photos: Path = Field(description="Folder of photos, a zip of them, or one photo, as given; a run keeps its own copies.")
     class_noun: str = Field(min_length=1, description="What the subject is, in a word that the base knows: dog, backpack.")
     identifier: str = Field(
         default="sks", min_length=1,
@@ -155,7 +155,7 @@ def write_recipe(recipe: Recipe, continued: Sequence[Mapping[str, Any]] = ()) ->
 
 def changed(old: Recipe, new: Recipe) -> dict[str, tuple[Any, Any]]:
     """What differs, old and new, by dotted name: {"stages.0.steps": (400, 800)}. None: it was not there."""
-    before, after = _flat(recipe_to_dict(old)), _flat(recipe_to_dict(new))
+    before, after = flat_of(recipe_to_dict(old)), flat_of(recipe_to_dict(new))
     names = sorted(before.keys() | after.keys())
     return {name: (before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)}
 
@@ -212,11 +212,12 @@ def _explained(problem: Any, model: type[BaseModel], place: str) -> str:
     return f"{'.'.join([*outer, key])} = {problem['input']!r} in {place}: {says}"
 
 
-def _flat(content: Any, name: str = "") -> dict[str, Any]:
+def flat_of(content: Any, name: str = "") -> dict[str, Any]:
+    """What a recipe holds by dotted names: {"stages.0.steps": 250}."""
     if isinstance(content, dict):
         entries = content.items()
     elif isinstance(content, list) and any(isinstance(entry, dict) for entry in content):
         entries = enumerate(content)
     else:
         return {name: content}
-    return {key: value for part, entry in entries for key, value in _flat(entry, f"{name}.{part}".lstrip(".")).items()}
+    return {key: value for part, entry in entries for key, value in flat_of(entry, f"{name}.{part}".lstrip(".")).items()}

@@ -143,6 +143,10 @@ class RunFolder:
             lines.append(line)
         write_lines(self.path / "photos.jsonl", lines)
 
+    def all_photos(self) -> list[Photo]:
+        """The subjects' and the class's."""
+        return [*self.photos(), *self.photos(of_class=True)]
+
     def photos(self, of_class: bool = False) -> list[Photo]:
         """Every photo of the subjects that was offered, or of their classes; those in use with their picture."""
         lines = read_lines(self.path / "photos.jsonl")
@@ -258,14 +262,7 @@ class RunFolder:
         path = self.path / "scores.json"
         return read_json(path) if path.is_file() else None
 
-    @property
-    def report(self) -> Path:
-        return self.path / "report.html"
-
-    def write_report(self, html: str) -> None:
-        write_text(self.report, html)
-
-    def output(self, name: str = "") -> Path:
+    def output(self, name: str) -> Path:
         """A folder for what the user takes away, made if it is not there: output/<name>."""
         path = self.path / "output" / name
         path.mkdir(parents=True, exist_ok=True)

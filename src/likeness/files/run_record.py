@@ -49,7 +49,7 @@ class RunRecord(BaseModel):
     seed: int | None = None
     base: str | None = None
     base_hash: str | None = None
-    lineage: dict[str, Any] | None = None  # the run it grew from: {"run", "checkpoint", "changed"}
+    lineage: dict[str, Any] | None = None  # the run it grew from: {"run", "step", "changed"}; or what was "merged", or "imported"
     versions: dict[str, str] = Field(default_factory=lambda: dict(installed_versions()))
 
 

@@ -1,1 +1,1 @@
-"""Files of other tools: one module a tool."""
+"""Files of other tools: one module a tool, and what they share; merging of concepts."""

@@ -66,7 +66,7 @@ def custom_diffusion_file(attention: dict[str, Tensor], folder: Path) -> Path:
     return write_tensors(folder / CUSTOM_DIFFUSION, tensors)
 
 
-def pipeline_folder(base: Base, folder: Path, precision: torch.dtype = torch.float32) -> Path:
+def pipeline_folder(base: Base, folder: Path) -> Path:
     """The base with all that was learned in its weights, and the new words in tokenizer and text encoders."""
     parts: dict[str, Any] = {**{part: getattr(base, part) for part in base.PICTURES}, "scheduler": base.scheduler, **base.text_encoders}
     for n, (part, network) in enumerate(base.text_encoders.items()):
@@ -81,24 +81,24 @@ def pipeline_folder(base: Base, folder: Path, precision: torch.dtype = torch.flo
         pipeline = StableDiffusionPipeline(**parts, **rest)  # type: ignore[arg-type]
     else:
         pipeline = IFPipeline(**parts, **rest, watermarker=None)  # type: ignore[arg-type]
-    return _written(pipeline, folder, precision)
+    return _written(pipeline, folder)
 
 
-def upscaler_folder(upscaler: Upscaler, folder: Path, precision: torch.dtype = torch.float32) -> Path:
+def upscaler_folder(upscaler: Upscaler, folder: Path) -> Path:
     """A super-resolution stage. It comes without the text encoder, which is the base's: hand its pipeline the states of the prompts (`prompt_embeds`)."""
     nothing: Any = dict.fromkeys(("tokenizer", "text_encoder", "safety_checker", "feature_extractor", "watermarker"))
     pipeline = IFSuperResolutionPipeline(
         **nothing, unet=upscaler.unet, scheduler=upscaler.scheduler, image_noising_scheduler=upscaler.noising, requires_safety_checker=False
     )  # fmt: skip
-    return _written(pipeline, folder, precision)
+    return _written(pipeline, folder)
 
 
-def _written(pipeline: Any, folder: Path, precision: torch.dtype) -> Path:
+def _written(pipeline: Any, folder: Path) -> Path:
     """Whole or not at all: what lies there of an earlier export makes way when the new one is there."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     hidden, before = (folder.with_name(hidden_name()) for _ in range(2))
     try:
-        pipeline.to(precision).save_pretrained(hidden, safe_serialization=True)
+        pipeline.to(torch.float32).save_pretrained(hidden, safe_serialization=True)
         follow_umask([path for path in hidden.rglob("*") if path.is_file()], folder.parent)
         if folder.exists():
             folder.replace(before)

@@ -104,10 +104,10 @@ class ReadLoRA:
     scales: dict[str, tuple[int, float]]  # rank, scale
     dora: bool
 
-    def weights(self, wanted: Mapping[str, Tensor], rank: int) -> dict[str, Tensor]:
+    def weights(self, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """As a method calls them, every scale multiplied into B; a layer that the file does not have adds nothing.
 
-        wanted  what a method with `rank` and alpha = rank trains: names and shapes
+        wanted  what a method of the file's rank, and alpha = rank, trains: names and shapes
         """
         found = {}
         for name, shape in wanted.items():

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from pydantic import Field, field_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..files.recipe import Stage
-from ..model.adapters import Adapter
+from ..model.adapters import Adapter, LowRank
 from ..model.base import Base
 from .method import Method
 
@@ -35,6 +35,7 @@ class Adapted(Method):
     spec: DrawingStage
     base: Base
     adapter: Adapter
+    before: nn.Module | None = None  # a copy of the U-Net, kept where all of it is trained and its former self is asked
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         return [{"params": self.adapter.parameters(), "lr": self.spec.learning_rate}]
@@ -48,15 +49,20 @@ class Adapted(Method):
     def freeze(self) -> None:
         super().freeze()
         self.adapter.fold()
+        self.before = None
 
     @property
     def adapters(self) -> list[Adapter]:
         return [self.adapter]
 
     @contextmanager
-    def predicting_with(self, network: Any) -> Iterator[None]:
-        """The base with another U-Net for a while."""
-        own, self.base.unet = self.base.unet, network
+    def as_it_was(self) -> Iterator[None]:
+        """The base for a while as it was before this stage."""
+        if isinstance(self.adapter, LowRank):
+            with self.adapter.off():
+                yield
+            return
+        own, self.base.unet = self.base.unet, self.before  # type: ignore[assignment]
         try:
             yield
         finally:

@@ -24,7 +24,7 @@ class Examples:
     timesteps       [b], int64
     prompts         b texts
     mask            [b, 1, h, w], ones where the loss counts; None: everywhere
-    frames          [b, 4], what was cut of each picture, see model.base.Conditioning; None: nothing
+    frames          [b, 4], what was cut of each picture, see model.denoiser.Conditioning; None: nothing
     """
 
     latents: Tensor

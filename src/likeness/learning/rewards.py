@@ -21,6 +21,7 @@ from ..evaluation import metrics
 from ..evaluation.aesthetic import AestheticHead, aesthetic_head
 from ..evaluation.encoders import CLIP, DINO, EncoderError
 from ..evaluation.loading import EMBEDDED, load_clip, load_dino
+from ..evaluation.statistics import f1
 from ..files.errors import UserError, did_you_mean
 
 Reward = Callable[[Sequence[Image.Image], Sequence[str]], Sequence[float] | np.ndarray]
@@ -76,9 +77,7 @@ class Rewarding:
 
     def f1(self, pictures: Sequence[Image.Image], prompts: Sequence[str]) -> np.ndarray:
         """Harmonic mean of the two, picture by picture; 0 where one is not positive."""
-        prompt, subject = self.clip_t(pictures, prompts), self.subject(pictures, prompts)
-        both = np.minimum(prompt, subject) > 0
-        return np.where(both, 2 * prompt * subject / np.where(both, prompt + subject, 1), 0.0)
+        return f1(self.clip_t(pictures, prompts), self.subject(pictures, prompts))
 
     def compressible(self, pictures: Sequence[Image.Image], prompts: Sequence[str]) -> np.ndarray:
         """Minus the kilobytes of the picture as JPEG."""

@@ -7,7 +7,6 @@ every step; steps of pictures that were better than their prompt's average becom
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ import torch
 from peft import LoraConfig
 from PIL import Image
 from pydantic import Field, field_validator, model_validator
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..evaluation.benchmark import dreambench_prompts
 from ..files.errors import UserError
@@ -143,13 +142,8 @@ class DDPO(Adapted):
         self.spec, self.base = spec, base
         config: Any = {"r": spec.rank, "lora_alpha": spec.rank, "target_modules": ATTENTION, "init_lora_weights": "gaussian"}
         self.adapter: Adapter = LowRank(base.unet, "unet", LoraConfig(**config)) if spec.trained == "lora" else Weights(base.unet, "unet")
-        self.before: nn.Module | None = None  # of a fully trained U-Net, where its divergence is asked for
         self.statistics = PromptStatistics(spec.statistics_size, spec.statistics_least)
         self.measured: dict[str, float] = {}
-
-    def freeze(self) -> None:
-        super().freeze()
-        self.before = None
 
     def state(self) -> dict[str, Any]:
         return self.statistics.state()
@@ -248,20 +242,11 @@ class DDPO(Adapted):
         ratio = (log_probability(batch.chosen, now, deviation) - batch.log_probabilities).exp()
         losses = {"policy": batch.share * clipped_objective(ratio, batch.advantages, self.spec.clip_range).mean()}
         if self.spec.kl_weight:
-            with torch.no_grad(), self._as_it_was():
+            with torch.no_grad(), self.as_it_was():
                 then, _ = mean()
             divergence = ((now - then) ** 2 / (2 * deviation**2)).flatten(1).mean(dim=1)  # of two normal distributions of one deviation
             losses["divergence"] = batch.share * self.spec.kl_weight * divergence.mean()
         return losses
-
-    @contextmanager
-    def _as_it_was(self) -> Iterator[None]:
-        if isinstance(self.adapter, LowRank):
-            with self.adapter.off():
-                yield
-            return
-        with self.predicting_with(self.before):
-            yield
 
 
 def _together(pictures: Sequence[Decisions], step: int, share: float) -> Decisions:

@@ -7,7 +7,6 @@ point that the guided teacher's DDIM step leads to. What it learns from, the tea
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
@@ -124,7 +123,6 @@ class LCM(Adapted):
         else:
             self._hear_guidance()
             self.adapter = Weights(base.unet, "unet")
-        self.teacher: nn.Module | None = None  # of a full student: what it was
         self.target: dict[str, Tensor] = {}  # the student's moving average, by the adapter's names
 
     def _hear_guidance(self) -> None:
@@ -139,7 +137,7 @@ class LCM(Adapted):
 
     def freeze(self) -> None:
         super().freeze()
-        self.teacher, self.target = None, {}
+        self.target = {}
 
     def sampling(self) -> dict[str, Any]:
         scale = (self.spec.guidance_min + self.spec.guidance_max) / 2
@@ -149,7 +147,7 @@ class LCM(Adapted):
         if self.spec.gradient_checkpointing:
             self.base.spare_memory(text_encoders=False)
         if self.spec.student == "full":
-            self.teacher = deepcopy(self.base.unet).requires_grad_(False)
+            self.before = deepcopy(self.base.unet).requires_grad_(False)
         if self.spec.average:
             self.target = {name: p.detach().clone() for name, p in self.adapter.chosen.items()}
         latents, prompts = self._lessons(subjects, seed)
@@ -205,7 +203,7 @@ class LCM(Adapted):
         seen = noised(base, examples)
         guess = consistent(base, base.predict(seen, later, heard), seen, later)
         with torch.no_grad():
-            with self._taught():
+            with self.as_it_was():
                 both = Conditioning.cat([Conditioning.cat([self._said[""]] * len(batch)), told])
                 without, with_prompt = base.predict(torch.cat([seen, seen]), torch.cat([later, later]), both).float().chunk(2)
             output = without + batch.guidance[:, None, None, None] * (with_prompt - without)
@@ -213,16 +211,6 @@ class LCM(Adapted):
             with self.adapter.holding(self.target):
                 wanted = consistent(base, base.predict(nearer, earlier, heard), nearer, earlier)
         return {"consistency": batch.share * distance(guess, wanted, self.spec.loss)}
-
-    @contextmanager
-    def _taught(self) -> Iterator[None]:
-        """The base as it was before the student learned."""
-        if isinstance(self.adapter, LowRank):
-            with self.adapter.off():
-                yield
-        else:
-            with self.predicting_with(self.teacher):
-                yield
 
     @torch.no_grad()
     def after_step(self) -> None:

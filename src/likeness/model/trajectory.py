@@ -1,4 +1,4 @@
-"""The denoising walk, one step at a time: plain sampling, class pictures and previews walk it to its end."""
+"""The denoising walk, one step at a time: plain sampling, class pictures and previews walk it to its end; LCM's few steps; the second stage's walk."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Step:
     latents: Tensor  # after the step, [b, c, h, w]
 
 
-def initial_latents(base: Denoiser, seeds: Sequence[int], size: int | None = None) -> Tensor:
+def initial_latents(base: Denoiser, seeds: Sequence[int]) -> Tensor:
     """Noise of a picture from its own seed, drawn on the CPU: the same on every device and in every batch."""
-    return _noise(base, [torch.Generator().manual_seed(seed) for seed in seeds], size)
+    return _noise(base, [torch.Generator().manual_seed(seed) for seed in seeds])
 
 
-def _noise(base: Denoiser, generators: Sequence[torch.Generator], size: int | None = None) -> Tensor:
-    side = (size or base.resolution) // base.pixels_per_latent
+def _noise(base: Denoiser, generators: Sequence[torch.Generator]) -> Tensor:
+    side = base.resolution // base.pixels_per_latent
     shape = (1, base.channels, side, side)
     return torch.cat([torch.randn(shape, generator=generator) for generator in generators]).to(base.device)
 

@@ -12,7 +12,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from likeness.report.embedding import data_uris
-from likeness.report.reading import as_dict, as_list, lines_of, number, object_of, whole
+from likeness.report.reading import as_dict, as_list, is_own, lines_of, number, object_of, whole
 
 PICTURE_BYTES = 500_000  # of the page's 3 MB
 MOST_ROWS, MOST_STRIPS, MOST_PANELS = 6, 3, 4
@@ -135,7 +135,7 @@ def _shown(folder: Path) -> list[Shown]:
     found = []
     for line in lines_of(folder / "index.jsonl"):
         file, settings, labels = str(line.get("file", "")), as_dict(line.get("settings")), as_dict(line.get("labels"))
-        if not _own(file):
+        if not is_own(file):
             continue
         prompt, step = str(settings.get("prompt", "")), whole(labels.get("checkpoint"))
         class_prompt, seed = str(labels.get("class_prompt") or prompt), whole(settings.get("seed"))
@@ -148,13 +148,8 @@ def _panels(folder: Path) -> list[Panel]:
     panels = []
     for path in sorted(folder.glob("*.json"))[:MOST_PANELS]:
         content = object_of(path)
-        names = [name for name in as_list(content.get("panels")) if isinstance(name, str) and _own(name)]
+        names = [name for name in as_list(content.get("panels")) if isinstance(name, str) and is_own(name)]
         columns = [as_dict(column) for column in as_list(content.get("columns"))]
         alike = [(str(column.get("title", "")), number(as_dict(column.get("alike")).get("value"))) for column in columns]
         panels.append(Panel(str(content.get("prompt", "")), [folder / name for name in names], [(title, round(value, 2) + 0.0) for title, value in alike if value is not None]))
     return panels
-
-
-def _own(file: str) -> bool:
-    """Whether a name means a file of the folder itself: an index from elsewhere must not pull other files into the page."""
-    return file not in ("", "..") and Path(file).name == file and "\0" not in file

@@ -17,6 +17,7 @@ import numpy as np
 from likeness.evaluation.operating_points import PROMPT, SUBJECT, Choice, choose_checkpoint, f1_difference
 from likeness.evaluation.statistics import Estimate, paired_difference, verdict
 from likeness.files.atomic import sha256_of
+from likeness.files.recipe import flat_of
 from likeness.files.run_folder import without_time
 from likeness.report.reading import Run, as_dict, lines_of
 
@@ -113,8 +114,8 @@ def difference(first: Contender, second: Contender) -> Difference | None:
     ours, theirs = (np.array([found[key] for key in shared]).T for found in (mine, other))  # [2, pictures] each
     measures = {
         "f1": f1_difference(ours, theirs, prompts),
-        "subject": paired_difference(ours[0], theirs[0], prompts).difference,
-        "prompt": paired_difference(ours[1], theirs[1], prompts).difference,
+        "subject": paired_difference(ours[0], theirs[0], prompts),
+        "prompt": paired_difference(ours[1], theirs[1], prompts),
     }
     return Difference(first, second, len(shared), measures)
 
@@ -170,16 +171,9 @@ def _nouns(group: Group) -> list[str]:
 
 def settings_apart(contenders: Sequence[Contender]) -> dict[str, list[str]]:
     """Every setting in which the runs differ, by dotted name, with each run's value; "–" where a run has none such."""
-    flat = [_flat(c.run.about.get("recipe") or {}) for c in contenders]
+    flat = [{name: _shown(name, value) for name, value in flat_of(c.run.about.get("recipe") or {}).items()} for c in contenders]
     names = dict.fromkeys(name for settings in flat for name in settings)
     return {name: [str(settings.get(name, "–")) for settings in flat] for name in names if len({repr(settings.get(name)) for settings in flat}) > 1}
-
-
-def _flat(content: Any, name: str = "") -> dict[str, Any]:
-    entries = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) and any(isinstance(e, dict) for e in content) else None
-    if entries is None:
-        return {name: _shown(name, content)}
-    return {key: value for part, entry in entries for key, value in _flat(entry, f"{name}.{part}".lstrip(".")).items()}
 
 
 def _shown(name: str, value: Any) -> Any:

@@ -138,7 +138,7 @@ def commands_of(run: Run) -> dict[str, str]:
     recipe = "whole.toml" if (folder / "whole.toml").exists() else "recipe.toml"  # of one that was continued, from its photos on
     again = f"likeness train --recipe {shlex.quote(f'{folder.parent.name}/{folder.name}/{recipe}')}" if run.recipe else ""
     return {
-        "train": str(run.about.get("command") or again or "likeness train --help"),
+        "train": again or "likeness train --help",
         "generate": f"likeness generate {name}",
         "evaluate": f"likeness evaluate {name}",
         "choose": f"likeness choose {name}",

@@ -52,9 +52,6 @@ class Scores:
         """The row that is called `start` or begins with it, or ("", {})."""
         return next(((name, row) for name, row in self.rows.items() if name.lower().startswith(start)), ("", {}))
 
-    def metrics(self) -> list[str]:
-        return list(dict.fromkeys(metric for row in self.rows.values() for metric in row))
-
     @property
     def first_of(self) -> dict[int, str]:
         """The file of each checkpoint's first picture."""
@@ -173,12 +170,17 @@ def _rates(journal: list[dict[str, Any]]) -> dict[str, list[tuple[float, float]]
     return {f"group {group + 1}" if len(different) > 1 else "learning rate": points for group, points in different.items()}
 
 
+def is_own(file: str) -> bool:
+    """Whether a name means a file of the folder itself: an index from elsewhere must not pull other files into the page."""
+    return file not in ("", "..") and Path(file).name == file and "\0" not in file
+
+
 def _drawn(folder: Path) -> list[Drawn]:
     drawn = []
     for line in lines_of(folder / "index.jsonl"):
         file = str(line.get("file", ""))
-        if file in ("", "..") or Path(file).name != file or "\0" in file:
-            continue  # only what lies in pictures/: an index from elsewhere must not pull other files into the page
+        if not is_own(file):
+            continue
         settings, labels = as_dict(line.get("settings")), as_dict(line.get("labels"))
         if labels.get("model") in ("blended", "edited") or " + " in str(settings.get("checkpoint")):
             continue  # the page's grids show one checkpoint beside the base; blends are blended.py's, and with another run's LoRA it is no longer this run

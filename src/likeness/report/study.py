@@ -14,13 +14,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from likeness.evaluation.statistics import Estimate, Preference, binomial_preference, share
 from likeness.files.atomic import read_lines, sha256_of, write_json, write_text
 from likeness.files.errors import UserError
 from likeness.report.comparison import photos_of
 from likeness.report.embedding import data_uris
+from likeness.report.page import environment
 from likeness.report.reading import read_run
 from likeness.report.rows import last_checkpoint
 
@@ -69,11 +68,10 @@ def make_study(first: Path, second: Path, out: Path, seed: int = 0, most: int = 
         raise UserError(f"{first} and {second}: have no picture of the same prompt and seed. Draw both with the same prompts: likeness generate RUN PROMPTS --seeds 0-3")
     photos = _photos(first)[:6]
     uris = data_uris([*photos, *(path for item in items for path in (*item.left, *item.right))], PAGE_BYTES)
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     key = [{"question": item.question, "prompt": item.prompt, "first_is_left": item.first_is_left} for item in items]
     shown = [sha256_of(path) for item in items for path in (*item.left, *item.right)]
     number = hashlib.sha256(json.dumps([key, shown]).encode()).hexdigest()[:12]  # a browser keeps answers by it: no two studies may share one
-    page = environment.get_template("study.html").render(items=items, photos=photos, uris=uris, questions=QUESTIONS, number=number)
+    page = environment().get_template("study.html").render(items=items, photos=photos, uris=uris, questions=QUESTIONS, number=number)
     write_json(out / "study.json", {"schema": 1, "number": number, "first": first.name, "second": second.name, "seed": seed, "items": key})
     write_text(out / "study.html", page)
     return out / "study.html"

@@ -43,7 +43,7 @@ def train_vae(plan: Plan) -> None:
     batch, divided = 8, shares(plan)
 
     def shares_at(step: int) -> list[Share]:
-        rng, _ = seeded(plan.seed, "vae", step)
+        rng = seeded(plan.seed, "vae", step)
         x = to_tensor(plan, pictures.take(rng.integers(len(pictures), size=batch)))
         side = models.SIZE // models.LATENT_PATCH
         noise = torch.randn(batch, models.LATENT_CHANNELS, side, side).to(plan.device)
@@ -95,7 +95,7 @@ def train_text(plan: Plan) -> None:
     ).to(plan.device)  # fmt: skip
 
     def loss_at(step: int) -> Losses:
-        rng, _ = seeded(plan.seed, "text", step)
+        rng = seeded(plan.seed, "text", step)
         rows = torch.from_numpy(rng.integers(len(ids), size=96))
         batch, said = ids[rows].to(plan.device), labels[rows].to(plan.device)
         batch = batch[:, : int((batch != tokenizer.eos_token_id).sum(1).max()) + 1]  # the longest of the batch and its end
@@ -137,7 +137,7 @@ def train_unet(plan: Plan, sheet: Sheet) -> None:
     divided = math.gcd(batch, shares(plan))  # shares are equal
 
     def shares_at(step: int) -> list[Share]:
-        rng, chance = seeded(plan.seed, "unet", step)
+        rng = seeded(plan.seed, "unet", step)
         rows = rng.integers(len(base), size=batch)
         z = latents[torch.from_numpy(rows)].float()
         texts = ids[torch.from_numpy(rows * data.CAPTIONS + rng.integers(data.CAPTIONS, size=batch))].clone()

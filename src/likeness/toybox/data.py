@@ -54,7 +54,7 @@ def judges_scene(seed: int, k: int, kind: str = "judges") -> tuple[Scene, int]:
     """Scene k of a judges' set and the number of the individual in it: PHOTOS scenes each, TWINS individuals a family."""
     individual = k // PHOTOS
     family = np.random.default_rng((seed, SETS[kind], 0, individual // TWINS))
-    appearance, twins = None, []
+    twins = []
     noun = random_scene(family).objects[0].appearance.class_noun
     first = random_appearance(family, noun)
     while len(twins) < TWINS:
@@ -105,7 +105,7 @@ def render(folder: Path, kind: str, count: int, size: int, seed: int, workers: i
 
 def _render_shard(job: tuple[Path, str, int, int, int]) -> int:
     folder, kind, shard, size, seed = job
-    os.nice(10)
+    os.nice(max(0, 10 - os.nice(0)))  # a worker draws many shards
     pictures = np.empty((SHARD, size, size, 3), np.uint8)
     captions, names, truths, individuals = [], [], [], []
     for row in range(SHARD):

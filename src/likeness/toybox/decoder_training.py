@@ -46,7 +46,7 @@ def train_decoder(plan: Plan, sheet: Sheet) -> None:
     divided = shares(plan)
 
     def shares_at(step: int) -> list[Share]:
-        rng, _ = seeded(plan.seed, "decoder", step)
+        rng = seeded(plan.seed, "decoder", step)
         rows = rng.integers(len(pictures), size=BATCH)
         x = to_tensor(plan, pictures.take(rows))
         with torch.no_grad(), half(plan):

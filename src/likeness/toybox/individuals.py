@@ -31,13 +31,13 @@ class Family:
     others: np.ndarray  # empty where the class has no other family here
 
 
-def families(dino: DINO, count: int = FAMILIES) -> list[Family]:
+def families(dino: DINO) -> list[Family]:
     """What a judge of individuals sees in look-alikes that nothing was trained on."""
-    scenes, people = zip(*(data.judges_scene(SEED, k) for k in range(count * data.TWINS * data.PHOTOS)))
+    scenes, people = zip(*(data.judges_scene(SEED, k) for k in range(FAMILIES * data.TWINS * data.PHOTOS)))
     vectors = dino.pictures([draw(s, models.SIZE) for s in scenes])
     people, nouns = np.array(people), np.array([s.objects[0].appearance.class_noun for s in scenes])
     found = []
-    for number in range(count):
+    for number in range(FAMILIES):
         mine = np.flatnonzero(people // data.TWINS == number)
         noun = str(nouns[mine[0]])
         others = np.flatnonzero((nouns == noun) & (people // data.TWINS != number))
@@ -62,7 +62,7 @@ def named_among_others(dinos: Sequence[DINO]) -> list[Estimate]:
     right: list[list[float]] = [[] for _ in dinos]
     for n in range(NAMED):
         individual = NamedSubject(f"check {n}", random_appearance(rng, str(rng.choice(list(CLASSES)))), False)
-        people = [individual.appearance, *distractors(individual, DISTRACTORS, same_words=True)]
+        people = [individual.appearance, *distractors(individual, DISTRACTORS)]
         photos = [[draw(s, models.SIZE) for s in photo_scenes(one, 5, SEED + 100 * n + k)] for k, one in enumerate(people)]
         scenes = photo_scenes(individual.appearance, 4, SEED + 100 * n + 99, tuple(map(str, rng.permutation(NAMED_CONTEXTS)[:4])))
         for hits, dino in zip(right, dinos):

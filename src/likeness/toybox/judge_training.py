@@ -40,7 +40,7 @@ def train_clip(plan: Plan) -> None:
     network = nn.ModuleDict({"clip": clip, **heads}).to(plan.device)
 
     def loss_at(step: int) -> Losses:
-        rng, _ = seeded(plan.seed, "clip", step)
+        rng = seeded(plan.seed, "clip", step)
         rows = _alike(rng, true)
         phrasing = torch.from_numpy(rows * data.CAPTIONS + rng.integers(data.CAPTIONS, size=len(rows)))
         x = _augmented(to_tensor(plan, pictures.take(rows)))
@@ -96,7 +96,7 @@ def _tell_apart(plan: Plan, stage: str, network: nn.Module, pictures: data.Pictu
     average = deepcopy(network).requires_grad_(False)
 
     def loss_at(step: int) -> Losses:
-        rng, _ = seeded(plan.seed, stage, step)
+        rng = seeded(plan.seed, stage, step)
         chosen = rng.choice(families, size=min(12, len(families)), replace=False)
         people = (chosen[:, None] * data.TWINS + np.arange(data.TWINS)).ravel()
         rows = by_individual[people]

@@ -29,10 +29,10 @@ Losses = dict[str, Tensor]
 Share = Callable[[], Losses]
 
 
-def seeded(seed: int, stage: str, step: int) -> tuple[np.random.Generator, torch.Generator]:
-    """The chance of one step: numpy's for the batch, torch's for the noise."""
+def seeded(seed: int, stage: str, step: int) -> np.random.Generator:
+    """The chance of one step: numpy's for the batch, returned, and torch's for the noise, set."""
     torch.manual_seed(zlib.crc32(f"{seed}/{stage}/{step}".encode()))
-    return np.random.default_rng((seed, zlib.crc32(stage.encode()), step)), torch.default_generator
+    return np.random.default_rng((seed, zlib.crc32(stage.encode()), step))
 
 
 def whole(loss_at: Callable[[int], Losses]) -> Callable[[int], list[Share]]:

@@ -42,7 +42,7 @@ def train_upscaler(plan: Plan, sheet: Sheet) -> None:
     scheduler, noising = models.build_pixel_scheduler("sample"), models.build_pixel_scheduler("epsilon")
 
     def shares_at(step: int) -> list[Share]:
-        rng, _ = seeded(plan.seed, "upscaler", step)
+        rng = seeded(plan.seed, "upscaler", step)
         x = to_tensor(plan, pictures.take(rng.integers(len(pictures), size=BATCH)))
         small = F.avg_pool2d(x, 2)
         small = torch.where((torch.rand(BATCH) < 0.5)[:, None, None, None].to(x.device), reconstructed(plan, vae, small), small)

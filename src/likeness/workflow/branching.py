@@ -37,14 +37,14 @@ def check_continued(recipe: Recipe, continued: Sequence[Mapping[str, Any]]) -> N
     for n, changes in enumerate(continued, 1):
         done = recipe.stages[-1].steps
         try:
-            recipe = _changed(recipe, changes)
+            recipe = with_options(recipe, changes)
         except UserError as problem:
             raise UserError(f"continued {n}: {problem}") from problem
         if recipe.stages[-1].steps <= done:
             raise UserError(f"continued {n}: {recipe.stages[-1].steps} steps in all, and {done} are done before it. Say how many there are in all.")
 
 
-def _changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+def with_options(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     """The recipe with other options of its last stage; its checkpoints and previews as far as there are such steps."""
     content = recipe_to_dict(recipe)
     last = content["stages"][-1]
@@ -66,13 +66,13 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress, ba
     last = newest_state(parent)
     if last not in {state.step for state in parent.checkpoints("resume")}:  # 0, or the end of a stage, which the next can begin on
         raise UserError(f"{parent.path}: has no saved state to go on from. Resume it first: likeness resume {typed(parent.path)}")
-    recipe = _changed(old, changes)
+    recipe = with_options(old, changes)
     check_read(recipe.stages[-1], changes)
     check_what_is_trained(parent, old.stages[-1], recipe.stages[-1])
     if last >= steps_of(recipe):
         more = f"likeness continue {typed(parent.path)} --steps {old.stages[-1].steps + last}"
         raise UserError(f"{parent.path}: has done {last} steps already. Say how many in all: {more}")
-    photos = [*parent.photos(), *parent.photos(of_class=True)]
+    photos = parent.all_photos()
     recipe.stages[-1].check(recipe.base)
     check_captions(recipe, photos)
     for line in (line for kind in ("checkpoints", "resume") for line in parent.survey(kind).skipped):
@@ -146,13 +146,13 @@ def stand(
 
 def _photos_for(parent: RunFolder, recipe: Recipe) -> list[Photo]:
     """The parent's copies of its photos; where the new stage sees more pixels than they have, the photos themselves once more, if they are still the same."""
-    photos, wanted = [*parent.photos(), *parent.photos(of_class=True)], recipe.stages[-1].photo_size(resolution_for(recipe))
+    photos, wanted = parent.all_photos(), recipe.stages[-1].photo_size(resolution_for(recipe))
     has = max((photo.image.width for photo in photos if photo.image), default=wanted)
     if wanted <= has:
         return photos
     own = parent.recipe(stage_types())
     try:
-        same = _used(gather_all(own)) == _used(photos)
+        same = used_of(gather_all(own)) == used_of(photos)
     except UserError:
         same = False
     if not same:
@@ -162,7 +162,8 @@ def _photos_for(parent: RunFolder, recipe: Recipe) -> list[Photo]:
     return gather_all(recipe)
 
 
-def _used(photos: Sequence[Photo]) -> list[tuple[int, bool, str]]:
+def used_of(photos: Sequence[Photo]) -> list[tuple[int, bool, str]]:
+    """What tells the photos that are trained on from others: whose, of what, and their sums."""
     return sorted((photo.subject, photo.of_class, photo.sha256) for photo in photos if photo.used)
 
 

@@ -26,12 +26,12 @@ from ..files.errors import UserError
 from ..files.lock import Active, held
 from ..files.picture import safe_name
 from ..files.prompts import said
-from ..files.recipe import Recipe, changed, recipe_from_dict, recipe_to_dict
+from ..files.recipe import Recipe, changed
 from ..files.run_folder import RunFolder, SavedPicture, without_time
 from ..learning.training import forget_peak
 from ..model.folder import find_base, fingerprint
 from ..world.subjects import prompts_for
-from .branching import branch
+from .branching import branch, used_of, with_options
 from .evaluating import evaluate
 from .fitting import fit, resume
 from .generating import NEW_SCENES, checkpoint_of, generate
@@ -143,17 +143,11 @@ def _same_sources(run: RunFolder, asked: Recipe) -> bool:
     """Whether what the recipe names is still what the run learned from: the base's weights and the photos."""
     if run.record().base_hash not in (None, fingerprint(find_base(asked.base))):
         return False
-    kept, offered = (
-        sorted((photo.subject, photo.of_class, photo.sha256) for photo in photos if photo.used)
-        for photos in ([*run.photos(), *run.photos(of_class=True)], gather_all(asked))
-    )
-    return kept == offered
+    return used_of(run.all_photos()) == used_of(gather_all(asked))
 
 
 def _child(run: RunFolder, changes: Mapping[str, Any]) -> RunFolder | None:
-    content = recipe_to_dict(run.recipe(stage_types()))
-    content["stages"][-1].update(changes)
-    return _found(safe_name(f"{without_time(run.name)}-continued"), recipe_from_dict(content, stage_types()), run.path.parent, run.name)
+    return _found(safe_name(f"{without_time(run.name)}-continued"), with_options(run.recipe(stage_types()), changes), run.path.parent, run.name)
 
 
 def _scored(run: RunFolder, cell: Cell, judges: dict[str, str]) -> bool:

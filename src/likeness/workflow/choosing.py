@@ -10,9 +10,8 @@ from ..files.errors import UserError
 from ..files.recipe import evenly
 from ..files.run_folder import RunFolder
 from ..files.typed import typed
-from .demo import NEW_SCENES
 from .evaluating import evaluate
-from .generating import generate
+from .generating import NEW_SCENES, generate
 from .looking import open_judges
 from .progress import Progress
 from .stack import stage_types

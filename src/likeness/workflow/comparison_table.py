@@ -59,7 +59,7 @@ def _difference(mine: Mapping[tuple, Mapping[str, float]], other: Mapping[tuple,
     if not shared:
         return ""
     values = ([cells[key][score] for key in shared] for cells in (mine, other))
-    difference = paired_difference(*values, groups=[subject for subject, _ in shared]).difference
+    difference = paired_difference(*values, groups=[subject for subject, _ in shared])
     return f"{difference}{_side(difference)}"
 
 

@@ -1,4 +1,4 @@
-"""The first run: a bundled subject from photos to page, and the small pieces that the command line prints."""
+"""The first run: a bundled subject from photos to page; and a toybox's subject drawn in a scene."""
 
 from __future__ import annotations
 

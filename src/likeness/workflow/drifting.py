@@ -20,7 +20,7 @@ from ..world.classes import CLASSES
 from ..world.drawing import draw
 from ..world.random_scenes import random_appearance
 from ..world.subjects import photo_scenes, seed_of
-from .looking import Asked, Judges, References, Seen, look
+from .looking import Asked, Judges, References, Seen, look, seen_of
 from .scoring import paired, written
 
 TRUE_PICTURES = 200  # of the class, each of another individual
@@ -32,7 +32,7 @@ def drift_rows(saved: Sequence[SavedPicture], judges: Judges, references: Refere
 
     toybox_class  a class that the world can draw; None where no true pictures can be had
     """
-    seen = {(about, kind): _seen([p for p in saved if p.labels["about"] == about and p.labels["model"] == kind], judges)
+    seen = {(about, kind): seen_of([p for p in saved if p.labels["about"] == about and p.labels["model"] == kind], judges)
             for about in ("unrelated", "class") for kind in ("personalized", "base")}  # fmt: skip
     rows = []
     if moved := _moved(seen["unrelated", "personalized"], seen["unrelated", "base"], judges, by_prompt=True):
@@ -47,11 +47,6 @@ def drift_rows(saved: Sequence[SavedPicture], judges: Judges, references: Refere
         if aside:
             rows.append({"name": "the class alone, true pictures", "scores": written(_of_class(aside, judges, references, true, prompt=False))})
     return rows
-
-
-def _seen(saved: Sequence[SavedPicture], judges: Judges) -> Seen:
-    asked = [Asked(p.path.name, p.labels["class_prompt"], p.settings.prompt, p.settings.seed, p.labels["checkpoint"]) for p in saved]
-    return look(asked, [p.path for p in saved], judges)
 
 
 def _moved(after: Seen, before: Seen, judges: Judges, by_prompt: bool) -> dict[str, Estimate]:

@@ -19,7 +19,8 @@ from ..sampling.options import Blend, Edit
 from ..sampling.steering import watch_of
 from .generating import check_sampling, checkpoint_of, jobs_for
 from .progress import Progress
-from .stack import SAMPLING, check_same_base, device_for, put_on, read_card
+from .stack import check_same_base, device_for, put_on, read_card
+from .ways import wanted_by_card
 
 
 def edit(
@@ -33,7 +34,7 @@ def edit(
     """
     checkpoint = checkpoint_of(run, step)
     card = read_card(checkpoint)
-    wanted = {**SAMPLING, **card["sampling"], **{key: value for key, value in (("steps", steps), ("guidance_scale", guidance_scale)) if value is not None}}
+    wanted = {**wanted_by_card(card), **{key: value for key, value in (("steps", steps), ("guidance_scale", guidance_scale)) if value is not None}}
     if wanted["sampler"] != "DDIM":
         raise UserError(f"edit: {run.path} was distilled to draw in few steps, and has no way back to noise. Edit with the run beneath it.")
     check_sampling(wanted, [0], None)

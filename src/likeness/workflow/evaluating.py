@@ -19,7 +19,7 @@ from ..files.typed import typed
 from ..learning.rewards import SCORED
 from .drifting import drift_rows
 from .generating import checkpoint_of
-from .looking import Asked, Judges, References, Seen, look, open_judges
+from .looking import Judges, References, Seen, open_judges, seen_of
 from .pairs import pair_rows
 from .photos import toybox_subject
 from .progress import Progress
@@ -151,12 +151,6 @@ def _pairs(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Ju
     of_kind = {kind: [p for p in saved if p.labels.get("model") == kind] for kind in ("personalized", "base")}
     shown = {kind: ([Image.open(p.path).convert("RGB") for p in of], [p.labels["class_prompt"] for p in of]) for kind, of in of_kind.items()}
     return pair_rows(shown, (first, second), candidates, judges.dino)
-
-
-def seen_of(saved: Sequence[SavedPicture], judges: Judges) -> Seen:
-    """Saved pictures as the judges see them."""
-    asked = [Asked(p.path.name, p.labels["class_prompt"], p.settings.prompt, p.settings.seed, p.labels.get("checkpoint", 0)) for p in saved]
-    return look(asked, [p.path for p in saved], judges)
 
 
 def _each(seen: Seen, judges: Judges, references: References) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from ..model.base import Base
 from ..model.folder import classes_of, find_base
 from ..model.identifier import check_words, meaning_of_its_own
 from .going_on import check_same_recipe, check_was_trained
-from .photos import check_captions, gather_all
+from .photos import check_captions, gather_all, title_of
 from .preflight import check_room
 from .progress import Progress
 from .recipe_facts import facts_in_words
@@ -54,7 +54,7 @@ def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = Non
                 progress.say(f"warning: {remark}")
     if any(stage.mixed_precision == "bf16" for stage in recipe.stages) and bf16_is_emulated(base.device):
         progress.say("warning: this CPU has no bf16 instructions; --mixed-precision bf16 is many times slower than no")
-    build_name = name or f"{Path(str(recipe.subject.photos).removeprefix('toybox:')).stem}-{recipe.stages[-1].method}"
+    build_name = name or f"{title_of(recipe.subject.photos)}-{recipe.stages[-1].method}"
     run = RunFolder.create(parent, build_name, seed=recipe.seed, base=recipe.base, base_hash=base.hash)
     begin(run, recipe, photos)
     progress.say(f"run: {run.path}")

@@ -26,7 +26,7 @@ from ..files.run_record import read_json
 from .cells import Drawing
 from .folders import captions_of, files_in, rows_of_folder
 from .looking import Asked, Judges, References, look, open_judges
-from .photos import TOYBOX, gather, toybox_subject
+from .photos import TOYBOX, gather, title_of, toybox_subject
 from .scoring import counts_of, measured, remarks_on
 from .truth import WorldScores, bounds, bounds_remarks, candidates_for
 
@@ -74,7 +74,7 @@ def scores_of_theirs(found: Theirs, parent: Path, encoders: Encoders) -> dict[st
     digest = hashlib.sha256(b"".join(image.tobytes() for _, image in photos))
     for name, path in found.files.items():
         digest.update(f"{name}\0{found.prompts[name]}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
-    kept = parent / f"{safe_name(f'{found.system} {Path(found.subject.removeprefix(TOYBOX)).stem}')}.json"
+    kept = parent / f"{safe_name(f'{found.system} {title_of(found.subject)}')}.json"
     known = read_json(kept) if kept.is_file() else {}
     if (known.get("of"), known.get("encoders")) == (digest.hexdigest(), judges.names):
         return known

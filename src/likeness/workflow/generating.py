@@ -25,8 +25,9 @@ from ..sampling.options import Blend
 from ..sampling.steering import watch_of
 from .drawing import enlarged, picture_size
 from .progress import Progress
-from .stack import SAMPLING, check_beside, check_same_base, device_for, method_class, put_beside, put_on, read_card, sampling_of, stage_of
+from .stack import check_beside, check_same_base, device_for, method_class, put_beside, put_on, read_card, sampling_of, stage_of
 from .stopping import Stopped, stop_request
+from .ways import wanted_by_card
 
 NEW_SCENES = ("a {} in the jungle", "a {} in the snow", "a {} with a mountain in the background", "a {} floating on top of water")  # what is drawn where no prompt is asked for
 MOST_FEW_STEPS = 50  # of a card that does not say how many its solver had: diffusers' LCMScheduler
@@ -98,7 +99,7 @@ def generate(
     added = [(checkpoint_of(other), strength, other.name) for other, strength in others]
     card = read_card(checkpoint)
     asked_for = {k: v for k, v in (("steps", steps), ("guidance_scale", guidance_scale), ("eta", eta)) if v is not None}
-    wanted = {**SAMPLING, **card["sampling"]} | asked_for  # cards of before name no sampler, or no eta
+    wanted = wanted_by_card(card) | asked_for
     check_sampling(wanted, seeds, guide)
     if step is None:
         say_unfinished(run, checkpoint, progress)
@@ -110,8 +111,8 @@ def generate(
     second = _second_stage(base, wanted, upscaler, noise_level)
     wanted, plain = wanted | second, plain | second
     check_same_base(card, base, checkpoint)
-    for other, strength, _ in added:
-        check_beside(base, other, strength)
+    for other, _, _ in added:
+        check_beside(base, other)
     cards = [card, *(read_card(other) for other, _, _ in added)]
     if drift:
         jobs = drift_jobs(card["subject"]["class_noun"], seeds)

@@ -19,7 +19,7 @@ from ..files.recipe import content_of, continued_in, recipe_from_dict, stages_in
 from ..methods import METHODS, packaged_recipes, packaged_sweeps
 from ..world.subjects import OPEN_SUBJECTS, SUBJECTS
 from .cells import Cell, Drawing
-from .photos import toybox_subject
+from .photos import title_of, toybox_subject
 from .recipes import expanded, packaged_continuations, packaged_recipe, recipe_for
 from .stack import stage_types
 
@@ -105,7 +105,7 @@ def _cell(recipe: str, subject: str, seed: int, grid: Asked, settings: Mapping[s
         asked = recipe_for(method, _options(recipe), about, grid.base, settings, seed=seed)
     else:
         raise UserError(f"no recipe {recipe!r}: {did_you_mean(recipe, [*METHODS, *packaged_recipes(), *packaged_sweeps()])}, or give a TOML file.")
-    return Cell(_name(f"{_title(recipe)}-{Path(photos.removeprefix('toybox:')).stem}-{seed}"), _title(recipe), subject, seed, asked, grid.drawing, tuple(continued))
+    return Cell(_name(f"{_title(recipe)}-{title_of(photos)}-{seed}"), _title(recipe), subject, seed, asked, grid.drawing, tuple(continued))
 
 
 def _name(text: str) -> str:

@@ -64,7 +64,7 @@ def _keep(run: RunFolder, recipe: Recipe, base: Base, layers: Sequence[Layer]) -
         upto = recipe.model_copy(update={"stages": recipe.stages[: n + 1]})
         method = attach(stage, base, 0, n)
         wanted = method.weights()
-        given = weights.weights(wanted, stage.rank) if isinstance(weights, ReadLoRA) else weights  # type: ignore[attr-defined]
+        given = weights.weights(wanted) if isinstance(weights, ReadLoRA) else weights
         if {name: value.shape for name, value in given.items()} != {name: value.shape for name, value in wanted.items()}:
             raise UserError(f"import: the weights of {stage.method} do not fit {base.name}. Give the base that they were trained on with --base.")
         method.restore(given)

@@ -26,6 +26,8 @@ from ..evaluation.preprocessing import prepared
 from ..files.decoding import Unreadable, decode
 from ..files.errors import UserError
 from ..files.picture import is_black
+from ..files.run_folder import SavedPicture
+from .stack import device_for
 
 ENOUGH = 4096  # pixels a side: a large photograph is not reduced before an encoder's own preprocessing sees it
 
@@ -74,10 +76,11 @@ def open_judges(base: str, encoders: Encoders = Encoders()) -> Judges:
     if encoders.aesthetic_head and not encoders.aesthetic_head.is_file():
         raise UserError(f"--aesthetic-head {encoders.aesthetic_head}: no such file. Give a linear head on the CLIP encoder's vectors, such as LAION's, or leave it out.")
     try:
-        clip = load_clip(encoders.clip or EMBEDDED / "clip")
+        device = device_for()
+        clip = load_clip(encoders.clip or EMBEDDED / "clip", device)
         return Judges(
-            clip, load_dino(encoders.dino or EMBEDDED / "dino"), load_dino(encoders.dinov2) if encoders.dinov2 else None,
-            load_lpips(encoders.lpips) if encoders.lpips else None, aesthetic_head(encoders.aesthetic_head, clip, not encoders.clip),
+            clip, load_dino(encoders.dino or EMBEDDED / "dino", device=device), load_dino(encoders.dinov2, device=device) if encoders.dinov2 else None,
+            load_lpips(encoders.lpips, device) if encoders.lpips else None, aesthetic_head(encoders.aesthetic_head, clip, not encoders.clip),
         )  # fmt: skip
     except EncoderError as problem:
         raise UserError(str(problem)) from None
@@ -164,6 +167,12 @@ def look(asked: Sequence[Asked], pictures: Sequence[Path | Image.Image], judges:
         list(asked), known["dino"], known["clip"], known.get("dinov2"), np.concatenate(small or [np.zeros((0, 24, 24, 3))]),
         np.array(black, bool), np.array(constant, bool), spread.means,
     )  # fmt: skip
+
+
+def seen_of(saved: Sequence[SavedPicture], judges: Judges) -> Seen:
+    """Saved pictures as the judges see them."""
+    asked = [Asked(p.path.name, p.labels["class_prompt"], p.settings.prompt, p.settings.seed, p.labels.get("checkpoint", 0)) for p in saved]
+    return look(asked, [p.path for p in saved], judges)
 
 
 @dataclass(frozen=True)

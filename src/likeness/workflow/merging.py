@@ -24,7 +24,6 @@ from .recipe_facts import can_be_merged, facts_in_words
 from .stack import attach, check_same_base, read_card, read_tensors, stage_types, write_layers
 
 ORDINARY = 200  # captions, as many as the paper's code
-KEYS_AND_VALUES = ("attn2.to_k.weight", "attn2.to_v.weight")
 
 
 def merge_runs(runs: Sequence[RunFolder], parent: Path, progress: Progress, base_name: str | None = None) -> tuple[RunFolder, Residuals]:

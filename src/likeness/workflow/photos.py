@@ -1,4 +1,4 @@
-"""The photos that a recipe names: a folder, one file, or "toybox:NAME" for a subject of the embedded world."""
+"""The photos that a recipe names: a folder, a zip, one file, or "toybox:NAME" for a subject of the embedded world."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ from ..world.drawing import draw
 from ..world.subjects import SUBJECTS, NamedSubject, photos_of
 
 TOYBOX = "toybox:"
+
+
+def title_of(photos: Path | str) -> str:
+    """What runs on them are called by: the name of the folder, the zip or the toybox's subject."""
+    return Path(str(photos).removeprefix(TOYBOX)).stem
 
 
 def toybox_subject(source: Path | str) -> NamedSubject | None:

@@ -54,10 +54,6 @@ class Personalized:
         """What the subject is called in prompts: "sks dog"."""
         return self.card["subject"]["called"]
 
-    @property
-    def sampling(self) -> dict[str, Any]:
-        return self.card["sampling"]
-
 
 def check_order(recipe: Recipe) -> None:
     """Refuse a stage that may not stand on the one before it, or has one name for several subjects, before anything is trained."""
@@ -123,7 +119,7 @@ def digest_of(checkpoint: Checkpoint, count: int) -> str:
     return sha256_of_all(files)[:16]
 
 
-def check_beside(base: Base, checkpoint: Checkpoint, strength: float) -> None:
+def check_beside(base: Base, checkpoint: Checkpoint) -> None:
     """Refuse what put_beside cannot add; raises UserError."""
     card = read_card(checkpoint)
     if card["base"]["hash"] != base.hash:
@@ -139,7 +135,7 @@ def check_beside(base: Base, checkpoint: Checkpoint, strength: float) -> None:
 
 def put_beside(base: Base, checkpoint: Checkpoint, strength: float) -> str:
     """Add another run's LoRA, so strong, and its new words; what its subject is called."""
-    check_beside(base, checkpoint, strength)
+    check_beside(base, checkpoint)
     card = read_card(checkpoint)
     for n, entry in enumerate(card["stages"]):
         method = open_layer(base, checkpoint, n)

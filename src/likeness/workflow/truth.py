@@ -61,7 +61,7 @@ def pair_candidates(subjects: tuple[NamedSubject, NamedSubject], judges: Judges,
 
 def candidates_for(subject: NamedSubject, judges: Judges, references: np.ndarray, size: int = 64) -> list[np.ndarray]:
     """The subject's photos first, then those of ten others of its class of whom the same words are true."""
-    others = distractors(subject, DISTRACTORS, same_words=True)
+    others = distractors(subject, DISTRACTORS)
     seed = seed_of(f"candidates/{subject.name}")
     return [references, *(judges.dino.pictures(_photographed(other, seed + n, size)) for n, other in enumerate(others))]
 

@@ -1,4 +1,4 @@
-"""Words for scenes: captions in many phrasings that name part of what is shown, and the prompts of the benchmark.
+"""Words for scenes: captions in many phrasings that name part of what is shown.
 
 Among the phrasings are the templates of Textual Inversion (arXiv 2208.01618) and the prompts of DreamBench
 (arXiv 2208.12242), so that what methods will ask of the base later is in its language.

@@ -23,10 +23,10 @@ def part(pen: Pen, outline: Outline, paint: Paint) -> None:
     pen.polygon(outline, paint)
 
 
-def blob(pen: Pen, x: float, y: float, rx: float, ry: float, paint: Paint, angle: float = 0.0) -> None:
+def blob(pen: Pen, x: float, y: float, rx: float, ry: float, paint: Paint) -> None:
     """An ellipse with a rim, so that it stays apart from what it touches."""
-    pen.ellipse(x, y, rx + RIM, ry + RIM, rim_of(paint), angle)
-    pen.ellipse(x, y, rx, ry, paint, angle)
+    pen.ellipse(x, y, rx + RIM, ry + RIM, rim_of(paint))
+    pen.ellipse(x, y, rx, ry, paint)
 
 
 def limb(pen: Pen, path: Outline, first: float, last: float, paint: Paint, rim: bool = True) -> None:

@@ -79,24 +79,21 @@ def admissible(scene: Scene) -> bool:
     return not shows_held_out(scene) and not any(near_named(o.appearance) for o in scene.objects)
 
 
-def distractors(subject: NamedSubject, count: int, same_words: bool) -> list[Appearance]:
-    """Others of the subject's class. With `same_words` they share all that a prompt can say: colour and pattern."""
+def distractors(subject: NamedSubject, count: int) -> list[Appearance]:
+    """Others of the subject's class that share all that a prompt can say: colour and pattern."""
     rng = np.random.default_rng(seed_of(f"distractors/{subject.name}"))
     found: list[Appearance] = []
     while len(found) < count:
         other = random_appearance(rng, subject.class_noun)
-        if same_words:
-            other = replace(other, colour=subject.appearance.colour, pattern=subject.appearance.pattern)
-            if len({other.colour, other.second, other.accent}) < 3:
-                continue
-        if differences(other, subject.appearance) >= 2:
+        other = replace(other, colour=subject.appearance.colour, pattern=subject.appearance.pattern)
+        if len({other.colour, other.second, other.accent}) == 3 and differences(other, subject.appearance) >= 2:
             found.append(other)
     return found
 
 
 def lookalikes(subject: NamedSubject, count: int) -> list[Appearance]:
     """Others of whom the same words are true, for floors: none of those whom the subject is named among, who could never pass for it."""
-    return distractors(subject, DISTRACTORS + count, same_words=True)[DISTRACTORS:]
+    return distractors(subject, DISTRACTORS + count)[DISTRACTORS:]
 
 
 def photo_scenes(appearance: Appearance, count: int, seed: int, contexts: tuple[str, ...] | None = None) -> list[Scene]:

@@ -19,19 +19,19 @@ from likeness.evaluation.statistics import Estimate
 from likeness.files.atomic import write_text
 from likeness.report.guide.flow import flow_drawing
 from likeness.report.guide.network import network_drawing
-from likeness.report.guide.pages import PAGES, Page, read_pages
+from likeness.report.guide.pages import Page, read_pages
 from likeness.report.plots import loss_curve, score_plot
 
 DATA = Path(__file__).parent / "data"
 TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
-def write_guide(out: Path, listed: Mapping[str, str], pages: Path = PAGES) -> Path:
+def write_guide(out: Path, listed: Mapping[str, str]) -> Path:
     """Write the page and return its path.
 
     listed  everything that can be trained, with a sentence each: what has no page of its own is named at the end
     """
-    write_text(out, guide_html(read_pages(pages), listed))
+    write_text(out, guide_html(read_pages(), listed))
     return out
 
 
