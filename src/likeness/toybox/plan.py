@@ -57,7 +57,7 @@ class Plan:
     seed: int = 0
     base_pictures: int = 160_000
     judge_pictures: int = 80_000
-    examiner_pictures: int = 32_000
+    examiner_pictures: int = 48_000
     large_pictures: int = 10_000
     vae_steps: int = 4500
     text_steps: int = 600
@@ -67,7 +67,7 @@ class Plan:
     upscaler_steps: int = 8000
     clip_steps: int = 12_000
     dino_steps: int = 4000
-    examiner_steps: int = 2000
+    examiner_steps: int = 4000
     workers: int = 2
     device: str = "cpu"
     start_from: Path | None = None
