@@ -58,5 +58,7 @@ def test_a_whole_u_net_counts_for_whichever_method_trains_it(tiny_folder, photo_
         return asked["memory"]
 
     whole = needed(method="dreambooth")
-    assert needed(method="lcm", student="full") == needed(method="ddpo", trained="full") == whole
+    copy = 4 * sum(p.numel() for p in Base.open(str(tiny_folder)).unet.parameters())
+    assert needed(method="ddpo", trained="full", kl_weight=0.0) == whole == needed(method="ddpo", trained="full", kl_weight=0.1) - copy
+    assert needed(method="lcm", student="full", average=0.0) == whole + copy == needed(method="lcm", student="full") - copy
     assert needed(method="lcm") == needed(method="ddpo") < whole

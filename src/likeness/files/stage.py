@@ -97,6 +97,10 @@ class Stage(Options):
         """About how many numbers it trains, of those that U-Net and text encoders have; 0: few beside them."""
         return 0
 
+    def copied_numbers(self, unet: int) -> int:
+        """About how many numbers of copies it keeps in memory beside what it trains, such as of the U-Net as it was; 0: few."""
+        return 0
+
     def new_rows(self) -> dict[str, tuple[str, int | None]]:
         """The new words that it teaches: what each begins as, and how many vectors long it is; None: one, or as many as a stage beneath has given it."""
         return {}

@@ -102,6 +102,9 @@ class Spec(DrawingStage):
     def trained_numbers(self, unet: int, text: int) -> int:
         return unet if self.trained == "full" else 0
 
+    def copied_numbers(self, unet: int) -> int:
+        return self.trained_numbers(unet, 0) if self.kl_weight else 0  # the model that it may not leave
+
     def trains(self) -> str:
         return f"{'U-Net' if self.trained == 'full' else f'rank-{self.rank} adapters'} by reward"
 

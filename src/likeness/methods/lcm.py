@@ -84,6 +84,9 @@ class Spec(DrawingStage):
     def trained_numbers(self, unet: int, text: int) -> int:
         return unet if self.student == "full" else 0
 
+    def copied_numbers(self, unet: int) -> int:
+        return self.trained_numbers(unet, 0) * (2 if self.average else 1)  # its teacher, and its moving average
+
     def trains(self) -> str:
         return f"student: {'U-Net' if self.student == 'full' else f'rank-{self.rank} adapters'}"
 

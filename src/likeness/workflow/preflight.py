@@ -28,11 +28,11 @@ def check_room(recipe: Recipe, base: Path, parent: Path) -> None:
     text = sum(count for part, count in sizes.items() if part.startswith("text_encoder"))
     enlarging = {name: sum(map(_numbers, weight_files(find_upscaler(name), "unet"))) for stage in recipe.stages if (name := getattr(stage, "upscaler", None))}
     trained = [enlarging.get(getattr(stage, "upscaler", None)) or stage.trained_numbers(sizes["unet"], text) for stage in recipe.stages]
-    sizes |= enlarging
-    networks_bytes, learning = NUMBER * sum(sizes.values()), 3 * NUMBER * max(trained)
+    unet, sizes = sizes["unet"], sizes | enlarging
+    networks_bytes, learning = NUMBER * sum(sizes.values()), NUMBER * max(3 * count + stage.copied_numbers(unet) for count, stage in zip(trained, recipe.stages))
     kept = sum(NUMBER * sum(trained[: n + 1]) * len(stage.checkpoint_steps) for n, stage in enumerate(recipe.stages))
     states = NUMBER * max(count * _states(stage) for count, stage in zip(trained, recipe.stages))
-    _refuse("memory", free_memory(), networks_bytes + learning, f"networks {_gib(networks_bytes)}, gradients and optimizer {_gib(learning)}", "Close other programs, train less of it (LoRA)")
+    _refuse("memory", free_memory(), networks_bytes + learning, f"networks {_gib(networks_bytes)}, gradients, optimizer and copies {_gib(learning)}", "Close other programs, train less of it (LoRA)")
     _refuse("disk", free_disk(parent), kept + states, f"checkpoints {_gib(kept)}, states to resume from {_gib(states)}", "Ask for fewer --checkpoints, give --runs on another disk")
 
 
