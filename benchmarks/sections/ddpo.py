@@ -20,7 +20,7 @@ def ddpo(found: dict) -> Iterator[str]:
         yield f"\n### {way} ({', '.join(subjects)})\n"
         yield table(["pictures", *SCORES.values(), "drift of other things"], list(rows_of(lines, subjects)))
     yield "\n### Reward against pictures seen\n"
-    yield "Mean reward of a rollout's pictures, drawn before its step, by the judges of before, which gave it; means over subjects, intervals too.\n"
+    yield "Mean reward of a rollout's pictures, drawn before its step, by the judges that gave it; means over subjects, intervals too.\n"
     for way in ways:
         after = [line for line in found["lines"] if line["way"] == way and line["when"] == "after"]
         rollouts, each = len(after[0]["rewards"]), found["pictures a rollout"]
