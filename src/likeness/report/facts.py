@@ -159,7 +159,7 @@ def _bytes(count: float) -> str:
 
 def _last_checkpoint(folder: Path) -> list[Path]:
     """The files of the newest one that is sealed."""
-    sealed = sorted((folder / "checkpoints").glob("[0-9]*/complete.json"), key=lambda path: int(path.parent.name))
+    sealed = sorted((folder / "checkpoints").glob("[0-9]*/complete.json"), key=lambda path: (len(path.parent.name), path.parent.name))
     return sorted(path for path in sealed[-1].parent.iterdir() if path.is_file()) if sealed else []
 
 
