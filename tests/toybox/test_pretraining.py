@@ -75,6 +75,28 @@ def test_shards_hold_what_the_world_draws(drawn):
     assert len(pictures.captions[117]) == len(pictures.names[117]) == data.CAPTIONS
 
 
+@pytest.mark.parametrize("stages, sets", [
+    (("pictures", "vae", "text", "unet", "decoder"), ["base"]),
+    (("pictures", "dino"), ["judges"]),
+    (("pictures", "clip"), ["base", "words"]),
+    (("pictures",), ["base", "large", "judges", "words", "examiner"]),
+])  # fmt: skip
+def test_only_those_sets_are_drawn_that_the_stages_learn_from(drawn, tmp_path, monkeypatch, stages, sets):
+    asked = []
+    monkeypatch.setattr(data, "render", lambda folder, kind, count, size, seed, workers: asked.append(kind))
+    plan = replace(drawn, folder=tmp_path)
+    shutil.copytree(drawn.rendered, plan.rendered)
+    pretraining.draw_pictures(plan, stages)
+    assert asked == sets and (plan.folder / "tokenizer").exists() == ("base" in sets)
+
+
+def test_with_a_base_to_start_from_its_tokenizer_is_the_judges(drawn, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(data, "render", lambda folder, kind, count, size, seed, workers: asked.append(kind))
+    pretraining.draw_pictures(replace(drawn, folder=tmp_path / "judges", start_from=drawn.folder), ("pictures", "clip"))
+    assert asked == ["words"] and (tmp_path / "judges" / "tokenizer" / "tokenizer.json").exists()
+
+
 def test_the_base_opens_in_diffusers_and_draws(pretrained):
     pipeline = StableDiffusionPipeline.from_pretrained(pretrained.folder / "base", local_files_only=True, torch_dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)

@@ -23,18 +23,25 @@ from .plan import Plan
 from .upscaler_training import train_upscaler
 
 STAGES = ("pictures", "vae", "text", "unet", "decoder", "upscaler", "clip", "dino", "examiner", "export")
+LEARNS_FROM = {
+    "vae": ("base",), "text": ("base",), "unet": ("base",), "decoder": ("base",), "upscaler": ("large",),
+    "clip": ("words",), "dino": ("judges",), "examiner": ("examiner",), "export": ("judges",),
+}  # fmt: skip
 
 
-def draw_pictures(plan: Plan) -> None:
-    data.render(plan.rendered, "base", plan.base_pictures, models.SIZE, plan.seed, plan.workers)
-    data.render(plan.rendered, "large", plan.large_pictures, 2 * models.SIZE, plan.seed, plan.workers)
-    for kind in ("judges", "words"):
-        data.render(plan.rendered, kind, plan.judge_pictures, models.SIZE, plan.seed, plan.workers)
-    data.render(plan.rendered, "examiner", plan.examiner_pictures, models.SIZE, plan.seed, plan.workers)
-    base = data.read(plan.rendered, "base", plan.base_pictures)
+def draw_pictures(plan: Plan, stages: Iterable[str]) -> None:
+    """Draw the sets that these stages learn from, those of all stages if none learns, and build the tokenizer."""
+    wanted = {kind for stage in stages for kind in LEARNS_FROM.get(stage, ())} or set(data.SETS)
+    if "words" in wanted and not plan.start_from:
+        wanted.add("base")  # the judge of words and the base share a tokenizer, built from the base's captions
+    sets = {"base": plan.base_pictures, "large": plan.large_pictures, "judges": plan.judge_pictures, "words": plan.judge_pictures, "examiner": plan.examiner_pictures}
+    for kind, count in sets.items():
+        if kind in wanted:
+            data.render(plan.rendered, kind, count, models.SIZE * (2 if kind == "large" else 1), plan.seed, plan.workers)
     if plan.start_from:
         shutil.copytree(plan.start_from / "tokenizer", plan.folder / "tokenizer", dirs_exist_ok=True)
-    elif not (plan.folder / "tokenizer").exists():
+    elif "base" in wanted and not (plan.folder / "tokenizer").exists():
+        base = data.read(plan.rendered, "base", plan.base_pictures)
         models.build_tokenizer([text for texts in base.captions for text in texts], plan.folder / "tokenizer")
 
 
@@ -43,8 +50,9 @@ def pretrain(plan: Plan, sheet: Sheet, stages: Iterable[str] = STAGES) -> None:
     (plan.folder / "samples").mkdir(parents=True, exist_ok=True)
     named = {name: folder and folder.name for name, folder in (("folder", plan.folder), ("start_from", plan.start_from), ("judges_from", plan.judges_from))}
     (plan.folder / "plan.json").write_text(json.dumps(asdict(plan) | named, indent=1))  # no path of this machine
+    stages = tuple(stages)
     act = {
-        "pictures": draw_pictures, "vae": train_vae, "text": train_text, "unet": lambda p: train_unet(p, sheet),
+        "pictures": lambda p: draw_pictures(p, stages), "vae": train_vae, "text": train_text, "unet": lambda p: train_unet(p, sheet),
         "decoder": lambda p: train_decoder(p, sheet), "upscaler": lambda p: train_upscaler(p, sheet), "clip": train_clip, "dino": train_dino, "examiner": train_examiner, "export": lambda p: export_judges(p, p.folder / "judges"),
     }  # fmt: skip
     for stage in stages:
