@@ -185,6 +185,39 @@ def test_pretraining_has_a_flag_for_every_field_of_its_plan(likeness, capsys):
     assert [f.name for f in fields(Plan) if f"--{f.name.replace('_', '-')}" not in shown] == []
 
 
+@pytest.fixture
+def pretrained(tmp_path, monkeypatch):
+    """A folder as pretraining leaves it after the base alone; what measures is replaced by a note of what it was given."""
+    from likeness.toybox import check, pretraining
+
+    (tmp_path / "mine" / "base" / "unet").mkdir(parents=True)
+    (tmp_path / "mine" / "base" / "model_index.json").write_text("{}")
+    (tmp_path / "package").mkdir()
+    monkeypatch.setattr(pretraining, "__file__", str(tmp_path / "package" / "pretraining.py"))
+    monkeypatch.setattr(check, "check", lambda say, base, judges: say(f"asked {base}, {judges}"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_pretrained_folder_is_measured_and_then_put_in_place(pretrained, likeness, capsys):
+    assert likeness("pretrain", "mine", "--check") == 0
+    said = capsys.readouterr().out
+    assert "measured: mine/base\nasked mine/base, None" in said and said.endswith("next: likeness pretrain mine --install\n")
+    assert likeness("pretrain", "mine", "--install") == 0
+    assert "in place of the embedded: base\n" in capsys.readouterr().out
+    assert (pretrained / "package" / "base" / "model_index.json").exists()
+
+
+def test_without_a_folder_the_embedded_base_and_judges_are_measured(pretrained, likeness, capsys):
+    assert likeness("pretrain", "--check") == 0
+    assert capsys.readouterr().out == "measured: the embedded base and judges\nasked None, None\nnext: likeness toybox card\n"
+
+
+@pytest.mark.parametrize(("act", "says"), [("--check", "holds neither a base nor judges"), ("--install", "holds no base, second stage or judges")])
+def test_a_folder_without_a_base_is_neither_measured_nor_put_in_place(act, says, pretrained, likeness, capsys):
+    assert says in refused(likeness, capsys, "pretrain", "yours", act)
+
+
 RECIPE = 'base = "BASE"\n[subject]\nphotos = "PHOTOS"\nclass_noun = "dog"\n[[stages]]\nmethod = "dreambooth"\n'
 
 

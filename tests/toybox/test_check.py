@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from likeness.evaluation.encoders import CLIP
+from likeness.evaluation.loading import EMBEDDED
 from likeness.evaluation.statistics import Estimate
+from likeness.model.folder import TOYBOX
 from likeness.toybox import check, data, models, variety
 from likeness.toybox.questions import QUESTIONS
 from likeness.world.captions import caption
@@ -124,3 +126,12 @@ def test_a_tint_is_counted_in_levels_and_light_is_none():
 @pytest.mark.parametrize(("value", "bar", "said"), [(0.97, (0.95, np.inf), "bar 0.95: reached"), (0.9, (0.95, np.inf), "NOT"), (0.3, (0, 0.1), "at most 0.1: NOT")])
 def test_a_line_says_whether_its_bar_is_reached(value: float, bar: tuple[float, float], said: str):
     assert said in str(check.Measured("class", Estimate(value, value, value, 5), bar))
+
+
+@pytest.mark.parametrize(("given", "measured"), [((), ["judges", "base"]), (("base",), ["base"]), (("judges",), ["judges"]), (("base", "judges"), ["judges", "base"])])
+def test_what_is_given_is_measured_or_else_what_is_embedded(given, measured, monkeypatch):
+    folders, asked = {"base": TOYBOX, "judges": EMBEDDED}, []
+    monkeypatch.setattr(check, "check_judges", lambda *_: asked.append("judges"))
+    monkeypatch.setattr(check, "check_base", lambda *_: asked.append("base"))
+    assert check.check(print, **{name: folders[name] for name in given}, pictures=2) == []
+    assert asked == measured

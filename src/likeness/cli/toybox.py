@@ -19,23 +19,24 @@ app.command(toybox)
 
 @app.command
 def pretrain(
-    plan: Annotated[Plan, Parameter(name="*")] = Plan(), *, check: bool = False, stages: str = "all", install: bool = False,
+    plan: Annotated[Plan, Parameter(name="*")] = Plan(), *, stages: str = "all", check: bool = False, install: bool = False,
 ) -> None:  # fmt: skip
     """Train the toybox's base and judges from nothing; stopped at any moment, the same command goes on.
 
     Parameters
     ----------
-    check
-        Train nothing; measure the embedded base and judges on pictures that they never saw.
     stages
         all, or some of pictures,vae,text,unet,decoder,upscaler,clip,dino,examiner,export.
+    check
+        Train nothing; measure the base and the judges that the folder holds, or the embedded ones if it holds neither, on pictures that they never saw.
     install
-        Put the result in place of the embedded base and judges.
+        Train nothing; put what the folder holds in place of the embedded base, second stage and judges.
     """
-    if check:
-        from ..toybox.check import check as measure
-
-        measure(print)
+    if check or install:
+        if check:
+            _measure(plan.folder)
+        if install:
+            _install(plan)
         return
     from ..report.grids import contact_sheet
     from ..toybox import pretraining
@@ -48,9 +49,32 @@ def pretrain(
             raise UserError(f"--start-from {plan.start_from}: holds no base (a folder with unet, vae, text_encoder and tokenizer).")
         wanted = [stage for stage in wanted if stage not in ("vae", "text")]  # they come with that base
     pretraining.pretrain(plan, contact_sheet, wanted)
-    if install:
-        pretraining.install(plan)
-    print("next: likeness pretrain --check" if install else f"next: likeness pretrain {typed(plan.folder)} --install")
+    print(f"next: likeness pretrain {typed(plan.folder)}" + (" --check" if _made(plan.folder) else ""))
+
+
+def _made(folder: Path) -> dict[str, Path]:
+    """The base and the judges that pretraining has written into a folder."""
+    return {name: folder / name for name, part in (("base", "unet"), ("judges", "clip")) if (folder / name / part).is_dir()}
+
+
+def _measure(folder: Path) -> None:
+    from ..toybox.check import check
+
+    found = _made(folder)
+    if not found and folder != Plan().folder:
+        raise UserError(f"{typed(folder)}: holds neither a base nor judges. Name the folder of `likeness pretrain`, or none to measure the embedded ones.")
+    print("measured: " + (" and ".join(str(path) for path in found.values()) or "the embedded base and judges"))
+    check(print, found.get("base"), found.get("judges"))
+    print(f"next: likeness pretrain {typed(folder)} --install" if found else "next: likeness toybox card")
+
+
+def _install(plan: Plan) -> None:
+    from ..toybox import pretraining
+
+    if not (names := pretraining.install(plan)):
+        raise UserError(f"{typed(plan.folder)}: holds no base, second stage or judges to put in place. Train them: likeness pretrain {typed(plan.folder)}")
+    print(f"in place of the embedded: {', '.join(names)}")
+    print("next: likeness toybox card")
 
 
 @toybox.command

@@ -59,9 +59,4 @@ def aesthetic_head(path: Path | None, clip: CLIP, embedded: bool) -> AestheticHe
     """The head that is named; else the toybox's own where the CLIP is (`embedded`), and none for another CLIP."""
     if path:
         return load_aesthetic_head(path, clip)
-    return embedded_aesthetic_head(clip) if embedded else None
-
-
-def embedded_aesthetic_head(clip: CLIP) -> AestheticHead:
-    """The toybox's own; clip: its judge of words and pictures."""
-    return load_aesthetic_head(EMBEDDED / "aesthetic.safetensors", clip)
+    return load_aesthetic_head(EMBEDDED / "aesthetic.safetensors", clip) if embedded else None

@@ -55,7 +55,7 @@ def find_upscaler(name: str | None) -> Path:
 def _found(name: str, embedded: Path, option: str) -> Path:
     if name == "toybox":
         if not (embedded / "model_index.json").exists():
-            raise UserError(f"toybox: the embedded {embedded.name} is not in this installation ({embedded.name}/ is empty). Reinstall likeness, or train it: likeness pretrain --install")
+            raise UserError(f"toybox: the embedded {embedded.name} is not in this installation ({embedded.name}/ is empty). Reinstall likeness, or train it: likeness pretrain, then likeness pretrain --install")
         return embedded
     if Path(name).is_dir():
         return Path(name)

@@ -1,4 +1,4 @@
-"""How good the embedded base and judges are, on pictures that none of them ever saw: `likeness pretrain --check`.
+"""How good a base and judges are, on pictures that none of them ever saw: `likeness pretrain --check`.
 
 Real renders stand beside generated pictures, so a judge's own mistakes are not charged to the base.
 """
@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
-from ..evaluation.aesthetic import AestheticHead, embedded_aesthetic_head
+from ..evaluation.aesthetic import AestheticHead, load_aesthetic_head
 from ..evaluation.encoders import CLIP, DINO
 from ..evaluation.loading import EMBEDDED, load_clip, load_dino
 from ..evaluation.statistics import Estimate, bootstrap, bootstrap_of, share, wilson
@@ -151,32 +152,62 @@ def _correlation(given, true, products, given_squared, true_squared):
     return (products - given * true) / np.sqrt((given_squared - given**2) * (true_squared - true**2))
 
 
-def check(say: Callable[[str], None], pictures: int = PICTURES) -> list[Measured]:
-    """Measure everything and say it line by line; some twenty minutes of one CPU core."""
-    base, clip = Base.open("toybox"), load_clip(EMBEDDED / "clip")
+Note = Callable[..., None]  # what, estimate, bar
+
+
+def check(say: Callable[[str], None], base: Path | None = None, judges: Path | None = None, pictures: int = PICTURES) -> list[Measured]:
+    """Measure a base, judges or both, and say it line by line; some twenty minutes of one CPU core.
+
+    base, judges  folders that `likeness pretrain` made. Neither: the embedded ones, both. One alone is all that is measured; a base by the embedded judges then.
+    """
     rows: list[Measured] = []
 
     def note(what: str, estimate: Estimate, bar: tuple[float, float] | None = None) -> None:
         rows.append(Measured(what, estimate, bar))
         say(str(rows[-1]))
 
-    scenes, prompts = (list(column) for column in zip(*held_out_scenes(pictures)))
-    real = [draw(s, models.SIZE) for s in scenes]
-    note("VAE: dB on renders it never saw", reconstruction(base, real), at_least(28))
-    rng = np.random.default_rng((SEED, 1))
-    dressed = [replace(s, objects=(replace(s.objects[0], accessory=str(a)),)) for s, a in zip(scenes, rng.choice(list(ACCESSORIES), len(scenes)))]
-    dressed = [s for s in dressed if s.objects[0].appearance.class_noun in LIVE_CLASSES]
-    painted = [replace(s, style=str(style)) for s, style in zip(scenes, rng.choice(STYLES, len(scenes)))]
-    pairs, both = (list(column) for column in zip(*pair_scenes(pictures)))
+    folder = judges or EMBEDDED
+    clip = load_clip(folder / "clip")
+    head = load_aesthetic_head(folder / "aesthetic.safetensors", clip)
+    dinos = {"judge of individuals": load_dino(folder / "dino"), "examiner": load_dino(folder / "examiner")}
+    scenes = Scenes.drawn(pictures)
+    if judges or not base:
+        check_judges(note, clip, head, dinos, scenes)
+    if base or not judges:
+        check_base(note, Base.open(str(base or "toybox")), clip, head, dinos["judge of individuals"], scenes)
+    return rows
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """What is shown and asked for: scenes of held-out combinations and their prompts, some of them with accessories or in styles; pairs and theirs."""
+
+    plain: list[Scene]
+    prompts: list[str]
+    dressed: list[Scene]
+    painted: list[Scene]
+    pairs: list[Scene]
+    both: list[str]
+
+    @classmethod
+    def drawn(cls, pictures: int) -> Scenes:
+        plain, prompts = (list(column) for column in zip(*held_out_scenes(pictures)))
+        rng = np.random.default_rng((SEED, 1))
+        dressed = [replace(s, objects=(replace(s.objects[0], accessory=str(a)),)) for s, a in zip(plain, rng.choice(list(ACCESSORIES), len(plain)))]
+        painted = [replace(s, style=str(style)) for s, style in zip(plain, rng.choice(STYLES, len(plain)))]
+        pairs, both = (list(column) for column in zip(*pair_scenes(pictures)))
+        return cls(plain, prompts, [s for s in dressed if s.objects[0].appearance.class_noun in LIVE_CLASSES], painted, pairs, both)
+
+
+def check_judges(note: Note, clip: CLIP, head: AestheticHead, dinos: dict[str, DINO], scenes: Scenes) -> None:
     for question, shown, bar in (
-        ("class", scenes, 0.98), ("context", scenes, 0.97), ("colour", scenes, 0.95), ("accessory", dressed, 0.95), ("style", painted, 0.97), ("pair", pairs, None),
+        ("class", scenes.plain, 0.98), ("context", scenes.plain, 0.97), ("colour", scenes.plain, 0.95), ("accessory", scenes.dressed, 0.95), ("style", scenes.painted, 0.97), ("pair", scenes.pairs, None),
     ):  # fmt: skip
         images = [draw(s, models.SIZE) for s in shown]
         note(f"judge on real renders: {question}", answered(clip, images, question, facts(shown, question)), at_least(bar) if bar else None)
-    head = embedded_aesthetic_head(clip)
+    real = [draw(s, models.SIZE) for s in scenes.plain]
     note("judge of looks: correlation with how much real renders are spoilt", reads_spoiling(head, clip, real))
     note("judge of looks: its marks of real renders, 1 to 10", bootstrap(head.scores(clip.pictures(real))))
-    dinos = {"judge of individuals": load_dino(EMBEDDED / "dino"), "examiner": load_dino(EMBEDDED / "examiner")}
     for name, dino in dinos.items():
         found = families(dino)
         sets = {"": found}
@@ -189,26 +220,28 @@ def check(say: Callable[[str], None], pictures: int = PICTURES) -> list[Measured
     for name, estimate in zip(dinos, named_among_others(list(dinos.values()))):
         note(f"{name}: names an individual among ten others of the same words", estimate, at_least(0.90))
 
+
+def check_base(note: Note, base: Base, clip: CLIP, head: AestheticHead, dino: DINO, scenes: Scenes) -> None:
     def generated(texts: list[str], seeds: Sequence[int] | None = None, **otherwise: float) -> list[Image.Image]:
         return list(sample(base, texts, list(seeds or range(len(texts))), **{**base.advice["sampling"], **otherwise}))
 
-    drawn = generated(prompts)
+    note("VAE: dB on renders it never saw", reconstruction(base, [draw(s, models.SIZE) for s in scenes.plain]), at_least(28))
+    drawn = generated(scenes.prompts)
     for question, bar in (("class", 0.95), ("context", 0.95), ("colour", 0.90)):
-        note(f"base on held-out combinations: {question}", answered(clip, drawn, question, facts(scenes, question), prompts), at_least(bar))
+        note(f"base on held-out combinations: {question}", answered(clip, drawn, question, facts(scenes.plain, question), scenes.prompts), at_least(bar))
     note("base on held-out combinations: marks of its pictures by the judge of looks", bootstrap(head.scores(clip.pictures(drawn))))
-    asked = [f"a photo of {article(n)} {accessory_words(a)}" for n, a in facts(dressed, "accessory")]
-    note("base: accessory", answered(clip, generated(asked), "accessory", facts(dressed, "accessory"), asked), at_least(0.85))
-    note("base: both things of a two-thing prompt", answered(clip, generated(both), "pair", facts(pairs, "pair"), both), at_least(0.75))
-    note("base: spread of a prompt's pictures, as a share of the world's", spread_of(dinos["judge of individuals"], generated), (0.9, 1.1))
-    note("base without guidance: spread", spread_of(dinos["judge of individuals"], partial(generated, guidance_scale=1.0)))
-    unguided = generated(prompts, guidance_scale=1.0)
-    note("base without guidance: class", answered(clip, unguided, "class", facts(scenes, "class"), prompts))
+    asked = [f"a photo of {article(n)} {accessory_words(a)}" for n, a in facts(scenes.dressed, "accessory")]
+    note("base: accessory", answered(clip, generated(asked), "accessory", facts(scenes.dressed, "accessory"), asked), at_least(0.85))
+    note("base: both things of a two-thing prompt", answered(clip, generated(scenes.both), "pair", facts(scenes.pairs, "pair"), scenes.both), at_least(0.75))
+    note("base: spread of a prompt's pictures, as a share of the world's", spread_of(dino, generated), (0.9, 1.1))
+    note("base without guidance: spread", spread_of(dino, partial(generated, guidance_scale=1.0)))
+    unguided = generated(scenes.prompts, guidance_scale=1.0)
+    note("base without guidance: class", answered(clip, unguided, "class", facts(scenes.plain, "class"), scenes.prompts))
     alike = by_seed(generated)
     note("base: what the seed decides of the border's colour (intraclass correlation)", seed_cast(alike), (0, 0.1))
     note("real renders, one light for all prompts: the same", seed_cast(by_light()))
     note("base: levels of 255 by which the seed moves that colour beyond brightness", seed_tint(alike), (0, 1))
     note("real renders, one light for all prompts: the same levels", seed_tint(by_light()))
-    return rows
 
 
 Generate = Callable[[list[str], Sequence[int] | None], list[Image.Image]]

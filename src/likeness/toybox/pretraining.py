@@ -63,10 +63,11 @@ def pretrain(plan: Plan, sheet: Sheet, stages: Iterable[str] = STAGES) -> None:
             save_reconstructions(plan, sheet)
 
 
-def install(plan: Plan) -> None:
-    """Put base, super-resolution stage and judges, as far as they were trained, in place of the embedded ones."""
+def install(plan: Plan) -> list[str]:
+    """Put base, super-resolution stage and judges, as far as they were trained, in place of the embedded ones; says which."""
     here = Path(__file__).parent
-    for name in ("base", "upscaler", "judges"):
-        if (plan.folder / name).exists():
-            shutil.copytree(plan.folder / name, here / name, dirs_exist_ok=True)
-            follow_umask([path for path in (here / name).rglob("*") if path.is_file()], here)  # safetensors leaves 0600
+    names = [name for name in ("base", "upscaler", "judges") if (plan.folder / name).exists()]
+    for name in names:
+        shutil.copytree(plan.folder / name, here / name, dirs_exist_ok=True)
+        follow_umask([path for path in (here / name).rglob("*") if path.is_file()], here)  # safetensors leaves 0600
+    return names
