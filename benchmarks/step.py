@@ -1,6 +1,6 @@
 """Seconds of one training step of each method beside the bare loop: forward, backward and AdamW of the same parameters on ready tensors.
 
-    python benchmarks/step.py [--methods dreambooth,lora] [--base toybox] [--batch 4] [--rounds 40] [--out FILE]
+    python benchmarks/step.py [--methods dreambooth,lora,textual_inversion,custom_diffusion] [--base toybox] [--batch 4] [--rounds 40] [--out FILE]
 
 The three run in one process on parameters, batch and precision that are alike, in turn (a step of each, many times), so that a busy machine slows all
 of them; the ratio is the median of the rounds' ratios. Where gradients pass the text encoder, the bare loop encodes its prompts too. Uncached: photos and prompts are
@@ -21,11 +21,11 @@ from PIL import Image
 from likeness.learning.denoising import noised, target
 from likeness.learning.method import Subject
 from likeness.learning.training import make_optimizer, train
-from likeness.methods import METHODS
 from likeness.model.base import Base
 from likeness.workflow.stack import method_class
 
 WARM_UP = 3
+LEARN_FROM_NOISE = ("dreambooth", "lora", "textual_inversion", "custom_diffusion")  # the methods whose step is the bare loop's: noise on photos, guessed
 FIXED = {"steps": 10_000_000, "learning_rate": 1e-9, "gradient_accumulation": 1, "prior_weight": 0.0, "augmentation": False}
 
 
@@ -80,7 +80,7 @@ def steps_of(name: str, base_name: str, batch_size: int, cache: bool) -> tuple[C
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--methods", default=",".join(LEARN_FROM_NOISE))
     parser.add_argument("--base", default="toybox")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=40)
