@@ -91,7 +91,7 @@ def bootstrap_of(
         low, high = found - spread, found + spread
     else:
         counts = _resampled_counts(n, seed)  # [resamples, n]
-        low, high = expanded_percentiles(function(*((counts @ sums.T) / (counts @ sizes)[:, None]).T), n)
+        low, high = _expanded_percentiles(function(*((counts @ sums.T) / (counts @ sizes)[:, None]).T), n)
     return Estimate(found, max(low, bounds[0]), min(high, bounds[1]), n)
 
 
@@ -231,7 +231,7 @@ def auc(positives: Sequence[float] | np.ndarray, negatives: Sequence[float] | np
         return Estimate(value, None, None, n)
     rows = _resampled_counts(len(high), 0) / len(high)
     columns = _resampled_counts(len(low), 1) / len(low)
-    lower, upper = expanded_percentiles(((rows @ wins) * columns).sum(axis=1), n)
+    lower, upper = _expanded_percentiles(((rows @ wins) * columns).sum(axis=1), n)
     return Estimate(value, max(0.0, lower), min(1.0, upper), n)
 
 
@@ -258,7 +258,7 @@ def _jackknife_spread(without: np.ndarray, n: int) -> float:
     return _student_quantile(n - 1) * (n - 1) * float(np.std(without, ddof=1)) / sqrt(n)
 
 
-def expanded_percentiles(means: np.ndarray, n: int) -> tuple[float, float]:
+def _expanded_percentiles(means: np.ndarray, n: int) -> tuple[float, float]:
     """A 95 % interval of what resampling n groups gave, taken as far out as Student's t is beyond the normal (Hesterberg 2015, arXiv 1411.5279)."""
     tail = NormalDist().cdf(-sqrt(n / (n - 1)) * _student_quantile(n - 1))
     low, high = np.quantile(means, [tail, 1 - tail])

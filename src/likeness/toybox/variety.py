@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from PIL import Image
 
 from ..evaluation import metrics
 from ..evaluation.encoders import DINO
-from ..evaluation.statistics import Estimate, bootstrap, expanded_percentiles
+from ..evaluation.statistics import Estimate, bootstrap, bootstrap_of
 from . import models
 
 
@@ -25,7 +23,7 @@ def seed_cast(rows: list[list[Image.Image]]) -> Estimate:
     rows  [seeds][prompts]. Of the border; each prompt's mean over seeds is taken away first.
     """
     between, within, prompts = _by_seed(_border_colours(rows))
-    return _over_seeds(lambda b, w: (b - w) / (b + (prompts - 1) * w), between, within)
+    return bootstrap_of(lambda b, w: (b - w) / (b + (prompts - 1) * w), [between, within])
 
 
 def seed_tint(rows: list[list[Image.Image]]) -> Estimate:
@@ -38,7 +36,7 @@ def seed_tint(rows: list[list[Image.Image]]) -> Estimate:
     brightness = colours.mean(axis=2, keepdims=True)
     between, within, prompts = _by_seed(colours * brightness.mean(axis=0) / brightness)
     within = within * len(rows) / (len(rows) - 1)  # prompts' means over seeds are taken away as well
-    return _over_seeds(lambda b, w: np.sqrt(np.maximum(b - w, 0) / prompts / 3), between, within)
+    return bootstrap_of(lambda b, w: np.sqrt(np.maximum(b - w, 0) / prompts / 3), [between, within])
 
 
 def _border_colours(rows: list[list[Image.Image]]) -> np.ndarray:
@@ -57,12 +55,3 @@ def _by_seed(colours: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     within = np.square(colours - of_seed).sum(axis=(1, 2)) / (prompts - 1)
     between = prompts * np.square(of_seed).sum(axis=(1, 2)) * seeds / (seeds - 1)
     return between, within, prompts
-
-
-def _over_seeds(statistic: Callable[..., np.ndarray], between: np.ndarray, within: np.ndarray) -> Estimate:
-    seeds = len(between)
-    chosen = np.random.default_rng(0).integers(seeds, size=(2000, seeds))
-    low, high = expanded_percentiles(statistic(between[chosen].mean(axis=1), within[chosen].mean(axis=1)), seeds)
-    return Estimate(float(statistic(between.mean(), within.mean())), low, high, seeds)
-
-
