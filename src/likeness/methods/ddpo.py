@@ -29,7 +29,7 @@ from ..learning.rewards import Rewarding, check_rewards, parse, reward_of
 from ..model.adapters import Adapter, LowRank, Weights
 from ..model.base import Base
 from ..model.denoiser import Conditioning
-from ..model.trajectory import BATCH, initial_latents
+from ..model.trajectory import BATCH, guided, initial_latents
 
 COLUMNS = ("latents", "chosen", "timesteps", "earlier", "log_probabilities", "advantages")  # of Decisions, those that are tensors
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
@@ -229,13 +229,10 @@ class DDPO(Adapted):
 
     def _predict(self, latents: Tensor, timesteps: Tensor, prompts: Sequence[str]) -> Tensor:
         """With classifier-free guidance; gradients flow through both halves."""
-        told = Conditioning.cat([self._said[prompt] for prompt in prompts])
         scale = self.spec.draw_guidance_scale
-        if scale == 1.0:
-            return self.base.predict(latents, timesteps, told).float()
-        both = Conditioning.cat([self._said[""]] * len(prompts) + [told])
-        without, with_prompt = self.base.predict(torch.cat([latents, latents]), torch.cat([timesteps, timesteps]), both).float().chunk(2)
-        return without + scale * (with_prompt - without)
+        unsaid = [""] * len(prompts) if scale != 1.0 else []
+        told = Conditioning.cat([self._said[prompt] for prompt in (*unsaid, *prompts)])
+        return guided(self.base, latents, timesteps, told, scale)
 
     def loss(self, batch: Decisions) -> dict[str, Tensor]:
         def mean() -> tuple[Tensor, Tensor]:

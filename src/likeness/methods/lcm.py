@@ -28,6 +28,7 @@ from ..learning.photos import LatentPictures, order
 from ..model.adapters import Adapter, LowRank, Weights
 from ..model.base import Base
 from ..model.denoiser import Conditioning
+from ..model.trajectory import guided
 
 LEAST_SIGNAL = 0.02  # of the picture where drawing begins, for a network that tells noise: a guess of the picture errs by the inverse. Stable Diffusion has .068, DeepFloyd IF .00005
 EMBEDDED = 256  # numbers that tell a full student its guidance scale
@@ -208,8 +209,7 @@ class LCM(Adapted):
         with torch.no_grad():
             with self.as_it_was():
                 both = Conditioning.cat([Conditioning.cat([self._said[""]] * len(batch)), told])
-                without, with_prompt = base.predict(torch.cat([seen, seen]), torch.cat([later, later]), both).float().chunk(2)
-            output = without + batch.guidance[:, None, None, None] * (with_prompt - without)
+                output = guided(base, seen, later, both, batch.guidance[:, None, None, None])
             nearer = solver_step(base, output, seen, later, earlier)
             with self.adapter.holding(self.target):
                 wanted = consistent(base, base.predict(nearer, earlier, heard), nearer, earlier)

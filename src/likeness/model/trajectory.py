@@ -110,20 +110,23 @@ def few_steps(
         told = conditioning if guidance_scale == 1.0 else Conditioning.cat([unconditioned, conditioning])
     for index, t in enumerate(sampler.timesteps):
         output = guided(base, latents, t, told, guidance_scale)
-        latents = sampler.step(output.float(), t, latents, generator=generators).prev_sample  # type: ignore[union-attr]
+        latents = sampler.step(output, t, latents, generator=generators).prev_sample  # type: ignore[union-attr]
         yield Step(index, int(t), latents)
 
 
-def guided(base: Denoiser, latents: Tensor, t: Tensor, told: Conditioning, guidance_scale: float) -> Tensor:
-    """The prediction with classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598), both halves in one pass.
+def guided(base: Denoiser, latents: Tensor, t: Tensor, told: Conditioning, guidance_scale: float | Tensor) -> Tensor:
+    """The prediction with classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598), both halves in one pass; in single precision. [b, c, h, w]
 
-    t     a timestep
-    told  the negative prompts, then the prompts; or the prompts alone, where there is no guidance
+    t               a timestep, or one for each of the latents [b]
+    told            the negative prompts, then the prompts; or the prompts alone, where there is no guidance
+    guidance_scale  a number, or one for each of the latents [b, 1, 1, 1]
     """
-    timesteps = t.to(base.device).expand(len(told))
-    if len(told) == len(latents):
-        return base.predict(latents, timesteps, told)
-    without, with_prompt = base.predict(torch.cat([latents, latents]), timesteps, told).chunk(2)
+    halves = len(told) // len(latents)
+    timesteps = t.to(base.device).expand(len(latents)).repeat(halves)
+    output = base.predict(torch.cat([latents] * halves), timesteps, told).float()
+    if halves == 1:
+        return output
+    without, with_prompt = output.chunk(2)
     return without + guidance_scale * (with_prompt - without)
 
 
