@@ -25,7 +25,7 @@ def main() -> None:
     asked = parser.parse_args()
     rows = [{"what": m.what, "bar": None if m.bar is None else [None if np.isinf(b) else b for b in m.bar], **asdict(m.estimate)} for m in check(print)]
     judges = {name: families(load_dino(EMBEDDED / name)) for name in ("dino", "examiner")}
-    found = {"rows": rows, "roc": {name: roc(seen) for name, seen in judges.items()}, "classes": classes(judges["dino"])}
+    found = {"rows": rows, "roc": {name: roc(seen) for name, seen in judges.items()}, "classes": {name: classes(seen) for name, seen in judges.items()}}
     asked.out.write_text(json.dumps(found, indent=1) + "\n")
     print(f"wrote {asked.out}")
 
@@ -42,14 +42,14 @@ def roc(found: list[Family]) -> dict[str, list[dict]]:
     return lines
 
 
-def classes(found: list[Family]) -> dict[str, dict[str, float]]:
-    """Of each class the mean cosine of one individual in two scenes, of twins by words, and of others."""
+def classes(found: list[Family]) -> dict[str, dict]:
+    """Of each class the mean cosine of one individual in two scenes, of twins by words, and of others; intervals over families."""
     by: dict[str, list[Family]] = defaultdict(list)
     for family in found:
         by[family.noun].append(family)
     return {
-        noun: {"families": len(kept), **{name: float(np.mean(np.concatenate([getattr(f, name) for f in kept]))) for name in ("same", "twins", "others")}}
-        for noun, kept in sorted(by.items()) if sum(len(f.others) for f in kept)
+        noun: {name: asdict(bootstrap([float(getattr(f, name).mean()) for f in kept])) for name in ("same", "twins", "others")}
+        for noun, kept in sorted(by.items()) if all(len(f.others) for f in kept)
     }  # fmt: skip
 
 

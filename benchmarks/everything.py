@@ -4,7 +4,7 @@
 
 Trains what is missing under RUNS and judges it: some ten hours of one core from nothing, half an hour where all runs are there. Each job is one of the commands that the page names, on one thread; what it
 printed lies in RUNS/logs. A job that ended is not run again, unless the judges are others than when it did; runs of another base are refused: begin in a new folder. What is stopped goes on. At the end benchmarks/results/*.json have the new figures; their notes are prose about the
-figures of before and are to be read again, then `python benchmarks/results.py` writes the page. What the guide shows is trained and drawn too, for `guide_pictures.py`. Not here: what times the machine by the clock (steps, scoring, DreamBlend's cost).
+figures of before and are to be read again, then `python benchmarks/results.py` writes the page. What the guide shows is trained and drawn too, for `guide_pictures.py`. Not here: what times the machine by the clock (steps, scoring, DreamBlend's cost), and the first base, whose weights lie in the history alone.
 """
 
 import argparse
@@ -96,6 +96,7 @@ def jobs(runs: Path, figures: Path) -> list[Job]:
         *(benchmark(way, "ddpo", "OUT", *trained("lora-rank-8", names), "--way", said(way), "--runs", str(runs / ddpo / str(n)), "--set", *settings, *REWARDED, after=("grid",), file=f"ddpo {n}", also=("examiner",))
           for n, (way, (names, settings)) in enumerate(WAYS.items())),
         Job("seconds", script("seconds", str(HERE / "results" / "grid.json"), *(f"{runs / part}/*-{TEN[0]}-0-*" for part in ("grid", "sweeps", rewarded))), ["grid", "sweeps", "rewarded"]),
+        Job("examined", script("examined", str(HERE / "results" / "grid.json"), str(runs / "grid"), str(runs / "sweeps"), str(runs / rewarded)), ["seconds"]),
         benchmark("lcm", "lcm", "OUT", *trained("dreambooth"), "--runs", str(runs / "lcm"), after=("grid",)),
         benchmark("curves", "choice", "OUT", "--recipes", "overfit,balanced,underfit", "--set", "checkpoints=25-150:25", "--subjects", "bolt,earl", "--runs", str(runs / "curves"), file="regimes"),
         Job("face", compared("ten", ("face",), ("nora",), "--pictures", "10")),

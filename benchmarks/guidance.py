@@ -21,6 +21,8 @@ from likeness.toybox.check import answered, by_seed, facts, held_out_scenes, spr
 from likeness.toybox.variety import seed_cast
 from likeness.workflow.progress import Progress
 
+CHOSEN_ON = 20_260  # scenes that settings are chosen on; the check has others
+
 
 def main() -> None:
     parser = argparse.ArgumentParser()
@@ -29,7 +31,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=256)
     asked = parser.parse_args()
     base, clip, dino = Base.open("toybox"), load_clip(EMBEDDED / "clip"), load_dino(EMBEDDED / "dino")
-    scenes, prompts = (list(column) for column in zip(*held_out_scenes(asked.pictures)))
+    scenes, prompts = (list(column) for column in zip(*held_out_scenes(asked.pictures, CHOSEN_ON)))
     ways, lines = [tuple(map(float, way.split(":"))) for way in asked.ways.split(",")], []
     with Progress().task("ways", len(ways)) as task:
         for scale, eta in ways:
@@ -39,7 +41,7 @@ def main() -> None:
 
             drawn = generated(prompts)
             found = {question: answered(clip, drawn, question, facts(scenes, question), prompts) for question in ("class", "colour")}
-            found |= {"spread": spread_of(dino, generated), "cast": seed_cast(by_seed(generated))}
+            found |= {"spread": spread_of(dino, generated, 24, CHOSEN_ON), "cast": seed_cast(by_seed(generated, 16, CHOSEN_ON))}
             lines.append({"scale": scale, "eta": eta, **{name: asdict(estimate) for name, estimate in found.items()}})
             asked.out.write_text("[\n" + ",\n".join(json.dumps(line) for line in lines) + "\n]\n", encoding="utf-8")
             task.advance(note=f"{scale:g}, η {eta:g}: " + ", ".join(f"{name} {estimate}" for name, estimate in found.items()))

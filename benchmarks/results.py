@@ -16,6 +16,7 @@ from sections.choice import choice, regimes
 from sections.ddpo import ddpo
 from sections.defaults import defaults
 from sections.dreamblend import dreamblend
+from sections.first_base import first_base
 from sections.grid import grid
 from sections.guidance import guidance
 from sections.lcm import lcm
@@ -38,6 +39,7 @@ SECTIONS: dict[str, Callable[[dict], Iterator[str]]] = {  # by the name of their
     "world": world,
     "guidance": guidance,
     "grid": grid,
+    "first_base": first_base,
     "studies": studies,
     "toybench": toybench,
     "steps": steps,

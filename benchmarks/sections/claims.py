@@ -43,7 +43,8 @@ def tested(claim: Claim, cells: list[dict]) -> list[str]:
         verdict = "**refuted**: it is the other way round" if claim.holds else "**confirmed**: it is lower"
     else:
         verdict = "open: the interval holds 0" if claim.holds else "not contradicted: a gain cannot be told"
-    return [f"{claim.says}", f"{SCORES[claim.score]} {short(difference, signed=True)}", verdict]
+    examined = compared(cells, claim.more, claim.less, "examined") if claim.score == "dino" and all("examined" in cell["scores"] for cell in cells) else None
+    return [claim.says, f"{SCORES[claim.score]} {short(difference, signed=True)}", short(examined, signed=True) if examined else "", verdict]
 
 
 def compared(cells: list[dict], more: str, less: str, score: str) -> Estimate:

@@ -9,7 +9,7 @@ from likeness.evaluation.statistics import mean_of
 from .claims import CLAIMS, tested
 from .writing import SCORES, heading, number, short, table
 
-SHOWN = {**SCORES, "clip_i": "CLIP-I", "aesthetic": "aesthetic"}
+SHOWN = {**SCORES, "clip_i": "CLIP-I", "aesthetic": "aesthetic", "examined_named": "named by the examiner", "examined": "examiner"}
 NO_FLOOR = ("placed", "clip_t_class")  # a look-alike in the asked scene obeys as the subject does
 
 
@@ -30,7 +30,7 @@ def grid(found: dict) -> Iterator[str]:
     yield f"\nTraining seconds are of one thread beside other processes; a picture's processor seconds were taken in turn. {len(found['cells'])} trainings, {seeds} seed{'s' * (seeds > 1)} each. Rows of other subjects do not compare."
     yield "\n## What others found, on the toybox\n"
     yield "Paired on subjects: each difference is of the two recipes on the same subject, prompts and noise.\n"
-    yield table(["claim", "difference here", "verdict"], claims_of(groups))
+    yield table(["claim", "difference here", "by the examiner", "verdict"], claims_of(groups))
     yield from cheaper(cells)
 
 
@@ -65,8 +65,8 @@ def claims_of(groups: list[list[dict]]) -> list[list[str]]:
     rows = []
     for claim in CLAIMS:
         cells = next((group for group in groups if {claim.more, claim.less} <= {cell["recipe"] for cell in group}), None)
-        row = [claim.says, "", "waits until both rows are measured with the same weights"] if cells is None else tested(claim, cells)
-        rows.append([*row[:2], f"{row[2]} (with weights of before)"] if cells and cells is not groups[0] else row)
+        row = [claim.says, "", "", "waits until both rows are measured with the same weights"] if cells is None else tested(claim, cells)
+        rows.append([*row[:3], f"{row[3]} (with weights of before)"] if cells and cells is not groups[0] else row)
     return rows
 
 
@@ -88,7 +88,7 @@ def costs(recipe: str, cells: list[dict], seconds: dict[str, float]) -> list[str
 def estimates(cells: list[dict], key: str, without: tuple[str, ...] = ()) -> list[str]:
     """Of the scores that are shown; empty where a row has none of it, or is to have none."""
     known = {score: [(cell[key][score], cell["subject"]) for cell in cells if score in cell[key] and score not in without] for score in SHOWN}
-    return [short(mean_of(score, [value for value, _ in pairs], [subject for _, subject in pairs])) if pairs else "" for score, pairs in known.items()]
+    return [short(mean_of(score.removeprefix("examined_"), [value for value, _ in pairs], [subject for _, subject in pairs])) if pairs else "" for score, pairs in known.items()]
 
 
 def cheaper(cells: list[dict]) -> Iterator[str]:

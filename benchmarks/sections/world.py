@@ -5,31 +5,32 @@ from collections.abc import Iterator
 from likeness.evaluation.statistics import Estimate
 from likeness.toybox.check import Measured
 
-from .writing import heading, number, share, short, table
+from .writing import heading, share, short, table
 
 
 def world(found: dict) -> Iterator[str]:
     """What benchmarks/check.py wrote."""
     yield heading("The base and the judges", found)
     yield "Intervals: of what the base draws over prompts, of the judges' shares of renders over pictures (Wilson's), as of decibels, marks and their correlation; of AUC over families of look-alikes; of names over individuals; of spread over prompts; of what the seed decides over seeds. A bar is reached, or not reached, where the whole interval is on one side of it; else it is open.\n"
-    yield table(["on pictures that nothing was trained on", "measured", "bar", ""], [measured(row) for row in found["rows"]])
+    yield table(["on pictures that nothing was trained or chosen on", "measured", "of", "bar", ""], [measured(row) for row in found["rows"]])
     yield "\n### Who is who: the judges of individuals against the world's truth\n"
     yield "Share of an individual's pictures, in pairs of scenes, that are known where so large a share of its twins by words (or of other families of its class) are taken for it; one threshold for all families, intervals over families. `examiner` is the second judge, for last measurements.\n"
     shares = [f"{line['false']:.0%} false" for line in found["roc"]["dino"]["twins"]]
     yield table(["judge", "told from", *shares], [
         [f"`{judge}`", against, *(share({k: v for k, v in line.items() if k != "false"}) for line in lines)] for judge, kinds in found["roc"].items() for against, lines in kinds.items()
     ])  # fmt: skip
-    yield "\nMean cosines of `dino` by class: between two scenes of one individual (ceiling), of twins by words (floor), of others of the class.\n"
-    yield table(["class", "families", "ceiling", "floor", "others"], [
-        [noun, str(f["families"]), *(number(f[name]) for name in ("same", "twins", "others"))] for noun, f in found["classes"].items()
-    ])  # fmt: skip
+    for judge, classes in found["classes"].items():
+        yield f"\nMean cosines of `{judge}` by class: between two scenes of one individual (ceiling), of twins by words (floor), of others of the class; intervals over families.\n"
+        yield table(["class", "families", "ceiling", "floor", "others"], [
+            [noun, str(f["same"]["n"]), *(share(f[name]) for name in ("same", "twins", "others"))] for noun, f in classes.items()
+        ])  # fmt: skip
 
 
 def measured(row: dict) -> list[str]:
     estimate = Estimate(row["value"], row["low"], row["high"], row["n"])
     if row["bar"] is None:
-        return [row["what"], short(estimate), "", ""]
+        return [row["what"], short(estimate), str(row["n"]), "", ""]
     low, high = row["bar"][0] or 0.0, float("inf") if row["bar"][1] is None else row["bar"][1]
     wanted = f"≥ {low:g}" if high == float("inf") else f"≤ {high:g}" if not low else f"{low:g} to {high:g}"
     found = Measured(row["what"], estimate, (low, high)).verdict.partition(":")[0]
-    return [row["what"], short(estimate), wanted, "**not reached**" if found.startswith("NOT") else found]
+    return [row["what"], short(estimate), str(row["n"]), wanted, "**not reached**" if found.startswith("NOT") else found]

@@ -169,13 +169,35 @@ def test_f1_equals_the_table_of_dreamblend():
 
 def test_auc_counts_pairs():
     randomness = np.random.default_rng(0)
-    positives, negatives = randomness.normal(1, 1, 80), randomness.normal(0, 1, 90)
-    wins = [float(p > q) + 0.5 * float(p == q) for p in positives for q in negatives]
-    estimate = auc(positives, negatives)
-    assert estimate.value == pytest.approx(np.mean(wins), abs=1e-6)
+    positives, negatives = randomness.normal(1, 1, (80, 3)), randomness.normal(0, 1, (80, 2)).round(1)
+    wins = [float(p > q) + 0.5 * float(p == q) for p in positives.ravel() for q in negatives.ravel()]
+    estimate = auc(list(positives), list(negatives))
+    assert estimate.value == pytest.approx(np.mean(wins)) and estimate.n == 80
     assert estimate.low is not None and estimate.high is not None
     assert estimate.low < 0.7602 < estimate.high  # Φ(1/√2), the truth
-    assert auc([1.0, 1.0], [1.0, 1.0]).value == 0.5 and auc([2.0, 3.0], [0.0, 1.0]) == Estimate(1.0, 1.0, 1.0, 2)
+    assert auc([np.ones(2)] * 2, [np.ones(2)] * 2).value == 0.5
+
+
+def test_auc_has_one_threshold_for_all_groups():
+    """Each group's own positives are above its own negatives, and below the other's."""
+    low, high = (np.array([0.0]), np.array([1.0])), (np.array([2.0]), np.array([3.0]))
+    assert auc([low[1], high[1]], [low[0], high[0]]).value == 0.75
+
+
+def test_the_interval_of_an_auc_covers_the_truth_where_groups_are_alike_within():
+    randomness, inside = np.random.default_rng(1), 0
+    for _ in range(200):
+        shift = randomness.normal(0, 1, (40, 1))
+        found = auc(list(1.5 + shift + randomness.normal(0, 0.5, (40, 5))), list(randomness.normal(0, 0.5, (40, 5))))
+        assert found.low is not None and found.high is not None
+        inside += found.low <= 0.88966 <= found.high  # Φ(1.5/√1.5)
+    assert inside / 200 > 0.91
+    assert auc([np.ones(2)] * 3, [np.zeros(2)] * 3).low is None
+
+
+def test_an_auc_without_negatives_is_refused():
+    with pytest.raises(ValueError, match="needs both"):
+        auc([np.ones(2)], [np.ones(0)])
 
 
 def test_share_of_way_runs_from_floor_to_ceiling():

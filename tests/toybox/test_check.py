@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 from typing import Any, cast
 
@@ -17,7 +16,8 @@ from likeness.model.folder import TOYBOX
 from likeness.toybox import check, data, models, variety
 from likeness.toybox.questions import QUESTIONS
 from likeness.world.captions import caption
-from likeness.world.classes import CLASSES, LIVE_CLASSES
+from likeness.world.classes import CLASSES
+from likeness.world.contexts import CONTEXTS
 from likeness.world.random_scenes import held_out
 from likeness.world.scene import COLOURS
 
@@ -72,18 +72,26 @@ def test_of_a_pair_the_order_does_not_matter():
 def test_every_answer_has_a_text_of_its_own(question):
     texts = QUESTIONS[question].texts
     assert len(set(texts.values())) == len(texts) > 10
-    scenes = [scene for scene, _ in (check.pair_scenes(20) if question == "pair" else check.held_out_scenes(20))]
-    if question == "accessory":
-        scenes = [replace(s, objects=(replace(s.objects[0], accessory="red hat"),)) for s in scenes if s.objects[0].appearance.class_noun in LIVE_CLASSES]
+    scenes = [scene for scene, _ in {"pair": check.pair_scenes, "accessory": check.dressed_scenes}.get(question, check.held_out_scenes)(20)]
     assert all(QUESTIONS[question].answer(data.truth_of(scene)) in texts for scene in scenes)
 
 
 def test_the_measured_scenes_are_held_out_and_their_captions_possible():
-    for scene, prompt in check.held_out_scenes(20):
-        look = scene.objects[0].appearance
-        assert held_out(look.class_noun, look.colour, scene.context)
-        assert look.colour in prompt and look.class_noun in prompt
-        assert caption(scene, np.random.default_rng(0)).names["class"] == look.class_noun
+    for scene, prompt in (*check.held_out_scenes(20), *check.dressed_scenes(20), *check.pair_scenes(20)):
+        for look in (placed.appearance for placed in scene.objects):
+            assert held_out(look.class_noun, look.colour, scene.context)
+            assert look.colour in prompt and look.class_noun in prompt
+        assert CONTEXTS[scene.context].words in prompt and accessory_said(scene.objects[0].accessory, prompt)
+        assert caption(scene, np.random.default_rng(0)).names["class"] == scene.objects[0].appearance.class_noun
+
+
+def accessory_said(accessory: str, prompt: str) -> bool:
+    return accessory == "none" or all(word in prompt for word in accessory.split())
+
+
+def test_what_settings_were_chosen_on_is_not_what_is_measured():
+    chosen, measured = ({prompt + str(scene.seed) for scene, prompt in check.held_out_scenes(200, *seed)} for seed in ((20_260,), ()))
+    assert not chosen & measured
 
 
 def pictures_of(colours: np.ndarray) -> list[list[Image.Image]]:

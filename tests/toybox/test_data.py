@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from likeness.toybox import data
+from likeness.toybox.individuals import SEED
 from likeness.world.random_scenes import NEUTRALS, calmed, random_scene
+from likeness.world.scene import Scene
 from likeness.world.subjects import admissible
 
 
@@ -16,9 +18,15 @@ def test_a_scene_depends_on_its_number_alone():
     assert len({str(scene) for scene in (data.base_scene(0, 7), data.base_scene(0, 8), data.base_scene(1, 7))}) == 3
 
 
-def test_base_and_judges_are_shown_other_scenes():
-    shown = {data.base_scene(0, k) for k in range(200)}
-    assert shown.isdisjoint(data.judges_scene(0, k)[0] for k in range(200))
+def test_no_set_shows_what_another_shows():
+    """Of one seed, and the check's own seed beside it."""
+    shown = [{scene_of(0, k, kind) for k in range(60)} for kind in data.SETS]
+    checked = {scene_of(SEED, k, kind) for k in range(60) for kind in data.SETS}
+    assert len(set.union(*shown, checked)) == sum(map(len, shown)) + len(checked)
+
+
+def scene_of(seed: int, k: int, kind: str) -> Scene:
+    return data.base_scene(seed, k, kind) if kind in (*data.ALONE, "check") else data.judges_scene(seed, k, kind)[0]
 
 
 def test_every_scene_of_both_sets_is_admissible():

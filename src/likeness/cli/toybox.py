@@ -23,6 +23,10 @@ def pretrain(
 ) -> None:  # fmt: skip
     """Train the toybox's base and judges from nothing; stopped at any moment, the same command goes on.
 
+    On two cores it is hours: the base three (its pictures a quarter of one, its autoencoder as much, its U-Net two and a half), the judge of words one and a half, the other judges
+    and the second stage half an hour each. Let it run in the background, `nohup likeness pretrain FOLDER > log &`: every 500 steps it keeps a state to go on from, and every 50 it
+    says how many minutes are left. What it draws meanwhile lies in FOLDER/samples. Its pictures take 5 GB of disk, those of the base alone two. A GPU: `--device cuda`.
+
     Parameters
     ----------
     stages

@@ -215,24 +215,32 @@ def f1(prompt: float | np.ndarray, subject: float | np.ndarray) -> Any:
     return np.where(both, 2 * np.multiply(prompt, subject) / np.where(both, np.add(prompt, subject), 1), 0.0)[()]
 
 
-def auc(positives: Sequence[float] | np.ndarray, negatives: Sequence[float] | np.ndarray) -> Estimate:
-    """How often a positive scores above a negative, ties as half; interval by resampling both sides.
+def auc(positives: Sequence[np.ndarray], negatives: Sequence[np.ndarray]) -> Estimate:
+    """How often a positive scores above a negative, ties as half, with one threshold for all groups; interval by resampling whole groups.
 
-    positives   [p], scores of pairs that belong together
-    negatives   [q], of pairs that do not
+    positives, negatives   [groups] of [p_i] and of [n_i]: scores of pairs that belong together, and of pairs that do not
+    Of fewer than FEW groups there is no interval. Measured on normal scores whose groups lie apart by twice their own spread, it covers the truth (.89) in 93 to 94 % of draws at
+    40 and 128 groups, and in 88 % at 12.
     """
-    high, low = np.asarray(positives, dtype=np.float32), np.asarray(negatives, dtype=np.float32)
-    n = min(len(high), len(low))
-    if n < 1:
-        raise ValueError(f"{len(high)} positives and {len(low)} negatives: an AUC needs both")
-    wins = (high[:, None] > low[None]) + 0.5 * (high[:, None] == low[None])  # [p, q]
-    value = float(wins.mean())
-    if n < 2:
-        return Estimate(value, None, None, n)
-    rows = _resampled_counts(len(high), 0) / len(high)
-    columns = _resampled_counts(len(low), 1) / len(low)
-    lower, upper = _expanded_percentiles(((rows @ wins) * columns).sum(axis=1), n)
-    return Estimate(value, max(0.0, lower), min(1.0, upper), n)
+    p, n = (np.array([len(group) for group in groups], dtype=np.float64) for groups in (positives, negatives))
+    if not (len(p) == len(n) and p.all() and n.all() and len(p)):
+        raise ValueError(f"{p.astype(int)} positives and {n.astype(int)} negatives by group: an AUC needs both of each")
+    high = np.concatenate(positives)
+    wins = np.empty((len(p), len(n)))  # of each group's positives against each group's negatives
+    for group, scores in enumerate(negatives):
+        below = np.sort(scores)
+        beaten = (np.searchsorted(below, high, "left") + np.searchsorted(below, high, "right")) / 2
+        wins[:, group] = np.add.reduceat(beaten, np.cumsum([0, *p[:-1]]).astype(int))
+
+    def of(counts: np.ndarray) -> np.ndarray:
+        """Each group taken so often. [resamples, groups] -> [resamples]"""
+        return ((counts @ wins) * counts).sum(axis=1) / ((counts @ p) * (counts @ n))
+
+    value, groups = float(of(np.ones((1, len(p))))[0]), len(p)
+    if groups < FEW:
+        return Estimate(value, None, None, groups)
+    lower, upper = _expanded_percentiles(of(_resampled_counts(groups, 0)), groups)
+    return Estimate(value, max(0.0, lower), min(1.0, upper), groups)
 
 
 def _group_numbers(groups: Sequence[Hashable] | None, n: int) -> np.ndarray:

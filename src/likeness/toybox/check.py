@@ -35,7 +35,10 @@ from .judge_training import UNSEEN
 from .questions import QUESTIONS, Answer
 from .variety import seed_cast, seed_tint, variety
 
-PICTURES = 512
+PICTURES = 512  # that the base draws for each question
+RENDERS = 2048  # that the judges are asked about
+EACH = 8  # pictures of a prompt, where it is asked how they differ
+SAME_PROMPTS = 16  # for which each seed draws
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,10 @@ def at_least(bar: float) -> tuple[float, float]:
     return bar, np.inf
 
 
-def held_out_scenes(count: int) -> Iterator[tuple[Scene, str]]:
+def held_out_scenes(count: int, seed: int = SEED, nouns: Sequence[str] = tuple(CLASSES)) -> Iterator[tuple[Scene, str]]:
     """Scenes of combinations that no training set holds, and the prompt that says class, colour and context."""
-    rng = np.random.default_rng((SEED, 0))
-    combinations = [(n, c, k) for n in CLASSES for c in COLOURS for k in NAMED_CONTEXTS if held_out(n, c, k)]
+    rng = np.random.default_rng((seed, 0))
+    combinations = [(n, c, k) for n in CLASSES for c in COLOURS for k in NAMED_CONTEXTS if n in nouns and held_out(n, c, k)]
     made = 0
     while made < count:
         noun, colour, context = combinations[int(rng.integers(len(combinations)))]
@@ -79,7 +82,7 @@ def held_out_scenes(count: int) -> Iterator[tuple[Scene, str]]:
             continue
         placed = random_placement(rng, appearance, 0.5 + rng.uniform(-0.1, 0.1), rng.uniform(0.56, 0.74))
         scene = Scene((placed,), context, seed=int(rng.integers(2**31)), **random_light(rng))
-        yield scene, f"a photo of {article(described(noun, colour, noun))} {CONTEXTS[context].words}"
+        yield scene, f"a photo of {_coloured(appearance)} {CONTEXTS[context].words}"
         made += 1
 
 
@@ -87,15 +90,31 @@ def _plain(rng: np.random.Generator, noun: str, colour: str) -> Appearance:
     return replace(random_appearance(rng, noun), colour=colour, pattern="plain")
 
 
+def _coloured(look: Appearance) -> str:
+    return article(described(look.class_noun, look.colour, look.class_noun))
+
+
+def dressed_scenes(count: int) -> Iterator[tuple[Scene, str]]:
+    """Those of living things, with an accessory that the prompt says too."""
+    rng = np.random.default_rng((SEED, 1))
+    for scene, _ in held_out_scenes(count, nouns=LIVE_CLASSES):
+        placed = replace(scene.objects[0], accessory=str(rng.choice(list(ACCESSORIES))))
+        yield replace(scene, objects=(placed,)), f"a photo of {_coloured(placed.appearance)} {accessory_words(placed.accessory)} {CONTEXTS[scene.context].words}"
+
+
 def pair_scenes(count: int) -> Iterator[tuple[Scene, str]]:
-    """Two things of two classes side by side, and the prompt that says both."""
+    """Two things of two classes side by side, both of colours that no training set shows of them in that place, and the prompt that says both."""
     rng = np.random.default_rng((SEED, 2))
+    combinations = {k: [(n, c) for n in CLASSES for c in COLOURS if held_out(n, c, k)] for k in NAMED_CONTEXTS}
+    places = [k for k, found in combinations.items() if len({noun for noun, _ in found}) > 1]
     for _ in range(count):
-        nouns = rng.choice(list(CLASSES), size=2, replace=False)
-        context = str(rng.choice(NAMED_CONTEXTS))
-        things = side_by_side(rng, *(random_appearance(rng, str(noun)) for noun in nouns))
-        words = " next to ".join(article(str(noun)) for noun in nouns)
-        yield Scene(things, context, seed=int(rng.integers(2**31)), **random_light(rng)), f"a photo of {words} {CONTEXTS[context].words}"
+        context = str(rng.choice(places))
+        found = combinations[context]
+        first = found[int(rng.integers(len(found)))]
+        others = [pair for pair in found if pair[0] != first[0]]
+        looks = [_plain(rng, *pair) for pair in (first, others[int(rng.integers(len(others)))])]
+        scene = Scene(side_by_side(rng, *looks), context, seed=int(rng.integers(2**31)), **random_light(rng))
+        yield scene, f"a photo of {_coloured(looks[0])} next to {_coloured(looks[1])} {CONTEXTS[context].words}"
 
 
 def named(clip: CLIP, pictures: np.ndarray, texts: list[list[str]]) -> np.ndarray:
@@ -105,26 +124,28 @@ def named(clip: CLIP, pictures: np.ndarray, texts: list[list[str]]) -> np.ndarra
     return np.array([int(np.argmax(np.stack([known[t] for t in row]) @ picture)) for picture, row in zip(pictures, texts)])
 
 
-def answered(clip: CLIP, images: Sequence[Image.Image], question: str, truths: list[Answer], prompts: Sequence[str] | None = None) -> Estimate:
-    """Share of pictures in which the judge gives the true answer, told all but the last field: a dog's colour among the colours of dogs.
+def right(clip: CLIP, images: Sequence[Image.Image], question: str, truths: Sequence[Answer]) -> list[bool]:
+    """Of which pictures the judge gives the true answer, told all but the last field: a dog's colour among the colours of dogs.
 
     truths   one for each picture, in the order of the question's fields; of a pair nothing is told, and which of the two is named first makes no difference
-    prompts  that the pictures were drawn for, over which the interval is then: pictures of one are right or wrong together
     """
     asked, seen = QUESTIONS[question], clip.pictures(images)
     if question == "pair":
         pairs = list(asked.texts)
         given = [tuple(sorted(pairs[n])) for n in named(clip, seen, [list(asked.texts.values())] * len(truths))]
-        right = [tuple(sorted(truth)) for truth in truths]
-    else:
-        choices = [asked.among(*truth[:-1]) for truth in truths]
-        given = [list(c)[n] for c, n in zip(choices, named(clip, seen, [list(c.values()) for c in choices]))]
-        right = [truth[-1] for truth in truths]
-    hits = [one == other for one, other in zip(given, right)]
+        return [answer == tuple(sorted(truth)) for answer, truth in zip(given, truths)]
+    choices = [asked.among(*truth[:-1]) for truth in truths]
+    given = [list(c)[n] for c, n in zip(choices, named(clip, seen, [list(c.values()) for c in choices]))]
+    return [answer == truth[-1] for answer, truth in zip(given, truths)]
+
+
+def answered(clip: CLIP, images: Sequence[Image.Image], question: str, truths: Sequence[Answer], prompts: Sequence[str] | None = None) -> Estimate:
+    """Share of pictures in which the judge gives the true answer; over prompts that they were drawn for, since pictures of one are right or wrong together."""
+    hits = right(clip, images, question, truths)
     return share(hits, prompts) if prompts else wilson(sum(hits), len(hits))
 
 
-def facts(scenes: list[Scene], question: str) -> list[Answer]:
+def facts(scenes: Sequence[Scene], question: str) -> list[Answer]:
     return [QUESTIONS[question].answer(data.truth_of(scene)) for scene in scenes]
 
 
@@ -155,8 +176,8 @@ def _correlation(given, true, products, given_squared, true_squared):
 Note = Callable[..., None]  # what, estimate, bar
 
 
-def check(say: Callable[[str], None], base: Path | None = None, judges: Path | None = None, pictures: int = PICTURES) -> list[Measured]:
-    """Measure a base, judges or both, and say it line by line; some twenty minutes of one CPU core.
+def check(say: Callable[[str], None], base: Path | None = None, judges: Path | None = None, pictures: int = PICTURES, renders: int = RENDERS) -> list[Measured]:
+    """Measure a base, judges or both, and say it line by line; some fifty minutes of one CPU core, nearly all of them the base's.
 
     base, judges  folders that `likeness pretrain` made. Neither: the embedded ones, both. One alone is all that is measured; a base by the embedded judges then.
     """
@@ -170,42 +191,22 @@ def check(say: Callable[[str], None], base: Path | None = None, judges: Path | N
     clip = load_clip(folder / "clip")
     head = load_aesthetic_head(folder / "aesthetic.safetensors", clip)
     dinos = {"judge of individuals": load_dino(folder / "dino"), "examiner": load_dino(folder / "examiner")}
-    scenes = Scenes.drawn(pictures)
     if judges or not base:
-        check_judges(note, clip, head, dinos, scenes)
+        check_judges(note, clip, head, dinos, renders)
     if base or not judges:
-        check_base(note, Base.open(str(base or "toybox")), clip, head, dinos["judge of individuals"], scenes)
+        check_base(note, Base.open(str(base or "toybox")), clip, head, dinos["judge of individuals"], pictures)
     return rows
 
 
-@dataclass(frozen=True)
-class Scenes:
-    """What is shown and asked for: scenes of held-out combinations and their prompts, some of them with accessories or in styles; pairs and theirs."""
-
-    plain: list[Scene]
-    prompts: list[str]
-    dressed: list[Scene]
-    painted: list[Scene]
-    pairs: list[Scene]
-    both: list[str]
-
-    @classmethod
-    def drawn(cls, pictures: int) -> Scenes:
-        plain, prompts = (list(column) for column in zip(*held_out_scenes(pictures)))
-        rng = np.random.default_rng((SEED, 1))
-        dressed = [replace(s, objects=(replace(s.objects[0], accessory=str(a)),)) for s, a in zip(plain, rng.choice(list(ACCESSORIES), len(plain)))]
-        painted = [replace(s, style=str(style)) for s, style in zip(plain, rng.choice(STYLES, len(plain)))]
-        pairs, both = (list(column) for column in zip(*pair_scenes(pictures)))
-        return cls(plain, prompts, [s for s in dressed if s.objects[0].appearance.class_noun in LIVE_CLASSES], painted, pairs, both)
-
-
-def check_judges(note: Note, clip: CLIP, head: AestheticHead, dinos: dict[str, DINO], scenes: Scenes) -> None:
-    for question, shown, bar in (
-        ("class", scenes.plain, 0.98), ("context", scenes.plain, 0.97), ("colour", scenes.plain, 0.95), ("accessory", scenes.dressed, 0.95), ("style", scenes.painted, 0.97), ("pair", scenes.pairs, None),
-    ):  # fmt: skip
-        images = [draw(s, models.SIZE) for s in shown]
-        note(f"judge on real renders: {question}", answered(clip, images, question, facts(shown, question)), at_least(bar) if bar else None)
-    real = [draw(s, models.SIZE) for s in scenes.plain]
+def check_judges(note: Note, clip: CLIP, head: AestheticHead, dinos: dict[str, DINO], renders: int) -> None:
+    rng = np.random.default_rng((SEED, 8))
+    plain, dressed, pairs = ([scene for scene, _ in of(renders)] for of in (held_out_scenes, dressed_scenes, pair_scenes))
+    painted = [replace(s, style=str(style)) for s, style in zip(plain, rng.choice(STYLES, len(plain)))]
+    real = [draw(s, models.SIZE) for s in plain]
+    for question, bar in (("class", 0.98), ("context", 0.97), ("colour", 0.95)):
+        note(f"judge on real renders: {question}", answered(clip, real, question, facts(plain, question)), at_least(bar))
+    for question, shown, bar in (("accessory", dressed, at_least(0.95)), ("style", painted, at_least(0.97)), ("pair", pairs, None)):
+        note(f"judge on real renders: {question}", answered(clip, [draw(s, models.SIZE) for s in shown], question, facts(shown, question)), bar)
     note("judge of looks: correlation with how much real renders are spoilt", reads_spoiling(head, clip, real))
     note("judge of looks: its marks of real renders, 1 to 10", bootstrap(head.scores(clip.pictures(real))))
     for name, dino in dinos.items():
@@ -221,56 +222,63 @@ def check_judges(note: Note, clip: CLIP, head: AestheticHead, dinos: dict[str, D
         note(f"{name}: names an individual among ten others of the same words", estimate, at_least(0.90))
 
 
-def check_base(note: Note, base: Base, clip: CLIP, head: AestheticHead, dino: DINO, scenes: Scenes) -> None:
-    def generated(texts: list[str], seeds: Sequence[int] | None = None, **otherwise: float) -> list[Image.Image]:
+def check_base(note: Note, base: Base, clip: CLIP, head: AestheticHead, dino: DINO, pictures: int) -> None:
+    def generated(texts: Sequence[str], seeds: Sequence[int] | None = None, **otherwise: float) -> list[Image.Image]:
         return list(sample(base, texts, list(seeds or range(len(texts))), **{**base.advice["sampling"], **otherwise}))
 
-    note("VAE: dB on renders it never saw", reconstruction(base, [draw(s, models.SIZE) for s in scenes.plain]), at_least(28))
-    drawn = generated(scenes.prompts)
+    scenes, prompts = zip(*held_out_scenes(pictures))
+    note("VAE: dB on renders it never saw", reconstruction(base, [draw(s, models.SIZE) for s in scenes]), at_least(28))
+    drawn, whole = generated(prompts), np.ones(pictures, dtype=bool)
     for question, bar in (("class", 0.95), ("context", 0.95), ("colour", 0.90)):
-        note(f"base on held-out combinations: {question}", answered(clip, drawn, question, facts(scenes.plain, question), scenes.prompts), at_least(bar))
+        hits = right(clip, drawn, question, facts(scenes, question))
+        whole &= hits
+        note(f"base on held-out combinations: {question}", share(hits, prompts), at_least(bar))
+    note("base on held-out combinations: all three in one picture", share(whole, prompts))
     note("base on held-out combinations: marks of its pictures by the judge of looks", bootstrap(head.scores(clip.pictures(drawn))))
-    asked = [f"a photo of {article(n)} {accessory_words(a)}" for n, a in facts(scenes.dressed, "accessory")]
-    note("base: accessory", answered(clip, generated(asked), "accessory", facts(scenes.dressed, "accessory"), asked), at_least(0.85))
-    note("base: both things of a two-thing prompt", answered(clip, generated(scenes.both), "pair", facts(scenes.pairs, "pair"), scenes.both), at_least(0.75))
-    note("base: spread of a prompt's pictures, as a share of the world's", spread_of(dino, generated), (0.9, 1.1))
-    note("base without guidance: spread", spread_of(dino, partial(generated, guidance_scale=1.0)))
-    unguided = generated(scenes.prompts, guidance_scale=1.0)
-    note("base without guidance: class", answered(clip, unguided, "class", facts(scenes.plain, "class"), scenes.prompts))
-    alike = by_seed(generated)
+    for question, of, what, bar in (("accessory", dressed_scenes, "accessory", 0.85), ("pair", pair_scenes, "both things of a two-thing prompt", 0.75)):
+        shown, asked = zip(*of(pictures))
+        note(f"base on held-out combinations: {what}", answered(clip, generated(asked), question, facts(shown, question), asked), at_least(bar))
+    plainly = [f"a photo of {' next to '.join(article(o.appearance.class_noun) for o in s.objects)} {CONTEXTS[s.context].words}" for s in shown]
+    note("base: both things, where no colour is asked", answered(clip, generated(plainly), "pair", facts(shown, "pair"), plainly))
+    note("base: spread of a prompt's pictures, as a share of the world's", spread_of(dino, generated, pictures // EACH), (0.9, 1.1))
+    note("base without guidance: spread", spread_of(dino, partial(generated, guidance_scale=1.0), pictures // EACH))
+    unguided = generated(prompts, guidance_scale=1.0)
+    note("base without guidance: class", answered(clip, unguided, "class", facts(scenes, "class"), prompts))
+    seeds = pictures // SAME_PROMPTS
+    alike, lit = by_seed(generated, seeds), by_light(seeds)
     note("base: what the seed decides of the border's colour (intraclass correlation)", seed_cast(alike), (0, 0.1))
-    note("real renders, one light for all prompts: the same", seed_cast(by_light()))
+    note("real renders where the seed decides the light of all prompts: the same", seed_cast(lit))
     note("base: levels of 255 by which the seed moves that colour beyond brightness", seed_tint(alike), (0, 1))
-    note("real renders, one light for all prompts: the same levels", seed_tint(by_light()))
+    note("real renders where the seed decides the light of all prompts: the same levels", seed_tint(lit))
 
 
 Generate = Callable[[list[str], Sequence[int] | None], list[Image.Image]]
 
 
-def spread_of(dino: DINO, generate: Generate, prompts: int = 24, each: int = 8) -> Estimate:
-    rng = np.random.default_rng((SEED, 4))
-    asked = list(held_out_scenes(prompts))
-    drawn = generate([prompt for _, prompt in asked for _ in range(each)], None)
+def spread_of(dino: DINO, generate: Generate, prompts: int, seed: int = SEED) -> Estimate:
+    rng = np.random.default_rng((seed, 4))
+    asked = list(held_out_scenes(prompts, seed))
+    drawn = generate([prompt for _, prompt in asked for _ in range(EACH)], None)
     real = []
     for scene, _ in asked:
         look = scene.objects[0].appearance
-        row = [random_placement(rng, _plain(rng, look.class_noun, look.colour), 0.5 + rng.uniform(-0.1, 0.1), rng.uniform(0.56, 0.74)) for _ in range(each)]
+        row = [random_placement(rng, _plain(rng, look.class_noun, look.colour), 0.5 + rng.uniform(-0.1, 0.1), rng.uniform(0.56, 0.74)) for _ in range(EACH)]
         real.append([draw(Scene((placed,), scene.context, seed=int(rng.integers(2**31)), **random_light(rng)), models.SIZE) for placed in row])
-    return variety(dino, [drawn[k * each : (k + 1) * each] for k in range(prompts)], real)
+    return variety(dino, [drawn[k * EACH : (k + 1) * EACH] for k in range(prompts)], real)
 
 
-def by_seed(generate: Generate, seeds: int = 16) -> list[list[Image.Image]]:
+def by_seed(generate: Generate, seeds: int, seed: int = SEED) -> list[list[Image.Image]]:
     """Pictures of the same prompts from each seed: [seeds][prompts]"""
-    prompts = [prompt for _, prompt in held_out_scenes(16)]
+    prompts = [prompt for _, prompt in held_out_scenes(SAME_PROMPTS, seed)]
     drawn = generate([prompt for _ in range(seeds) for prompt in prompts], [seed for seed in range(seeds) for _ in prompts])
     return [drawn[k * len(prompts) : (k + 1) * len(prompts)] for k in range(seeds)]
 
 
-def by_light(seeds: int = 16) -> list[list[Image.Image]]:
+def by_light(seeds: int) -> list[list[Image.Image]]:
     """Renders in which a seed decides the light and nothing else: what one noise that gives one light to all prompts would look like."""
     rows = []
     for seed in range(seeds):
         light = random_light(np.random.default_rng((SEED, 6, seed)))
         chance = np.random.default_rng((SEED, 7, seed))
-        rows.append([draw(replace(scene, seed=int(chance.integers(2**31)), **light), models.SIZE) for scene, _ in held_out_scenes(16)])
+        rows.append([draw(replace(scene, seed=int(chance.integers(2**31)), **light), models.SIZE) for scene, _ in held_out_scenes(SAME_PROMPTS)])
     return rows

@@ -41,13 +41,13 @@ WEAK = """## What is weak about it
 - Base and judges come from the same world, though from other pictures of it: a judge may like what the base cannot help doing.
 - The text-image judge knows places best and colours least; `likeness pretrain --check` prints how well. Ask it for nothing it does not know.
 - The base's own animals and people have no faces, but blots: what a method makes of a face it owes to the photos alone. Pictures of one prompt differ less than the world's.
-- One identity judge both guides the choice of settings and scores them.
+- One identity judge both guides the choice of settings and scores them; a second one, built otherwise and taught by other pictures (`examiner`), by which nothing was chosen, scores the grid of docs/results.md again.
 """
 
 
 def write_card(out: Path, progress: Progress) -> Path:
     """toybench.md and subjects.png in a folder."""
-    save_picture(_sheet(), out / "subjects.png", generated=False)
+    save_picture(subjects_sheet(), out / "subjects.png", generated=False)
     judges, lines = open_judges("toybox"), []
     with progress.task("floors and ceilings", len(OPEN_SUBJECTS)) as task:
         for subject in OPEN_SUBJECTS:
@@ -58,7 +58,7 @@ def write_card(out: Path, progress: Progress) -> Path:
     return out / "toybench.md"
 
 
-def _sheet() -> Image.Image:
+def subjects_sheet() -> Image.Image:
     rows: list[list[Image.Image]] = []
     for subject in SUBJECTS.values():
         truth, _ = true_pictures(subject.class_noun, [subject.appearance], [said("a {} in the jungle", subject.class_noun)], each=1)

@@ -105,11 +105,11 @@ def run_cell(cell: Cell, parent: Path, encoders: Encoders, judges: dict[str, str
         run = _trained(_child(run, changes)) or branch(run, changes, Silent())
     if not _scored(run, cell, judges):
         generate(run, cell.templates, cell.drawing.seeds, Silent(), beside_base=False)
-        evaluate(run, Silent(), encoders, _asked(run, cell))
+        evaluate(run, Silent(), encoders, asked_of(run, cell))
     return run
 
 
-def _asked(run: RunFolder, cell: Cell) -> Callable[[SavedPicture], bool]:
+def asked_of(run: RunFolder, cell: Cell) -> Callable[[SavedPicture], bool]:
     """Whether a picture is the cell's: of its prompts and seeds, and, if it is the subject's, drawn as the checkpoint wants it and with nothing beside it.
 
     A run may hold others of the same prompts and seeds: drawn by hand in fewer steps, with another run's LoRA, under a negative prompt.
@@ -155,7 +155,7 @@ def _scored(run: RunFolder, cell: Cell, judges: dict[str, str]) -> bool:
     scores = run.scores()
     if not scores or scores["encoders"] != judges or {(line["prompt"], line["seed"]) for line in scores["each"]} != cell.wanted:
         return False
-    asked, files = _asked(run, cell), {line["file"] for line in scores["each"]}
+    asked, files = asked_of(run, cell), {line["file"] for line in scores["each"]}
     return all(asked(picture) for picture in run.pictures() if picture.path.name in files)
 
 
