@@ -74,7 +74,8 @@ def comparison(grid: dict[str, Any], pages: Sequence[Page]) -> dict[str, Any]:
         costs = {key: sum(cell[key] for cell in own) / len(own) for key in ("parameters", "bytes", "train_seconds")} | {"picture_seconds": grid["processor seconds of a picture"][recipe]}
         rows.append({"recipe": recipe, "page": owners.get(recipe, ""), "subjects": len({cell["subject"] for cell in own}), **costs, "scores": estimates(own, "scores")})
     each = list({cell["subject"]: cell for cell in cells}.values())
-    claims = [dict(zip(("says", "difference", "verdict"), tested(claim, cells))) for claim in CLAIMS if {claim.more, claim.less} <= {row["recipe"] for row in rows}]
+    asked = [claim for claim in CLAIMS if {claim.more, claim.less} <= {row["recipe"] for row in rows}]
+    claims = [{"says": says, "difference": difference, "verdict": verdict} for says, difference, _, verdict in (tested(claim, cells) for claim in asked)]
     return {
         **{key: grid[key] for key in ("machine", "note", "prompts", "pictures")}, "subjects": [cell["subject"].removeprefix("toybox:") for cell in each],
         "floor": estimates(each, "floor"), "ceiling": estimates(each, "ceiling"), "rows": rows, "claims": claims,

@@ -41,6 +41,13 @@ def test_the_page_is_what_the_figures_say(results, tmp_path, monkeypatch):
     assert (tmp_path / "results.md").read_text("utf-8") == (ROOT / "docs" / "results.md").read_text("utf-8")
 
 
+def test_the_guide_says_of_each_claim_what_the_page_says(results):
+    page, guide = results.PAGE.read_text("utf-8"), json.loads((results.HERE.parent / "src/likeness/report/guide/data/figures.json").read_text("utf-8"))
+    rows = {row[1]: row for row in (line.split(" | ") for line in page.splitlines() if line.startswith("| ")) if len(row) == 4}
+    said = {cells[0].removeprefix("| "): (cells[1], cells[3].removesuffix(" |")) for cells in rows.values()}
+    assert guide["comparison"]["claims"] and all(said[claim["says"]] == (claim["difference"], claim["verdict"]) for claim in guide["comparison"]["claims"])
+
+
 def test_no_figures_are_left_off_the_page(results):
     assert {path.stem for path in results.FIGURES.glob("*.json")} <= set(results.SECTIONS)
 

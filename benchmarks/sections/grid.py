@@ -21,7 +21,7 @@ def grid(found: dict) -> Iterator[str]:
     recipes = list(dict.fromkeys(cell["recipe"] for cell in found["cells"]))
     yield heading("The methods side by side", found)
     yield f"{len(recipes)} recipes with the toybox's advice, {len(subjects)} subjects ({', '.join(subjects)}), {found['prompts']} new scenes, {found['pictures']} pictures of each.\n"
-    yield f"{worth(cells)}\n"
+    yield f"{worth(cells)} The last two columns are of the second judge of individuals (the examiner), built otherwise and taught by other pictures, by which nothing was chosen.\n"
     for n, group in enumerate(groups):
         if n:
             yield "\n**Rows measured with weights and advice of before.** They do not compare with those above.\n"
