@@ -14,7 +14,7 @@ def world(found: dict) -> Iterator[str]:
     yield "Intervals: of what the base draws over prompts, of the judges' shares of renders over pictures (Wilson's), as of decibels, marks and their correlation; of AUC over families of look-alikes; of names over individuals; of spread over prompts; of what the seed decides over seeds. A bar is reached, or not reached, where the whole interval is on one side of it; else it is open.\n"
     yield table(["on pictures that nothing was trained or chosen on", "measured", "of", "bar", ""], [measured(row) for row in found["rows"]])
     yield "\n### Who is who: the judges of individuals against the world's truth\n"
-    yield "Share of an individual's pictures, in pairs of scenes, that are known where so large a share of its twins by words (or of other families of its class) are taken for it; one threshold for all families, intervals over families. `examiner` is the second judge, for last measurements.\n"
+    yield "Share of an individual's pictures, in pairs of scenes, that are known where so large a share of its twins by words (or of other families of its class) are taken for it; one threshold for all families, intervals over families. `examiner` is the second judge, for last measurements. The first saw individuals of all classes, the examiner of all but three.\n"
     shares = [f"{line['false']:.0%} false" for line in found["roc"]["dino"]["twins"]]
     yield table(["judge", "told from", *shares], [
         [f"`{judge}`", against, *(share({k: v for k, v in line.items() if k != "false"}) for line in lines)] for judge, kinds in found["roc"].items() for against, lines in kinds.items()
