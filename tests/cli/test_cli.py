@@ -194,7 +194,7 @@ def pretrained(tmp_path, monkeypatch):
     (tmp_path / "mine" / "base" / "model_index.json").write_text("{}")
     (tmp_path / "package").mkdir()
     monkeypatch.setattr(pretraining, "__file__", str(tmp_path / "package" / "pretraining.py"))
-    monkeypatch.setattr(check, "check", lambda say, base, judges: say(f"asked {base}, {judges}"))
+    monkeypatch.setattr(check, "check", lambda say, base, judges, drawn: [say(f"asked {base}, {judges}"), drawn()])
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -62,13 +64,16 @@ def _made(folder: Path) -> dict[str, Path]:
 
 
 def _measure(folder: Path) -> None:
-    from ..toybox.check import check
+    from ..toybox.check import PICTURES, check
+    from ..workflow.progress import Progress
 
     found = _made(folder)
     if not found and folder != Plan().folder:
         raise UserError(f"{typed(folder)}: holds neither a base nor judges. Name the folder of `likeness pretrain`, or none to measure the embedded ones.")
     print("measured: " + (" and ".join(str(path) for path in found.values()) or "the embedded base and judges"))
-    check(print, found.get("base"), found.get("judges"))
+    say = print if sys.stdout.isatty() else partial(print, file=sys.stdout, flush=True)  # above the bar, which takes stdout for its own, or into the file
+    with Progress().task("pictures of the base", 8 * PICTURES) if found.keys() != {"judges"} else nullcontext() as task:
+        check(say, found.get("base"), found.get("judges"), drawn=task.advance if task else lambda: None)
     print(f"next: likeness pretrain {typed(folder)} --install" if found else "next: likeness toybox card")
 
 

@@ -35,7 +35,7 @@ from .judge_training import UNSEEN
 from .questions import QUESTIONS, Answer
 from .variety import seed_cast, seed_tint, variety
 
-PICTURES = 512  # that the base draws for each question
+PICTURES = 512  # that the base draws for each of eight questions
 RENDERS = 2048  # that the judges are asked about
 EACH = 8  # pictures of a prompt, where it is asked how they differ
 SAME_PROMPTS = 16  # for which each seed draws
@@ -176,10 +176,13 @@ def _correlation(given, true, products, given_squared, true_squared):
 Note = Callable[..., None]  # what, estimate, bar
 
 
-def check(say: Callable[[str], None], base: Path | None = None, judges: Path | None = None, pictures: int = PICTURES, renders: int = RENDERS) -> list[Measured]:
+def check(
+    say: Callable[[str], None], base: Path | None = None, judges: Path | None = None, pictures: int = PICTURES, renders: int = RENDERS, drawn: Callable[[], None] = lambda: None,
+) -> list[Measured]:
     """Measure a base, judges or both, and say it line by line; some fifty minutes of one CPU core, nearly all of them the base's.
 
     base, judges  folders that `likeness pretrain` made. Neither: the embedded ones, both. One alone is all that is measured; a base by the embedded judges then.
+    drawn         told of every picture that the base has drawn, of 8 × pictures
     """
     rows: list[Measured] = []
 
@@ -194,7 +197,7 @@ def check(say: Callable[[str], None], base: Path | None = None, judges: Path | N
     if judges or not base:
         check_judges(note, clip, head, dinos, renders)
     if base or not judges:
-        check_base(note, Base.open(str(base or "toybox")), clip, head, dinos["judge of individuals"], pictures)
+        check_base(note, Base.open(str(base or "toybox")), clip, head, dinos["judge of individuals"], pictures, drawn)
     return rows
 
 
@@ -222,24 +225,28 @@ def check_judges(note: Note, clip: CLIP, head: AestheticHead, dinos: dict[str, D
         note(f"{name}: names an individual among ten others of the same words", estimate, at_least(0.90))
 
 
-def check_base(note: Note, base: Base, clip: CLIP, head: AestheticHead, dino: DINO, pictures: int) -> None:
+def check_base(note: Note, base: Base, clip: CLIP, head: AestheticHead, dino: DINO, pictures: int, drawn: Callable[[], None]) -> None:
     def generated(texts: Sequence[str], seeds: Sequence[int] | None = None, **otherwise: float) -> list[Image.Image]:
-        return list(sample(base, texts, list(seeds or range(len(texts))), **{**base.advice["sampling"], **otherwise}))
+        made = []
+        for image in sample(base, texts, list(seeds or range(len(texts))), **{**base.advice["sampling"], **otherwise}):
+            made.append(image)
+            drawn()
+        return made
 
     scenes, prompts = zip(*held_out_scenes(pictures))
     note("VAE: dB on renders it never saw", reconstruction(base, [draw(s, models.SIZE) for s in scenes]), at_least(28))
-    drawn, whole = generated(prompts), np.ones(pictures, dtype=bool)
+    shown, whole = generated(prompts), np.ones(pictures, dtype=bool)
     for question, bar in (("class", 0.95), ("context", 0.95), ("colour", 0.90)):
-        hits = right(clip, drawn, question, facts(scenes, question))
+        hits = right(clip, shown, question, facts(scenes, question))
         whole &= hits
         note(f"base on held-out combinations: {question}", share(hits, prompts), at_least(bar))
     note("base on held-out combinations: all three in one picture", share(whole, prompts))
-    note("base on held-out combinations: marks of its pictures by the judge of looks", bootstrap(head.scores(clip.pictures(drawn))))
+    note("base on held-out combinations: marks of its pictures by the judge of looks", bootstrap(head.scores(clip.pictures(shown))))
     for question, of, what, bar in (("accessory", dressed_scenes, "accessory", 0.85), ("pair", pair_scenes, "both things of a two-thing prompt", 0.75)):
-        shown, asked = zip(*of(pictures))
-        note(f"base on held-out combinations: {what}", answered(clip, generated(asked), question, facts(shown, question), asked), at_least(bar))
-    plainly = [f"a photo of {' next to '.join(article(o.appearance.class_noun) for o in s.objects)} {CONTEXTS[s.context].words}" for s in shown]
-    note("base: both things, where no colour is asked", answered(clip, generated(plainly), "pair", facts(shown, "pair"), plainly))
+        held, asked = zip(*of(pictures))
+        note(f"base on held-out combinations: {what}", answered(clip, generated(asked), question, facts(held, question), asked), at_least(bar))
+    plainly = [f"a photo of {' next to '.join(article(o.appearance.class_noun) for o in s.objects)} {CONTEXTS[s.context].words}" for s in held]
+    note("base: both things, where no colour is asked", answered(clip, generated(plainly), "pair", facts(held, "pair"), plainly))
     note("base: spread of a prompt's pictures, as a share of the world's", spread_of(dino, generated, pictures // EACH), (0.9, 1.1))
     note("base without guidance: spread", spread_of(dino, partial(generated, guidance_scale=1.0), pictures // EACH))
     unguided = generated(prompts, guidance_scale=1.0)
