@@ -176,6 +176,7 @@ def test_auc_counts_pairs():
     assert estimate.low is not None and estimate.high is not None
     assert estimate.low < 0.7602 < estimate.high  # Φ(1/√2), the truth
     assert auc([np.ones(2)] * 2, [np.ones(2)] * 2).value == 0.5
+    assert auc([np.array([2.0, 3.0])] * 6, [np.array([0.0, 1.0])] * 6) == Estimate(1.0, 1.0, 1.0, 6)
 
 
 def test_auc_has_one_threshold_for_all_groups():

@@ -18,6 +18,7 @@ from likeness.toybox.questions import QUESTIONS
 from likeness.world.captions import caption
 from likeness.world.classes import CLASSES
 from likeness.world.contexts import CONTEXTS
+from likeness.world.drawing import draw
 from likeness.world.random_scenes import held_out
 from likeness.world.scene import COLOURS
 
@@ -141,5 +142,19 @@ def test_what_is_given_is_measured_or_else_what_is_embedded(given, measured, mon
     folders, asked = {"base": TOYBOX, "judges": EMBEDDED}, []
     monkeypatch.setattr(check, "check_judges", lambda *_: asked.append("judges"))
     monkeypatch.setattr(check, "check_base", lambda *_: asked.append("base"))
-    assert check.check(print, **{name: folders[name] for name in given}, pictures=2) == []
+    assert check.check(print, **{name: folders[name] for name in given}) == []
     assert asked == measured
+
+
+def test_the_base_is_asked_for_as_many_pictures_as_its_progress_counts(monkeypatch):
+    """Of a base that draws the same eight scenes in turn, whatever is asked: it is seldom right."""
+    for name, value in (("PICTURES", 32), ("SAME_PROMPTS", 4), ("EACH", 4)):
+        monkeypatch.setattr(check, name, value)
+    shown = [draw(scene, models.SIZE) for scene, _ in check.held_out_scenes(8, 1)]
+    monkeypatch.setattr(check, "sample", lambda base, texts, seeds, *_, **__: (shown[n % 8] for n, _ in enumerate(texts)))
+    counted: list[int] = []
+    rows = check.check(lambda line: None, base=TOYBOX, drawn=lambda: counted.append(1))
+    assert len(counted) == 8 * 32
+    found = {row.what: row.estimate.value for row in rows}
+    assert found["VAE: dB on renders it never saw"] > 30 and found["base on held-out combinations: all three in one picture"] < 0.2
+    assert [row.bar is not None for row in rows].count(True) == 9

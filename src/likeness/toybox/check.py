@@ -176,13 +176,11 @@ def _correlation(given, true, products, given_squared, true_squared):
 Note = Callable[..., None]  # what, estimate, bar
 
 
-def check(
-    say: Callable[[str], None], base: Path | None = None, judges: Path | None = None, pictures: int = PICTURES, renders: int = RENDERS, drawn: Callable[[], None] = lambda: None,
-) -> list[Measured]:
+def check(say: Callable[[str], None], base: Path | None = None, judges: Path | None = None, drawn: Callable[[], None] = lambda: None) -> list[Measured]:
     """Measure a base, judges or both, and say it line by line; some fifty minutes of one CPU core, nearly all of them the base's.
 
     base, judges  folders that `likeness pretrain` made. Neither: the embedded ones, both. One alone is all that is measured; a base by the embedded judges then.
-    drawn         told of every picture that the base has drawn, of 8 × pictures
+    drawn         told of every picture that the base has drawn, of 8 × PICTURES
     """
     rows: list[Measured] = []
 
@@ -195,15 +193,15 @@ def check(
     head = load_aesthetic_head(folder / "aesthetic.safetensors", clip)
     dinos = {"judge of individuals": load_dino(folder / "dino"), "examiner": load_dino(folder / "examiner")}
     if judges or not base:
-        check_judges(note, clip, head, dinos, renders)
+        check_judges(note, clip, head, dinos)
     if base or not judges:
-        check_base(note, Base.open(str(base or "toybox")), clip, head, dinos["judge of individuals"], pictures, drawn)
+        check_base(note, Base.open(str(base or "toybox")), clip, head, dinos["judge of individuals"], drawn)
     return rows
 
 
-def check_judges(note: Note, clip: CLIP, head: AestheticHead, dinos: dict[str, DINO], renders: int) -> None:
+def check_judges(note: Note, clip: CLIP, head: AestheticHead, dinos: dict[str, DINO]) -> None:
     rng = np.random.default_rng((SEED, 8))
-    plain, dressed, pairs = ([scene for scene, _ in of(renders)] for of in (held_out_scenes, dressed_scenes, pair_scenes))
+    plain, dressed, pairs = ([scene for scene, _ in of(RENDERS)] for of in (held_out_scenes, dressed_scenes, pair_scenes))
     painted = [replace(s, style=str(style)) for s, style in zip(plain, rng.choice(STYLES, len(plain)))]
     real = [draw(s, models.SIZE) for s in plain]
     for question, bar in (("class", 0.98), ("context", 0.97), ("colour", 0.95)):
@@ -225,7 +223,7 @@ def check_judges(note: Note, clip: CLIP, head: AestheticHead, dinos: dict[str, D
         note(f"{name}: names an individual among ten others of the same words", estimate, at_least(0.90))
 
 
-def check_base(note: Note, base: Base, clip: CLIP, head: AestheticHead, dino: DINO, pictures: int, drawn: Callable[[], None]) -> None:
+def check_base(note: Note, base: Base, clip: CLIP, head: AestheticHead, dino: DINO, drawn: Callable[[], None]) -> None:
     def generated(texts: Sequence[str], seeds: Sequence[int] | None = None, **otherwise: float) -> list[Image.Image]:
         made = []
         for image in sample(base, texts, list(seeds or range(len(texts))), **{**base.advice["sampling"], **otherwise}):
@@ -233,9 +231,9 @@ def check_base(note: Note, base: Base, clip: CLIP, head: AestheticHead, dino: DI
             drawn()
         return made
 
-    scenes, prompts = zip(*held_out_scenes(pictures))
+    scenes, prompts = zip(*held_out_scenes(PICTURES))
     note("VAE: dB on renders it never saw", reconstruction(base, [draw(s, models.SIZE) for s in scenes]), at_least(28))
-    shown, whole = generated(prompts), np.ones(pictures, dtype=bool)
+    shown, whole = generated(prompts), np.ones(PICTURES, dtype=bool)
     for question, bar in (("class", 0.95), ("context", 0.95), ("colour", 0.90)):
         hits = right(clip, shown, question, facts(scenes, question))
         whole &= hits
@@ -243,15 +241,15 @@ def check_base(note: Note, base: Base, clip: CLIP, head: AestheticHead, dino: DI
     note("base on held-out combinations: all three in one picture", share(whole, prompts))
     note("base on held-out combinations: marks of its pictures by the judge of looks", bootstrap(head.scores(clip.pictures(shown))))
     for question, of, what, bar in (("accessory", dressed_scenes, "accessory", 0.85), ("pair", pair_scenes, "both things of a two-thing prompt", 0.75)):
-        held, asked = zip(*of(pictures))
+        held, asked = zip(*of(PICTURES))
         note(f"base on held-out combinations: {what}", answered(clip, generated(asked), question, facts(held, question), asked), at_least(bar))
     plainly = [f"a photo of {' next to '.join(article(o.appearance.class_noun) for o in s.objects)} {CONTEXTS[s.context].words}" for s in held]
     note("base: both things, where no colour is asked", answered(clip, generated(plainly), "pair", facts(held, "pair"), plainly))
-    note("base: spread of a prompt's pictures, as a share of the world's", spread_of(dino, generated, pictures // EACH), (0.9, 1.1))
-    note("base without guidance: spread", spread_of(dino, partial(generated, guidance_scale=1.0), pictures // EACH))
+    note("base: spread of a prompt's pictures, as a share of the world's", spread_of(dino, generated, PICTURES // EACH), (0.9, 1.1))
+    note("base without guidance: spread", spread_of(dino, partial(generated, guidance_scale=1.0), PICTURES // EACH))
     unguided = generated(prompts, guidance_scale=1.0)
     note("base without guidance: class", answered(clip, unguided, "class", facts(scenes, "class"), prompts))
-    seeds = pictures // SAME_PROMPTS
+    seeds = PICTURES // SAME_PROMPTS
     alike, lit = by_seed(generated, seeds), by_light(seeds)
     note("base: what the seed decides of the border's colour (intraclass correlation)", seed_cast(alike), (0, 0.1))
     note("real renders where the seed decides the light of all prompts: the same", seed_cast(lit))
