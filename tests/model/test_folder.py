@@ -9,10 +9,11 @@ import struct
 from pathlib import Path
 
 import pytest
+from huggingface_hub.utils import filter_repo_objects
 
 from likeness.files.errors import UserError
 from likeness.model.base import Base
-from likeness.model.folder import fingerprint, variant_of, weight_files
+from likeness.model.folder import find_base, fingerprint, variant_of, weight_files
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -149,6 +150,63 @@ def test_a_variant_beside_the_weights_changes_nothing(name, folder):
     hash, files = fingerprint(folder), weight_files(folder, "unet")
     as_variant(folder, name, keep=True)
     assert fingerprint(folder) == hash and weight_files(folder, "unet") == files == [folder / "unet" / WEIGHTS]
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A hub that holds one pipeline, given to the fixture's function; fetches what the hub's own filter would. Returns what was fetched."""
+
+    def holding(remote: Path) -> list[str]:
+        fetched: list[str] = []
+
+        def snapshot_download(hub_id: str, **patterns) -> str:
+            names = [path.relative_to(remote).as_posix() for path in remote.rglob("*") if path.is_file()]
+            for name in filter_repo_objects(names, **patterns):
+                target = tmp_path / "cached" / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(remote / name, target)
+                fetched.append(name)
+            return str(tmp_path / "cached")
+
+        monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+        return fetched
+
+    return holding
+
+
+@pytest.mark.parametrize("family", ["epsilon", "sdxl"])
+@pytest.mark.parametrize("shard", ["fp16", "fp16-00001-of-00001"])
+def test_of_the_hub_half_precision_is_fetched_where_there_is_nothing_else(shard, family, tiny_folders, tmp_path, hub):
+    remote = Path(shutil.copytree(tiny_folders[family], tmp_path / "remote"))
+    (remote / "unet" / "diffusion_pytorch_model.non_ema.safetensors").write_bytes(b"")
+    (remote / f"{family}.safetensors").write_bytes(b"the same again, in one file")
+    as_variant(remote, shard, keep=True)
+    plain = {path.relative_to(remote).as_posix() for path in remote.glob("*/*.safetensors") if path.name.count(".") == 1}
+    fetched = hub(remote)
+    assert find_base("owner/model").name == "cached"
+    assert {name for name in fetched if name.endswith(".safetensors")} == plain
+    (remote / "unet" / WEIGHTS).unlink()
+    shutil.rmtree(tmp_path / "cached")
+    fetched.clear()
+    assert weight_files(find_base("owner/model"), "unet") == [tmp_path / "cached" / "unet" / f"diffusion_pytorch_model.{shard}.safetensors"]
+    assert {name for name in fetched if name.endswith(".safetensors")} == plain - {f"unet/{WEIGHTS}"} | {f"unet/diffusion_pytorch_model.{shard}.safetensors"}
+
+
+def test_of_a_family_that_is_refused_no_weights_are_fetched(tiny_folders, tmp_path, hub):
+    remote = Path(shutil.copytree(tiny_folders["epsilon"], tmp_path / "remote"))
+    index(remote, transformer=["diffusers", "FluxTransformer2DModel"])
+    fetched = hub(remote)
+    with pytest.raises(UserError, match="has a transformer, which likeness does not open"):
+        find_base("owner/model")
+    assert "model_index.json" in fetched and not [name for name in fetched if name.endswith(".safetensors")]
+
+
+def test_what_of_the_hub_is_no_pipeline_is_refused(tmp_path, hub):
+    (tmp_path / "remote").mkdir()
+    (tmp_path / "cached").mkdir()
+    hub(tmp_path / "remote")
+    with pytest.raises(UserError, match="model_index.json"):
+        find_base("owner/model")
 
 
 def test_shards_are_no_variant(folder):

@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..files.errors import UserError
+
+Classes = dict[str, list[str]]  # part: library and class, as model_index.json has them
 
 TOYBOX = Path(__file__).parent.parent / "toybox" / "base"
 TOYBOX_UPSCALER = TOYBOX.parent / "upscaler"
@@ -42,17 +44,27 @@ WEIGHTS = re.compile(r"[^.]+?(?:\.(?P<variant>[^.]+?)(?:-\d+-of-\d+)?)?\.safeten
 
 def find_base(name: str) -> Path:
     """The local folder of a base: "toybox", a folder, or a hub id (fetched if the network and the hub's settings allow)."""
-    return vetted(_found(name, TOYBOX, "--base"))
+    return vetted(_found(name, TOYBOX, "--base", _a_base))
 
 
 def find_upscaler(name: str | None) -> Path:
     """The local folder of a super-resolution stage, named as a base is. Raises UserError also where none is named."""
     if name is None:
         raise UserError("super_resolution: no stage is named that enlarges this base's pictures. Give it with --upscaler: a folder or hub id such as DeepFloyd/IF-II-L-v1.0.")
-    return vetted_upscaler(_found(name, TOYBOX_UPSCALER, "--upscaler"))
+    return vetted_upscaler(_found(name, TOYBOX_UPSCALER, "--upscaler", _an_upscaler))
 
 
-def _found(name: str, embedded: Path, option: str) -> Path:
+def vetted(folder: Path) -> Path:
+    """The folder, if it is a pipeline of a known family, made of known classes and safetensors; UserError otherwise."""
+    return _with_weights(folder, _a_base(folder))
+
+
+def vetted_upscaler(folder: Path) -> Path:
+    """The same of a super-resolution stage."""
+    return _with_weights(folder, _an_upscaler(folder))
+
+
+def _found(name: str, embedded: Path, option: str, described: Callable[[Path], Classes]) -> Path:
     if name == "toybox":
         if not (embedded / "model_index.json").exists():
             raise UserError(f"toybox: the embedded {embedded.name} is not in this installation ({embedded.name}/ is empty). Reinstall likeness, or train it: likeness pretrain, then likeness pretrain --install")
@@ -61,15 +73,29 @@ def _found(name: str, embedded: Path, option: str) -> Path:
         return Path(name)
     if Path(name).suffix in (*PICKLES, ".safetensors") or Path(name).is_absolute() or name.count("/") != 1:
         raise UserError(f"{name}: no such folder. {option} takes `toybox`, a folder in diffusers format, or a hub id such as owner/model.")
-    return _fetched(name)
+    return _fetched(name, described)
 
 
-def _fetched(hub_id: str) -> Path:
+def _fetched(hub_id: str, described: Callable[[Path], Classes]) -> Path:
+    """The cached folder of a pipeline on the hub.
+
+    What describes it comes first: gigabytes are fetched of nothing that will be refused. Then the weights of each part: those without a variant, and those of half
+    precision only where there are no others.
+    """
+    settings, unwanted = ["model_index.json", "*/*.json", "*/*.txt", "*/spiece.model"], ["*non_ema*"]
+    folder = _snapshot(hub_id, settings, [])
+    parts = networks(described(folder))
+    _snapshot(hub_id, [f"{part}/*.safetensors" for part in parts], [*unwanted, "*.fp16.*", "*.fp16-*"])
+    if halved := [part for part in parts if not weight_files(folder, part)]:
+        _snapshot(hub_id, [f"{part}/*.fp16*.safetensors" for part in halved], unwanted)
+    return folder
+
+
+def _snapshot(hub_id: str, wanted: list[str], unwanted: list[str]) -> Path:
     from huggingface_hub import snapshot_download
 
-    wanted = ["model_index.json", "*/*.json", "*/*.txt", "*/*.safetensors", "*/spiece.model"]
     try:
-        return Path(snapshot_download(hub_id, allow_patterns=wanted, ignore_patterns=["*.fp16.*", "*non_ema*", "safety_checker/*", "watermarker/*"]))
+        return Path(snapshot_download(hub_id, allow_patterns=wanted, ignore_patterns=unwanted))
     except Exception as problem:
         raise UserError(
             f"{hub_id}: neither a folder here nor reachable on the hub ({type(problem).__name__}). "
@@ -77,23 +103,22 @@ def _fetched(hub_id: str) -> Path:
         ) from None
 
 
-def vetted(folder: Path) -> Path:
-    """The folder, if it is a pipeline of a known family, made of known classes and safetensors; UserError otherwise."""
+def _a_base(folder: Path) -> Classes:
+    """The classes of a folder whose settings describe a base that likeness opens; UserError of any other."""
     index = classes_of(folder)
     if "image_noising_scheduler" in index:
         raise UserError(f"{folder}: is a super-resolution stage, which enlarges pictures and draws none. Give it to a stage super_resolution as --upscaler, and as --base the stage that it enlarges for.")
     return _checked(folder, index, FAMILIES, "--base")
 
 
-def vetted_upscaler(folder: Path) -> Path:
-    """The same of a super-resolution stage."""
+def _an_upscaler(folder: Path) -> Classes:
     index = classes_of(folder)
     if "image_noising_scheduler" not in index:
         raise UserError(f"{folder}: is no super-resolution stage, for it has no image_noising_scheduler. --upscaler takes {UPSCALERS}.")
     return _checked(folder, {part: entry for part, entry in index.items() if part not in OF_THE_BASE}, UPSCALERS, "--upscaler")
 
 
-def _checked(folder: Path, index: dict[str, list[str]], families: str, option: str) -> Path:
+def _checked(folder: Path, index: Classes, families: str, option: str) -> Classes:
     family = _family(index)
     code = sorted(p.name for p in folder.rglob("*.py"))
     if code:
@@ -105,21 +130,26 @@ def _checked(folder: Path, index: dict[str, list[str]], families: str, option: s
             raise UserError(f"{folder}: has no {part}. {option} takes {families}.")
         if index[part][1] not in allowed or index[part][0] not in ("diffusers", "transformers"):
             raise UserError(f"{folder}: its {part} is a {'.'.join(index[part])}, which likeness does not open. It opens {', '.join(sorted(allowed))}.")
-    for part in networks(index):
-        if not weight_files(folder, part):
-            pickled = [p.name for p in (folder / part).glob("*") if p.suffix in PICKLES]
-            why = f"only {pickled[0]}, a pickle that could run code" if pickled else "no weights"
-            raise UserError(f"{folder}/{part}: {why}. Convert it to safetensors (diffusers: save_pretrained with safe_serialization=True) and try again.")
     takes, has = _number(folder / "unet", "in_channels"), _number(folder / "vae", "latent_channels")
     if takes and has and takes != has:
         raise UserError(f"{folder}: its U-Net takes {takes} channels, and the VAE's latents have {has}: a model for inpainting or for instructions, which needs another picture beside the noise. {option} takes {families}.")
     for part in (part for part in family if part in index and "tokenizer" in part):
         if not any(all((folder / part / name).is_file() for name in files) for files in VOCABULARIES):
             raise UserError(f"{folder}/{part}: holds no vocabulary, and without one all words would read alike. Copy the folder again: {' or '.join(' and '.join(files) for files in VOCABULARIES)} belongs there.")
+    return index
+
+
+def _with_weights(folder: Path, index: Classes) -> Path:
+    """The folder, if every network of it has weights that are no pickle."""
+    for part in networks(index):
+        if not weight_files(folder, part):
+            pickled = [p.name for p in (folder / part).glob("*") if p.suffix in PICKLES]
+            why = f"only {pickled[0]}, a pickle that could run code" if pickled else "no weights"
+            raise UserError(f"{folder}/{part}: {why}. Convert it to safetensors (diffusers: save_pretrained with safe_serialization=True) and try again.")
     return folder
 
 
-def _family(index: dict[str, list[str]]) -> dict[str, set[str]]:
+def _family(index: Classes) -> dict[str, set[str]]:
     if "image_noising_scheduler" in index:
         return UPSCALER
     if index.get("text_encoder", ["", ""])[1] == "T5EncoderModel" and "vae" not in index:
@@ -127,12 +157,12 @@ def _family(index: dict[str, list[str]]) -> dict[str, set[str]]:
     return SDXL if "text_encoder_2" in index else STABLE_DIFFUSION
 
 
-def networks(index: dict[str, list[str]]) -> list[str]:
+def networks(index: Classes) -> list[str]:
     """The parts that have weights."""
     return [part for part in _family(index) if "tokenizer" not in part and "scheduler" not in part]
 
 
-def classes_of(folder: Path) -> dict[str, list[str]]:
+def classes_of(folder: Path) -> Classes:
     """Part -> library and class, as model_index.json says. A custom pipeline stands there as the part `_class_name`."""
     try:
         index = json.loads((folder / "model_index.json").read_text("utf-8"))
