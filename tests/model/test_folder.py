@@ -13,7 +13,7 @@ from huggingface_hub.utils import filter_repo_objects
 
 from likeness.files.errors import UserError
 from likeness.model.base import Base
-from likeness.model.folder import find_base, fingerprint, variant_of, weight_files
+from likeness.model.folder import _fetched, find_base, fingerprint, variant_of, weight_files
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -169,6 +169,7 @@ def hub(tmp_path, monkeypatch):
             return str(tmp_path / "cached")
 
         monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+        _fetched.cache_clear()
         return fetched
 
     return holding
@@ -185,9 +186,11 @@ def test_of_the_hub_half_precision_is_fetched_where_there_is_nothing_else(shard,
     fetched = hub(remote)
     assert find_base("owner/model").name == "cached"
     assert {name for name in fetched if name.endswith(".safetensors")} == plain
+    before = len(fetched)
+    assert find_base("owner/model").name == "cached" and len(fetched) == before, "the hub is asked once"
     (remote / "unet" / WEIGHTS).unlink()
     shutil.rmtree(tmp_path / "cached")
-    fetched.clear()
+    fetched = hub(remote)
     assert weight_files(find_base("owner/model"), "unet") == [tmp_path / "cached" / "unet" / f"diffusion_pytorch_model.{shard}.safetensors"]
     assert {name for name in fetched if name.endswith(".safetensors")} == plain - {f"unet/{WEIGHTS}"} | {f"unet/diffusion_pytorch_model.{shard}.safetensors"}
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +77,9 @@ def _found(name: str, embedded: Path, option: str, described: Callable[[Path], C
     return _fetched(name, described)
 
 
+@cache
 def _fetched(hub_id: str, described: Callable[[Path], Classes]) -> Path:
-    """The cached folder of a pipeline on the hub.
+    """The cached folder of a pipeline on the hub, which is asked once: what is pushed there while a grid runs changes none of its cells.
 
     What describes it comes first: gigabytes are fetched of nothing that will be refused. Then the weights of each part: those without a variant, and those of half
     precision only where there are no others.
