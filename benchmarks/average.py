@@ -14,7 +14,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from likeness.evaluation.loading import EMBEDDED, load_aesthetic_head, load_clip
+from likeness.evaluation.aesthetic import load_aesthetic_head
+from likeness.evaluation.loading import EMBEDDED, load_clip
 from likeness.evaluation.statistics import bootstrap, paired_difference
 from likeness.learning.denoising import Examples, noised, target
 from likeness.model.base import Base
