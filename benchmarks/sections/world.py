@@ -12,7 +12,9 @@ def world(found: dict) -> Iterator[str]:
     """What benchmarks/check.py wrote."""
     yield heading("The base and the judges", found)
     yield "Intervals: of what the base draws over prompts, of the judges' shares of renders over pictures (Wilson's), as of decibels, marks and their correlation; of AUC over families of look-alikes; of names over individuals; of spread over prompts; of what the seed decides over seeds. A bar is reached, or not reached, where the whole interval is on one side of it; else it is open.\n"
-    yield table(["on pictures that nothing was trained or chosen on", "measured", "of", "bar", ""], [measured(row) for row in found["rows"]])
+    yield f"Made again: {found['again']['note']}\n"
+    rows = [[*measured(row), made_again(row, found["again"]["rows"])] for row in found["rows"]]
+    yield table(["on pictures that nothing was trained or chosen on", "measured", "of", "bar", "", "made again"], rows)
     yield "\n### Who is who: the judges of individuals against the world's truth\n"
     yield "Share of an individual's pictures, in pairs of scenes, that are known where so large a share of its twins by words (or of other families of its class) are taken for it; one threshold for all families, intervals over families. `examiner` is the second judge, for last measurements. The first saw individuals of all classes, the examiner of all but three.\n"
     shares = [f"{line['false']:.0%} false" for line in found["roc"]["dino"]["twins"]]
@@ -34,3 +36,12 @@ def measured(row: dict) -> list[str]:
     wanted = f"≥ {low:g}" if high == float("inf") else f"≤ {high:g}" if not low else f"{low:g} to {high:g}"
     found = Measured(row["what"], estimate, (low, high)).verdict.partition(":")[0]
     return [row["what"], short(estimate), str(row["n"]), wanted, "**not reached**" if found.startswith("NOT") else found]
+
+
+def made_again(row: dict, again: dict) -> str:
+    """The same of the recipe's second run, marked where the first's interval does not hold it."""
+    if row["what"] not in again:
+        return ""
+    found = again[row["what"]]
+    outside = not row["low"] <= found["value"] <= row["high"]
+    return short(Estimate(found["value"], found["low"], found["high"], row["n"])) + (" *outside*" if outside else "")
