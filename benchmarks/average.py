@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from guidance import CHOSEN_ON
 from safetensors import safe_open
 from safetensors.torch import load_file
 
@@ -20,13 +21,13 @@ from likeness.evaluation.statistics import bootstrap, paired_difference
 from likeness.learning.denoising import Examples, noised, target
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
+from likeness.toybox import models
 from likeness.toybox.base_training import TextToImage
 from likeness.toybox.check import facts, held_out_scenes, right
 from likeness.toybox.loop import under
 from likeness.workflow.progress import Progress
 from likeness.world.drawing import draw
 
-CHOSEN_ON = 20_260  # the scenes of benchmarks/guidance.py, not of the check
 BATCH = 16
 
 
@@ -55,7 +56,7 @@ def main() -> None:
     clip = load_clip(EMBEDDED / "clip")
     head = load_aesthetic_head(EMBEDDED / "aesthetic.safetensors", clip)
     scenes, prompts = (list(column) for column in zip(*held_out_scenes(asked.pictures, CHOSEN_ON)))
-    mean, _ = base.moments([draw(scene, base.pixels_per_latent * base.unet.config.sample_size) for scene in scenes])
+    mean, _ = base.moments([draw(scene, models.SIZE) for scene in scenes])
     examples = Examples.with_noise(base, mean, tuple(prompts), torch.Generator().manual_seed(0))
     found: dict[str, dict[str, list[float]]] = {}
     with Progress().task("pictures", 2 * asked.pictures) as task:
