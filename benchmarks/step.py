@@ -20,6 +20,7 @@ from PIL import Image
 
 from likeness.learning.denoising import noised, target
 from likeness.learning.method import Subject
+from likeness.learning.precision import precision
 from likeness.learning.training import make_optimizer, train
 from likeness.model.base import Base
 from likeness.workflow.stack import method_class
@@ -51,13 +52,13 @@ def measure(name: str, base_name: str, batch_size: int, rounds: int) -> dict:
     return result
 
 
-def steps_of(name: str, base_name: str, batch_size: int, cache: bool) -> tuple[Callable[[], None], Callable[[], None]]:
+def steps_of(name: str, base_name: str, batch_size: int, cache: bool, mixed_precision: str = "no") -> tuple[Callable[[], None], Callable[[], None]]:
     """One step of the method, and one of the bare loop on the same parameters."""
     base = Base.open(base_name, "cuda" if torch.cuda.is_available() else "cpu")
     size = base.resolution
     photos = [Image.fromarray(np.random.default_rng(n).integers(0, 256, (size, size, 3), dtype=np.uint8)) for n in range(5)]
     kind = method_class(name)
-    asked = kind.Spec.completed({**FIXED, "batch_size": batch_size, "cache_latents": cache}, {"class_noun": "dog", "identifier": "sks"})
+    asked = kind.Spec.completed({**FIXED, "batch_size": batch_size, "cache_latents": cache, "mixed_precision": mixed_precision}, {"class_noun": "dog", "identifier": "sks"})
     spec = kind.Spec.model_validate({key: value for key, value in asked.items() if key in kind.Spec.model_fields})
     method = kind(spec, base)
     optimizer = make_optimizer(method, spec)
@@ -70,7 +71,9 @@ def steps_of(name: str, base_name: str, batch_size: int, cache: bool) -> tuple[C
 
     def bare() -> None:
         seen, wanted, timesteps = ready
-        (base.predict(seen, timesteps, told or base.condition(batch.prompts)) - wanted).square().mean().backward()
+        with precision(mixed_precision, base.device):
+            loss = (base.predict(seen, timesteps, told or base.condition(batch.prompts)).float() - wanted).square().mean()
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

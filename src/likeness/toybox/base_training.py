@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
@@ -127,26 +128,28 @@ def train_unet(plan: Plan, sheet: Sheet) -> None:
     if not kept.exists():
         vae = autoencoder(plan)
         save_file(encode_latents(plan, vae, base), kept)
-    latents = load_file(kept)["latents"]
+    latents = load_file(kept, device=plan.device)["latents"]
     ids = token_ids(tokenizer, [t for texts in base.captions for t in texts])
     nothing = token_ids(tokenizer, [""])
     scheduler: Any = models.build_scheduler()  # diffusers annotates timesteps as int32 and takes int64
     network, average = _text_to_image(plan, tokenizer), _text_to_image(plan, tokenizer)
     average.requires_grad_(False)
+    if plan.device != "cpu":  # where compiling takes minutes and gains nothing
+        network.compile(dynamic=False)
     batch = plan.unet_batch
     divided = math.gcd(batch, shares(plan))  # shares are equal
 
     def shares_at(step: int) -> list[Share]:
         rng = seeded(plan.seed, "unet", step)
         rows = rng.integers(len(base), size=batch)
-        z = latents[torch.from_numpy(rows)].float()
+        z = latents[torch.from_numpy(rows).to(plan.device)].float()
         texts = ids[torch.from_numpy(rows * data.CAPTIONS + rng.integers(data.CAPTIONS, size=batch))].clone()
         texts[torch.rand(batch) < 0.1] = nothing
         # One timestep from each of `batch` equal intervals: the same distribution with less variance between batches.
-        timesteps = ((torch.arange(batch) + torch.rand(batch)) * (1000 / batch)).long().clamp(max=999)  # the last sum may round up to the batch
-        noise = torch.randn(z.shape)
+        timesteps = ((torch.arange(batch) + torch.rand(batch)) * (1000 / batch)).long().clamp(max=999).to(plan.device)  # the last sum may round up to the batch
+        noise = torch.randn(z.shape, device=plan.device)
         noisy, target = scheduler.add_noise(z, noise, timesteps), scheduler.get_velocity(z, noise, timesteps)
-        return [partial(loss_of, *(part[k::divided].to(plan.device) for part in (noisy, timesteps, texts, target))) for k in range(divided)]
+        return [partial(loss_of, *(part[k::divided] for part in (noisy, timesteps, texts.to(plan.device), target))) for k in range(divided)]
 
     def loss_of(noisy: Tensor, timesteps: Tensor, texts: Tensor, target: Tensor) -> Losses:
         with half(plan):
@@ -185,9 +188,9 @@ def autoencoder(plan: Plan) -> AutoencoderKL:
 def export_base(plan: Plan, folder: Path, network: TextToImage) -> None:
     """The base as an ordinary pipeline folder, half precision."""
     vae = autoencoder(plan)
-    moved = load_file(plan.folder / "latents.safetensors")
     nn.Module.cpu(vae)
-    move_latents(vae, moved["shift"], moved["matrix"])
+    with safe_open(plan.folder / "latents.safetensors", "pt") as kept:  # gigabytes of latents lie beside the two
+        move_latents(vae, kept.get_tensor("shift"), kept.get_tensor("matrix"))
     tokenizer = CLIPTokenizer.from_pretrained(plan.folder / "tokenizer")
     parts: dict[str, Any] = {  # Any: the pipeline's annotations leave out None and most schedulers
         "vae": vae, "text_encoder": network.text_encoder, "tokenizer": tokenizer, "unet": network.unet,
