@@ -22,7 +22,7 @@ from sections.guidance import guidance
 from sections.lcm import lcm
 from sections.pairs import pairs
 from sections.scoring import scoring
-from sections.steps import steps
+from sections.steps import real_size, steps
 from sections.studies import also_measured_with, studies
 from sections.style import style
 from sections.toybench import toybench
@@ -43,6 +43,7 @@ SECTIONS: dict[str, Callable[[dict], Iterator[str]]] = {  # by the name of their
     "studies": studies,
     "toybench": toybench,
     "steps": steps,
+    "real_size": real_size,
     "scoring": scoring,
     "pairs": pairs,
     "style": style,
@@ -58,7 +59,7 @@ BEGINNING = """# Results
 
 This page is written by `python benchmarks/results.py` from the figures in `benchmarks/results/`; change it there.
 
-Every number is of the toybox: a small base and judges of our own on drawn scenes of 64 pixels. What holds here is a hint for Stable Diffusion and no
+Every number but those of one section is of the toybox: a small base and judges of our own on drawn scenes of 64 pixels. What holds here is a hint for Stable Diffusion and no
 measurement of it. Intervals are 95 %, in brackets, over subjects where nothing else is said: of six and more a bootstrap with Student's widening, of fewer Student's t on the jackknife's
 pseudo-values, of a share that is the same for all Wilson's, of as many as there are subjects.
 

@@ -1,4 +1,4 @@
-"""What a training step costs beside the bare loop."""
+"""What a training step costs beside the bare loop, on the toybox and on networks of real size."""
 
 from collections.abc import Iterator
 
@@ -12,4 +12,14 @@ def steps(found: dict) -> Iterator[str]:
         [f"`{m['method']}`", f"{m['seconds']['bare']:.4f}", *(cell for name in ("likeness", "likeness, uncached") for cell in (
             f"{m[f'ratio {name}']:.3f}", "–".join(f"{q:.3f}" for q in m[f"ratio {name}, quartiles of rounds"])))]
         for m in found["methods"]
+    ])  # fmt: skip
+
+
+def real_size(found: dict) -> Iterator[str]:
+    """What benchmarks/real_size.py wrote."""
+    yield heading("A training step on networks of real size", found)
+    yield table(["shape", "method", "batch", "likeness s", "bare s", "likeness / bare", "quartiles", "peak GiB", "bare loop's"], [
+        [row["shape"], f"`{row['method']}`", str(row["batch"]), *(f"{row['seconds'][k]:.3f}" for k in ("likeness", "bare")), f"{row['ratio']:.3f}",
+         "–".join(f"{q:.3f}" for q in row["ratio, quartiles of rounds"]), *(f"{row['peak GiB'][k]:.1f}" for k in ("likeness", "bare"))]
+        for row in found["rows"]
     ])  # fmt: skip

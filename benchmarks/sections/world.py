@@ -15,6 +15,7 @@ def world(found: dict) -> Iterator[str]:
     yield f"Made again: {found['again']['note']}\n"
     rows = [[*measured(row), made_again(row, found["again"]["rows"])] for row in found["rows"]]
     yield table(["on pictures that nothing was trained or chosen on", "measured", "of", "bar", "", "made again"], rows)
+    yield from two_cores(found["two cores"], {row["what"]: row for row in found["rows"]})
     yield "\n### Who is who: the judges of individuals against the world's truth\n"
     yield "Share of an individual's pictures, in pairs of scenes, that are known where so large a share of its twins by words (or of other families of its class) are taken for it; one threshold for all families, intervals over families. `examiner` is the second judge, for last measurements. The first saw individuals of all classes, the examiner of all but three.\n"
     shares = [f"{line['false']:.0%} false" for line in found["roc"]["dino"]["twins"]]
@@ -28,18 +29,30 @@ def world(found: dict) -> Iterator[str]:
         ])  # fmt: skip
 
 
+def two_cores(found: dict, shipped: dict[str, dict]) -> Iterator[str]:
+    """What the recipe gives that needs no GPU, made twice, beside what is shipped."""
+    yield "\n### The base that two cores make alone, made twice\n"
+    yield f"{found['note']}\n"
+    firsts = found["first"]
+    yield table(["", "seed 6", "seed 7", "shipped"], [[row["what"], value(row), made_again(row, found["second"]), value(shipped[row["what"]])] for row in firsts])
+
+
+def value(row: dict) -> str:
+    return short(Estimate(row["value"], row["low"], row["high"], row["n"]))
+
+
 def measured(row: dict) -> list[str]:
-    estimate = Estimate(row["value"], row["low"], row["high"], row["n"])
     if row["bar"] is None:
-        return [row["what"], short(estimate), str(row["n"]), "", ""]
+        return [row["what"], value(row), str(row["n"]), "", ""]
     low, high = row["bar"][0] or 0.0, float("inf") if row["bar"][1] is None else row["bar"][1]
     wanted = f"≥ {low:g}" if high == float("inf") else f"≤ {high:g}" if not low else f"{low:g} to {high:g}"
+    estimate = Estimate(row["value"], row["low"], row["high"], row["n"])
     found = Measured(row["what"], estimate, (low, high)).verdict.partition(":")[0]
-    return [row["what"], short(estimate), str(row["n"]), wanted, "**not reached**" if found.startswith("NOT") else found]
+    return [row["what"], value(row), str(row["n"]), wanted, "**not reached**" if found.startswith("NOT") else found]
 
 
 def made_again(row: dict, again: dict) -> str:
-    """The same of the recipe's second run, marked where the first's interval does not hold it."""
+    """The same of a second run, marked where the first's interval does not hold it."""
     if row["what"] not in again:
         return ""
     found = again[row["what"]]

@@ -40,7 +40,7 @@ WEAK = """## What is weak about it
 - Prompts are of DreamBench's kinds and in part its sentences, for what this world can draw; figures of the two do not compare.
 - Base and judges come from the same world, though from other pictures of it: a judge may like what the base cannot help doing.
 - The text-image judge knows places best and colours least; `likeness pretrain --check` prints how well. Ask it for nothing it does not know.
-- The base's own animals and people have no faces, but blots: what a method makes of a face it owes to the photos alone. Pictures of one prompt differ less than the world's.
+- The base's own animals and people have faces, but often muddled ones: what a method makes of a face it owes to the photos. Pictures of one prompt differ less than the world's.
 - One identity judge both guides the choice of settings and scores them; a second one, built otherwise and taught by other pictures (`examiner`), by which nothing was chosen, scores the grid of docs/results.md again.
 """
 
