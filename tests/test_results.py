@@ -62,7 +62,7 @@ def test_recipes_say_what_was_measured_with_them(results):
 def test_everything_makes_all_figures_but_those_of_the_machine_and_the_past(results, everything, tmp_path):
     jobs = everything.jobs(tmp_path, tmp_path)
     made = {everything.PAGE.get(job.name, job.name) if job.written.stem == "compare" else "ddpo" if job.name in everything.WAYS else job.written.stem for job in jobs if job.written}
-    assert made == set(results.SECTIONS) - {"steps", "scoring", "first_base"}
+    assert made == set(results.SECTIONS) - {"steps", "real_size", "scoring", "first_base"}
     names = [job.name for job in jobs]
     assert len(set(names)) == len(names) and {after for job in jobs for after in job.after} <= set(names)
 
