@@ -63,6 +63,7 @@ def main() -> None:
 
 
 def taught(runs: Sequence[RunFolder], ways: Sequence[tuple[float, ...]]) -> Iterator[dict[str, Any]]:
+    """A line for each subject and way: means over its pictures, and how alike the two of a prompt are."""
     judges = open_judges("toybox")
     for run in runs:
         subject = SUBJECTS[str(run.recipe(stage_types()).subject.photos).removeprefix("toybox:")]

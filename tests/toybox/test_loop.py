@@ -21,7 +21,7 @@ def loss(parts: nn.Module, x: torch.Tensor) -> torch.Tensor:
     return parts["linear"](parts["conv"](parts["conv_in"](x)).tanh().flatten(1)).square().mean()
 
 
-def gradients(shares: int) -> tuple[dict[str, float], list[torch.Tensor | None]]:
+def gradients(shares: int) -> tuple[loop.Losses, list[torch.Tensor | None]]:
     parts, x = network(), torch.linspace(-1, 1, 8 * 3 * 36).sin().reshape(8, 3, 6, 6)
     with ThreadPoolExecutor() as pool:
         losses = loop._backward([lambda k=k: {"loss": loss(parts, x[k::shares])} for k in range(shares)], list(parts.parameters()), pool)
@@ -35,6 +35,16 @@ def test_shares_side_by_side_give_the_gradient_of_the_whole_batch():
     for a, b in zip(expected, found):
         assert (a is None) == (b is None)
         assert a is None or torch.allclose(a, b, atol=1e-6)  # type: ignore[arg-type]
+
+
+def test_gradients_in_other_layouts_are_laid_out_as_their_parameters():
+    """A compiled network's come with channels last, and flat views of a matrix and AdamW's fused steps read memory in order."""
+    parts = network()
+    given = parts.to(memory_format=torch.channels_last)
+    x = torch.randn(8, 3, 6, 6)
+    with ThreadPoolExecutor() as pool:
+        loop._backward([lambda: {"loss": loss(given, x)}], list(given.parameters()), pool)
+    assert all(p.grad is None or p.grad.is_contiguous() for p in parts.parameters())
 
 
 def test_muon_moves_the_inner_matrices_and_adamw_the_rest():

@@ -9,6 +9,7 @@ import pytest
 from transformers import CLIPTokenizer
 
 from likeness.toybox import models
+from likeness.toybox.loop import token_ids
 from likeness.world.captions import NEUTRAL_WORDS, caption
 from likeness.world.random_scenes import random_scene
 
@@ -69,3 +70,8 @@ def test_an_unknown_word_splits_and_does_not_vanish(tokenizer, word):
 
 def test_an_unknown_word_is_several_tokens(tokenizer):
     assert len(tokenizer.tokenize("zyzzyva")) > 1
+
+
+def test_captions_become_the_ids_that_the_wrapper_gives(tokenizer):
+    texts = [*said(2000, 50), "", "dog " * 60]
+    assert token_ids(tokenizer, texts).equal(tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids)

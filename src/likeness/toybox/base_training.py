@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,7 @@ def train_unet(plan: Plan, sheet: Sheet) -> None:
     scheduler: Any = models.build_scheduler()  # diffusers annotates timesteps as int32 and takes int64
     network, average = _text_to_image(plan, tokenizer), _text_to_image(plan, tokenizer)
     average.requires_grad_(False)
-    if plan.device != "cpu":  # where compiling takes minutes and gains nothing
+    if plan.device.startswith("cuda") and find_spec("triton"):  # on a CPU compiling takes minutes and gains nothing
         network.compile(dynamic=False)
     batch = plan.unet_batch
     divided = math.gcd(batch, shares(plan))  # shares are equal
