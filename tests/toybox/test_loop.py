@@ -38,7 +38,7 @@ def test_shares_side_by_side_give_the_gradient_of_the_whole_batch():
 
 
 def test_gradients_in_other_layouts_are_laid_out_as_their_parameters():
-    """A compiled network's come with channels last, and flat views of a matrix and AdamW's fused steps read memory in order."""
+    """A compiled network's may come with channels last, and flat views of a matrix and AdamW's fused steps read memory in order."""
     parts = network()
     given = parts.to(memory_format=torch.channels_last)
     x = torch.randn(8, 3, 6, 6)

@@ -102,7 +102,7 @@ def _backward(shares: list[Share], parameters: list[nn.Parameter], pool: ThreadP
 
     found = [one(shares[0])] if len(shares) == 1 else list(pool.map(one, shares))
     for parameter, *parts in zip(parameters, *(gradients for _, gradients in found)):
-        known = [g.contiguous() for g in parts if g is not None]  # a compiled network gives them in layouts of its own
+        known = [g.contiguous() for g in parts if g is not None]  # a compiled network may give them in layouts of its own
         parameter.grad = sum(known[1:], known[0]) if known else None
     return {name: torch.stack([losses[name] for losses, _ in found]).sum() for name in found[0][0]}
 
