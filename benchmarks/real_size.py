@@ -8,15 +8,15 @@ gradient checkpointing. Every row is measured in a process of its own; one that 
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, EulerDiscreteScheduler, PNDMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline, UNet2DConditionModel
-from step import WARM_UP, steps_of
+from step import in_turn, ratio, steps_of
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from likeness.toybox.models import build_tokenizer
@@ -63,22 +63,12 @@ def build(shape: str, folder: Path) -> None:
 def measure(shape: str, method: str, batch: int, folder: Path, rounds: int) -> dict[str, Any]:
     """Both steps in turn; the peaks are those of one process, which holds the network, its gradients and AdamW's state once."""
     ours, bare = steps_of(method, str(folder), batch, True, "bf16")
-    seconds: dict[str, list[float]] = {"likeness": [], "bare": []}
-    peaks = dict.fromkeys(seconds, 0)
-    for _ in range(WARM_UP + rounds):
-        for key, step in (("likeness", ours), ("bare", bare)):
-            torch.cuda.reset_peak_memory_stats()
-            began = time.perf_counter()
-            step()
-            torch.cuda.synchronize()
-            seconds[key].append(time.perf_counter() - began)
-            peaks[key] = max(peaks[key], torch.cuda.max_memory_allocated())
-    taken = {key: sorted(values[WARM_UP:]) for key, values in seconds.items()}
-    ratios = sorted(a / b for a, b in zip(seconds["likeness"][WARM_UP:], seconds["bare"][WARM_UP:]))
+    taken, peaks = in_turn({"likeness": ours, "bare": bare}, rounds)
+    median, quartiles = ratio(taken["likeness"], taken["bare"])
     return {
-        "shape": shape, "method": method, "batch": batch, "seconds": {key: values[len(values) // 2] for key, values in taken.items()},
-        "ratio": ratios[len(ratios) // 2], "ratio, quartiles of rounds": [ratios[len(ratios) // 4], ratios[3 * len(ratios) // 4]],
-        "peak GiB": {key: value / 2**30 for key, value in peaks.items()}, "card": torch.cuda.get_device_name(), "torch": torch.__version__,
+        "shape": shape, "method": method, "batch": batch, "seconds": {key: statistics.median(values) for key, values in taken.items()},
+        "ratio": median, "ratio, quartiles of rounds": quartiles, "peak GiB": {key: value / 2**30 for key, value in peaks.items()},
+        "card": torch.cuda.get_device_name(), "torch": torch.__version__,
     }  # fmt: skip
 
 
@@ -99,7 +89,7 @@ def main() -> None:
             print(json.dumps(measure(shape, method, int(batch), asked.folder / shape, asked.rounds)))
             return
         done = subprocess.run([sys.executable, __file__, str(asked.out), str(asked.folder), "--rows", row, "--rounds", str(asked.rounds), "--one"], capture_output=True, text=True)
-        found.append(json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"row": row, "failed": done.stderr.strip().splitlines()[-1]})
+        found.append(json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"shape": shape, "method": method, "batch": int(batch), "failed": done.stderr.strip().splitlines()[-1]})
         print(json.dumps(found[-1]), flush=True)
         asked.out.write_text(json.dumps({"rows": found}, ensure_ascii=False) + "\n")
 

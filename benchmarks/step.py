@@ -33,23 +33,34 @@ FIXED = {"steps": 10_000_000, "learning_rate": 1e-9, "gradient_accumulation": 1,
 def measure(name: str, base_name: str, batch_size: int, rounds: int) -> dict:
     cached, bare = steps_of(name, base_name, batch_size, True)
     uncached, _ = steps_of(name, base_name, batch_size, False)
-    steps = {"bare": bare, "likeness": cached, "likeness, uncached": uncached}
-    seconds: dict[str, list[float]] = {key: [] for key in steps}
+    taken, _ = in_turn({"bare": bare, "likeness": cached, "likeness, uncached": uncached}, rounds)
+    medians = {key: statistics.median(values) for key, values in taken.items()}
+    result = {"method": name, "base": base_name, "batch": batch_size, "threads": torch.get_num_threads(), "seconds": medians}
+    for key in ("likeness", "likeness, uncached"):
+        result[f"ratio {key}"], result[f"ratio {key}, quartiles of rounds"] = ratio(taken[key], taken["bare"])
+    return result
+
+
+def in_turn(steps: dict[str, Callable[[], None]], rounds: int) -> tuple[dict[str, list[float]], dict[str, int]]:
+    """Seconds of each step in each round, after some that warm up; and the most bytes that a GPU held in it."""
+    seconds, peaks = {key: [] for key in steps}, dict.fromkeys(steps, 0)
     for _ in range(WARM_UP + rounds):
         for key, step in steps.items():
+            if torch.cuda.is_available():
+                torch.cuda.reset_peak_memory_stats()
             began = time.perf_counter()
             step()
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
+                peaks[key] = max(peaks[key], torch.cuda.max_memory_allocated())
             seconds[key].append(time.perf_counter() - began)
-    taken = {key: values[WARM_UP:] for key, values in seconds.items()}
-    medians = {key: statistics.median(values) for key, values in taken.items()}
-    result = {"method": name, "base": base_name, "batch": batch_size, "threads": torch.get_num_threads(), "seconds": medians}
-    for key in ("likeness", "likeness, uncached"):
-        ratios = sorted(a / b for a, b in zip(taken[key], taken["bare"]))
-        result[f"ratio {key}"] = statistics.median(ratios)
-        result[f"ratio {key}, quartiles of rounds"] = [ratios[len(ratios) // 4], ratios[3 * len(ratios) // 4]]
-    return result
+    return {key: values[WARM_UP:] for key, values in seconds.items()}, peaks
+
+
+def ratio(more: list[float], less: list[float]) -> tuple[float, list[float]]:
+    """The median of the rounds' ratios, and their quartiles."""
+    ratios = sorted(a / b for a, b in zip(more, less))
+    return statistics.median(ratios), [ratios[len(ratios) // 4], ratios[3 * len(ratios) // 4]]
 
 
 def steps_of(name: str, base_name: str, batch_size: int, cache: bool, mixed_precision: str = "no") -> tuple[Callable[[], None], Callable[[], None]]:

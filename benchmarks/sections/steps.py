@@ -19,7 +19,10 @@ def real_size(found: dict) -> Iterator[str]:
     """What benchmarks/real_size.py wrote."""
     yield heading("A training step on networks of real size", found)
     yield table(["shape", "method", "batch", "likeness s", "bare s", "likeness / bare", "quartiles", "peak GiB", "bare loop's"], [
-        [row["shape"], f"`{row['method']}`", str(row["batch"]), *(f"{row['seconds'][k]:.3f}" for k in ("likeness", "bare")), f"{row['ratio']:.3f}",
-         "–".join(f"{q:.3f}" for q in row["ratio, quartiles of rounds"]), *(f"{row['peak GiB'][k]:.1f}" for k in ("likeness", "bare"))]
-        for row in found["rows"]
+        [row["shape"], f"`{row['method']}`", str(row["batch"]), *([row["failed"], *[""] * 5] if "failed" in row else costs(row))] for row in found["rows"]
     ])  # fmt: skip
+
+
+def costs(row: dict) -> list[str]:
+    seconds, peaks = ([f"{row[of][key]:{form}}" for key in ("likeness", "bare")] for of, form in (("seconds", ".3f"), ("peak GiB", ".1f")))
+    return [*seconds, f"{row['ratio']:.3f}", "–".join(f"{q:.3f}" for q in row["ratio, quartiles of rounds"]), *peaks]

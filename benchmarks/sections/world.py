@@ -33,8 +33,9 @@ def two_cores(found: dict, shipped: dict[str, dict]) -> Iterator[str]:
     """What the recipe gives that needs no GPU, made twice, beside what is shipped."""
     yield "\n### The base that two cores make alone, made twice\n"
     yield f"{found['note']}\n"
-    firsts = found["first"]
-    yield table(["", "seed 6", "seed 7", "shipped"], [[row["what"], value(row), made_again(row, found["second"]), value(shipped[row["what"]])] for row in firsts])
+    yield table(["", "seed 6", "seed 7", "shipped"], [
+        [row["what"], value(row), made_again(row, found["second"]), value(shipped[row["what"]])] for row in found["first"]
+    ])  # fmt: skip
 
 
 def value(row: dict) -> str:
@@ -57,4 +58,4 @@ def made_again(row: dict, again: dict) -> str:
         return ""
     found = again[row["what"]]
     outside = not row["low"] <= found["value"] <= row["high"]
-    return short(Estimate(found["value"], found["low"], found["high"], row["n"])) + (" *outside*" if outside else "")
+    return value({**found, "n": row["n"]}) + (" *outside*" if outside else "")
