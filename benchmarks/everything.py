@@ -21,6 +21,7 @@ from threading import Lock
 
 from weights import embedded
 
+from likeness.files.atomic import write_text
 from likeness.world.subjects import REPORTED
 
 HERE = Path(__file__).parent
@@ -149,7 +150,7 @@ def merge(job: Job) -> None:
     else:
         known |= found if isinstance(found, dict) else {"lines": found}
     known["measured with"] = known.get("measured with", {}) | {job.name: embedded(job.of)}
-    page.write_text(json.dumps(known, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(page, json.dumps(known, ensure_ascii=False) + "\n")
 
 
 def begin(runs: Path, known: Sequence[Job]) -> None:
@@ -164,7 +165,7 @@ def begin(runs: Path, known: Sequence[Job]) -> None:
     for job in known:
         if others.intersection(job.of):
             (runs / "done" / job.name).unlink(missing_ok=True)
-    kept.write_text(json.dumps(now))
+    write_text(kept, json.dumps(now))
 
 
 def main() -> None:
