@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from likeness.evaluation.aesthetic import aesthetic_head, load_aesthetic_head
 from likeness.evaluation.encoders import EncoderError
@@ -72,6 +73,14 @@ def test_a_file_that_is_no_head_is_said_in_one_line(content, name, clip, tmp_pat
     (tmp_path / name).write_bytes(content)
     with pytest.raises(EncoderError, match="is not an aesthetic head"):
         load_aesthetic_head(tmp_path / name, clip)
+
+
+def test_a_head_with_relus_between_its_layers_is_refused(clip, tmp_path):
+    """LAION's reluMSE heads hold the same kind of layers, further apart; read as one affine map their marks would be wrong without a word."""
+    head = nn.Sequential(nn.Linear(clip.width, 8), nn.ReLU(), nn.Dropout(), nn.Linear(8, 4), nn.ReLU(), nn.Dropout(), nn.Linear(4, 1))
+    torch.save({f"layers.{key}": value for key, value in head.state_dict().items()}, tmp_path / "head.pth")
+    with pytest.raises(EncoderError, match="layers lie at 0, 3, 6"):
+        load_aesthetic_head(tmp_path / "head.pth", clip)
 
 
 @pytest.mark.parametrize("state", [[], torch.zeros(3), {"state_dict": {}}, {"weight": torch.zeros(128), "bias": torch.zeros(1)}, {"weight": "text", "bias": ""}])

@@ -11,6 +11,7 @@ import pytest
 import torch
 from diffusers import IFPipeline, IFSuperResolutionPipeline
 
+from likeness.files.errors import UserError
 from likeness.files.recipe import recipe_from_dict
 from likeness.model.base import Base
 from likeness.model.denoiser import pixels_of
@@ -43,7 +44,7 @@ def close(theirs: torch.Tensor, ours) -> None:
     assert (theirs.clamp(-1, 1) - pixels_of(ours)).abs().max() < 0.5 / 127.5 + 1e-3
 
 
-@pytest.mark.parametrize("stage", [DREAMBOOTH, LORA])
+@pytest.mark.parametrize("stage", [DREAMBOOTH, LORA, {**LORA, "train_text_encoder": True}])
 def test_diffusers_draws_our_first_stage(stage, trained, tiny_folders):
     run = trained(stage)
     (path,) = export(run, "diffusers", Silent())
@@ -60,6 +61,13 @@ def test_diffusers_draws_our_first_stage(stage, trained, tiny_folders):
     ).images  # type: ignore[union-attr]
     (ours,) = sample(base, [PROMPT], [7], 3, 5.0)
     close(theirs, ours)
+
+
+def test_what_no_tool_reads_of_a_cascades_lora(trained):
+    """diffusers loads no LoRA of T5, and kohya's layout knows Stable Diffusion's networks alone."""
+    assert export(trained({**LORA, "train_text_encoder": True}), "diffusers", Silent())[0].is_dir()
+    with pytest.raises(UserError, match="DeepFloyd IF. Use --to diffusers"):
+        export(trained(LORA), "comfyui", Silent())
 
 
 def test_diffusers_draws_our_second_stage(trained, tiny_folders, tiny_upscalers, subject_photos):

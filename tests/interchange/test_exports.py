@@ -287,6 +287,30 @@ def test_numbers_that_are_not_finite_are_not_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_pipeline_with_such_numbers_is_not_written(tiny_folders, tmp_path):
+    base = Base.open(str(tiny_folders["epsilon"]))
+    base.unet.conv_in.weight.data[0] = float("nan")
+    with pytest.raises(UserError, match="pipeline/unet: conv_in.weight holds a number that is not finite"):
+        pipeline_folder(base, tmp_path / "pipeline")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_pipelines_text_encoder_is_named_as_every_transformers_reads_it(family, trained):
+    """Versions before 5.6 would load nothing of one without `text_model.`, and draw with random weights."""
+    run = trained(DREAMBOOTH, family=family)
+    (folder,) = export(run, "diffusers", Silent())
+    for part in sorted(folder.glob("text_encoder*")):
+        assert all(name.startswith(("text_model.", "text_projection.")) for name in load_file(part / "model.safetensors")), part
+
+
+def test_exporting_leaves_the_bases_own_sampler_alone(tiny_folders, tmp_path):
+    base = Base.open(str(tiny_folders["epsilon"]))
+    before = dict(base.scheduler.config)
+    pipeline_folder(base, tmp_path / "pipeline")
+    assert dict(base.scheduler.config) == before
+
+
 @pytest.mark.parametrize("umask", [0o022, 0o077])
 def test_files_follow_the_umask(umask, trained):
     """T34."""
@@ -325,10 +349,11 @@ def test_the_header_tells_stable_diffusion_2_and_the_size_that_was_trained(predi
     base = Base.open(str(run.recipe(stage_types()).base))
     card = read_card(run.latest())  # type: ignore[arg-type]
     first = _about(run, card, base)
-    assert "ss_v2" not in first and first["ss_base_model_version"] == "sd_v1" and first["modelspec.resolution"] == "32x32"
+    v = "_v" if prediction == "v_prediction" else ""
+    assert "ss_v2" not in first and first["ss_base_model_version"] == f"sd_v1{v}" and first["modelspec.resolution"] == "32x32"
     base.unet.register_to_config(cross_attention_dim=1024)  # the width by which the second is known
     second = _about(run, card, base)
-    assert second["ss_v2"] == "True" and second["ss_base_model_version"] == "sd_v2" and second["modelspec.architecture"] == architecture
+    assert second["ss_v2"] == "True" and second["ss_base_model_version"] == f"sd_v2{v}" and second["modelspec.architecture"] == architecture
 
 
 def test_dora_is_not_written_in_kohyas_layout(trained):

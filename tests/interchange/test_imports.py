@@ -168,6 +168,31 @@ def test_names_of_2023_and_of_linear_layers_as_convolutions(trained, tmp_path):
     torch.testing.assert_close(drawn(taken(folder, run, tmp_path)), drawn(run), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("network", ["unet.", "", "unet.base_model.model."])
+@pytest.mark.parametrize("of_2023", [True, False])
+def test_a_u_net_alone_under_names_of_before(network, of_2023, trained, tmp_path):
+    """`save_attn_procs` named no network; the script of LCM-LoRA wrote PEFT's wrapping."""
+    run = trained(LORA)
+    (path,) = export(run, "diffusers", Silent())
+    old = {}
+    for name, value in load_file(path).items():
+        if of_2023:
+            layer, part = name.partition(".lora_")[0], "down" if ".lora_A" in name else "up"
+            place, _, projection = layer.rpartition(".to_")
+            name = f"{place}.processor.to_{projection.removesuffix('.0')}_lora.{part}.weight"
+        old[name.replace("unet.", network, 1)] = value * (2 if ".lora_B" in name or ".up." in name else 1)  # alpha 8 of rank 4, of which these files say nothing
+    save_file(old, tmp_path / "old.safetensors")
+    torch.testing.assert_close(drawn(taken(tmp_path / "old.safetensors", run, tmp_path)), drawn(run), atol=1e-5, rtol=1e-5)
+
+
+def test_an_alpha_of_0_is_the_rank(trained, tmp_path):
+    """As kohya's scripts take it."""
+    run = trained({**LORA, "alpha": 4.0})
+    (path,) = export(run, "kohya", Silent())
+    save_file({name: torch.tensor(0.0) if name.endswith("alpha") else value for name, value in load_file(path).items()}, path)
+    torch.testing.assert_close(drawn(taken(path, run, tmp_path)), drawn(run), atol=1e-5, rtol=1e-5)
+
+
 def test_two_loras_are_not_mixed(trained, tmp_path):
     run = trained(LORA)
     (path,) = export(run, "kohya", Silent())

@@ -184,7 +184,7 @@ def test_a_picture_of_noise_takes_more_bytes():
 
 def test_an_aesthetic_head_is_its_layers_one_after_the_other(tmp_path):
     torch.manual_seed(0)
-    head = nn.Sequential(nn.Linear(128, 32), nn.Dropout(0.2), nn.Linear(32, 16), nn.Dropout(0.1), nn.Linear(16, 1)).eval()
+    head = nn.Sequential(nn.Linear(128, 32), nn.Dropout(0.2), nn.Linear(32, 16), nn.Dropout(0.2), nn.Linear(16, 8), nn.Dropout(0.1), nn.Linear(8, 4), nn.Linear(4, 1)).eval()
     torch.save({f"layers.{key}": value for key, value in head.state_dict().items()}, tmp_path / "head.pth")
     save_file(head.state_dict(), tmp_path / "head.safetensors")
     for name in ("head.pth", "head.safetensors"):

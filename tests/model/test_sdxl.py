@@ -12,7 +12,8 @@ from diffusers import StableDiffusionXLPipeline
 
 from likeness.files.recipe import recipe_from_dict
 from likeness.model.base import Base
-from likeness.model.denoiser import Conditioning
+from likeness.model.denoiser import Conditioning, pixels_of
+from likeness.model.trajectory import initial_latents, sample
 from likeness.workflow.fitting import fit
 from likeness.workflow.generating import generate
 from likeness.workflow.progress import Silent
@@ -48,6 +49,25 @@ def test_another_size_is_another_prediction(tiny_folders):
     plain = base.predict(latents, torch.tensor([500]), told)
     assert torch.equal(plain, base.predict(latents, torch.tensor([500]), Conditioning(told.states, told.pooled, torch.tensor([[16, 16, 0, 0]]))))
     assert not torch.allclose(plain, base.predict(latents, torch.tensor([500]), Conditioning(told.states, told.pooled, torch.tensor([[400, 300, 0, 40]]))))
+
+
+def test_latents_of_a_stated_mean_and_deviation_are_diffusers(tiny_folders, tmp_path):
+    """As some pipelines of this family say them; brought to 0 and 1 before the factor, and back."""
+    folder = Path(shutil.copytree(tiny_folders["sdxl"], tmp_path / "base"))
+    config = json.loads((folder / "vae" / "config.json").read_text())
+    means, deviations = [0.5, -1.0, 0.25, 0.0], [2.0, 0.5, 1.5, 3.0]
+    (folder / "vae" / "config.json").write_text(json.dumps({**config, "latents_mean": means, "latents_std": deviations}))
+    base, pipeline = Base.open(str(folder)), StableDiffusionXLPipeline.from_pretrained(folder, add_watermarker=False)
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.scheduler = base.sampler()
+    pipeline.text_encoder_2.text_model.eos_token_id = pipeline.tokenizer_2.eos_token_id
+    (ours,) = sample(base, ["a dog"], [7], 3, 5.0)
+    theirs = pipeline("a dog", latents=initial_latents(base, [7]), num_inference_steps=3, guidance_scale=5.0, output_type="pt").images
+    assert (theirs * 2 - 1 - pixels_of(ours)).abs().max() < 0.5 / 127.5 + 1e-3  # ours are 8 bits deep
+    picture = ours.resize((16, 16))
+    mean, _ = base.moments([picture])
+    plain = base.vae.encode(pixels_of(picture)).latent_dist.mean
+    torch.testing.assert_close(mean, (plain - torch.tensor(means).view(1, 4, 1, 1)) / torch.tensor(deviations).view(1, 4, 1, 1) * config["scaling_factor"])
 
 
 @pytest.mark.parametrize("silent", [True, False])

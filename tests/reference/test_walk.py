@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -42,6 +46,29 @@ def test_noise_on_the_way_is_the_pipelines_own(both):
         *_, last = walk(base, initial_latents(base, [7]), base.condition([PROMPT]), base.condition([NEGATIVE]), 6, 5.0, eta=1.0, seeds=[7])
     theirs = drawn(pipeline, base, 5.0, output_type="latent", eta=1.0, generator=[torch.Generator().manual_seed(7 ^ ANEW)]).images
     torch.testing.assert_close(last.latents, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:The configuration file of this scheduler")
+@pytest.mark.parametrize("offset", [0, 1, 2])
+def test_the_steps_offset_is_the_pipelines(offset, tiny_folders, tmp_path):
+    """StableDiffusionPipeline sets it to 1, whatever an old folder says."""
+    folder = Path(shutil.copytree(tiny_folders["epsilon"], tmp_path / "base"))
+    config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps({**config, "steps_offset": offset}))
+    pipeline = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, requires_safety_checker=False)
+    pipeline.scheduler.set_timesteps(10)
+    assert Sampler(Base.open(str(folder)), 10).timesteps.tolist() == pipeline.scheduler.timesteps.tolist()
+
+
+@pytest.mark.parametrize("steps", [10, 25, 50])
+def test_ddim_goes_where_it_believes_to_be(steps, tiny_base):
+    """Timesteps from end to end, the default of other samplers, are no whole gaps apart: data of deviation .2 come out as wide as a consistent walk leaves them."""
+    tiny_base.scheduler = DPMSolverMultistepScheduler.from_config(tiny_base.scheduler.config, timestep_spacing="linspace")
+    sampler = Sampler(tiny_base, steps)
+    timesteps = [*sampler.timesteps.tolist(), -(1000 // steps)]
+    assert timesteps[0] == 999
+    believed = [t - 1000 // steps for t in timesteps[:-1]]
+    assert all(abs(a - b) <= 1 for a, b in zip(believed[:-1], timesteps[1:-1]))
 
 
 def test_noise_on_the_way_from_nothing_but_noise_stays_finite(tiny_base):

@@ -18,6 +18,8 @@ from safetensors.torch import load_file
 from .encoders import CLIP, EncoderError
 from .loading import EMBEDDED, called
 
+LINEAR = (0, 2, 4, 6, 7)  # places of the layers of LAION's head, between which there is dropout alone; where there are ReLUs they lie further apart
+
 
 @dataclass(frozen=True)
 class AestheticHead:
@@ -39,9 +41,12 @@ def load_aesthetic_head(path: Path, clip: CLIP) -> AestheticHead:
     """
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
-        layers = [(state[key].double(), state[key.replace("weight", "bias")].double()) for key in state if key.endswith("weight")]
+        keys = sorted((key for key in state if key.endswith("weight")), key=_place)
+        layers = [(state[key].double(), state[key.replace("weight", "bias")].double()) for key in keys]
         if not layers or any(matrix.ndim != 2 for matrix, _ in layers):
             raise ValueError("it holds no linear layer")
+        if len(layers) > 1 and tuple(map(_place, keys)) != LINEAR:
+            raise ValueError(f"its layers lie at {', '.join(str(_place(key)) for key in keys)}: there is something else between them than in LAION's linear one")
         weight, bias = layers[0]
         for after, shift in layers[1:]:
             weight, bias = after @ weight, after @ bias + shift
@@ -53,6 +58,11 @@ def load_aesthetic_head(path: Path, clip: CLIP) -> AestheticHead:
     if weight.shape[1] != clip.width:
         raise EncoderError(f"{path}: wants vectors of {weight.shape[1]} numbers, and {clip.name} gives {clip.width}. Give the CLIP that the head was trained on.")
     return AestheticHead(f"{called(path, [path])}: linear head on {clip.name}", weight[0].numpy(), float(bias[0]))
+
+
+def _place(key: str) -> int:
+    """ "layers.4.weight" -> 4"""
+    return next((int(part) for part in key.split(".") if part.isdigit()), 0)
 
 
 def aesthetic_head(path: Path | None, clip: CLIP, embedded: bool) -> AestheticHead | None:

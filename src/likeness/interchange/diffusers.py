@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import IFPipeline, IFSuperResolutionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
+from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import AddedToken
+from transformers import AddedToken, CLIPTextModel
 
 from ..files.atomic import follow_umask, hidden_name
 from ..model.adapters import LowRank
 from ..model.base import Base
 from ..model.cascade import Upscaler
-from .writing import write_tensors
+from ..model.saving import save_tensors
+from .writing import check_finite, write_tensors
 
 LORA = "pytorch_lora_weights.safetensors"
 EMBEDDINGS = "learned_embeds.safetensors"
@@ -27,7 +30,7 @@ CUSTOM_DIFFUSION = "pytorch_custom_diffusion_weights.safetensors"
 def ecosystem_name(name: str) -> str:
     """transformers 5.6 and later no longer say `text_model` in CLIP's names; every other tool still expects it."""
     part, _, path = name.partition(".")
-    return f"{part}.text_model.{path}" if part.startswith("text_encoder") and path.startswith("encoder.") else name
+    return f"{part}.text_model.{path}" if part.startswith("text_encoder") and path.startswith("encoder.layers.") else name
 
 
 def lora_file(adapters: Sequence[LowRank], folder: Path) -> Path:
@@ -68,7 +71,7 @@ def custom_diffusion_file(attention: dict[str, Tensor], folder: Path) -> Path:
 
 def pipeline_folder(base: Base, folder: Path) -> Path:
     """The base with all that was learned in its weights, and the new words in tokenizer and text encoders."""
-    parts: dict[str, Any] = {**{part: getattr(base, part) for part in base.PICTURES}, "scheduler": base.scheduler, **base.text_encoders}
+    parts: dict[str, Any] = {**{part: getattr(base, part) for part in base.PICTURES}, "scheduler": deepcopy(base.scheduler), **base.text_encoders}
     for n, (part, network) in enumerate(base.text_encoders.items()):
         tokenizer = base.tokenizers[n]
         if base.words:
@@ -98,7 +101,12 @@ def _written(pipeline: Any, folder: Path) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     hidden, before = (folder.with_name(hidden_name()) for _ in range(2))
     try:
-        pipeline.to(torch.float32).save_pretrained(hidden, safe_serialization=True)
+        for part, network in pipeline.to(torch.float32).components.items():
+            if isinstance(network, nn.Module):
+                check_finite(f"{folder.name}/{part}", network.state_dict())
+        pipeline.save_pretrained(hidden, safe_serialization=True)
+        if isinstance(getattr(pipeline, "text_encoder", None), CLIPTextModel):
+            _name_for_all(hidden / "text_encoder" / "model.safetensors")
         follow_umask([path for path in hidden.rglob("*") if path.is_file()], folder.parent)
         if folder.exists():
             folder.replace(before)
@@ -112,6 +120,12 @@ def _written(pipeline: Any, folder: Path) -> Path:
         for left in (hidden, before):
             shutil.rmtree(left, ignore_errors=True)
     return folder
+
+
+def _name_for_all(path: Path) -> None:
+    """A CLIP text encoder under the names that every transformers knows: those before 5.6 would find none of its weights, and draw with random ones."""
+    tensors = load_file(path)
+    save_tensors({name if name.startswith("text_model.") else f"text_model.{name}": value for name, value in tensors.items()}, path, {"format": "pt"})
 
 
 @torch.no_grad()

@@ -56,7 +56,7 @@ def read_file(path: Path) -> File:
         raise UserError(f"{path}: is a pickle, which could run code when it is opened. Convert it to safetensors and import that.")
     try:
         with safe_open(path, "pt") as file:
-            return File(path, {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {})  # noqa: SIM118
+            return File(path, {_as_now(name): file.get_tensor(name) for name in file.keys()}, file.metadata() or {})  # noqa: SIM118
     except (SafetensorError, OSError) as problem:
         raise UserError(f"{path}: cannot be read as safetensors ({problem}). Get the file again.") from None
 
@@ -141,7 +141,7 @@ def read_lora(files: Iterable[File], base: Base) -> ReadLoRA:
     scales = {}
     for layer, parts in layers.items():
         network, rank = layer.partition(".")[0], parts["A"].shape[0]
-        alpha = float(parts["alpha"]) if "alpha" in parts else settings.get(f"{network}.lora_alpha", rank)
+        alpha = (float(parts["alpha"]) or rank) if "alpha" in parts else settings.get(f"{network}.lora_alpha", rank)  # kohya's scripts take 0 for the rank
         scales[layer] = rank, alpha / (math.sqrt(rank) if settings.get(f"{network}.use_rslora") else rank)
     dora = any("magnitude" in parts for parts in layers.values())
     return ReadLoRA(dict(layers), scales, dora)
@@ -173,7 +173,7 @@ def _diffusers_names(file: File, base: Base) -> dict[str, Tensor]:
     if any(name.startswith("base_model.model.") for name in file.tensors):
         return {_of_this_transformers(name.replace("base_model.model", _network_of(file.path), 1), base): value for name, value in file.tensors.items()}
     if not any(name.startswith(tuple(KOHYA)) for name in file.tensors):
-        return {_of_this_transformers(PROCESSOR.sub(_in_module, name), base): value for name, value in file.tensors.items()}
+        return {_of_this_transformers(name, base): value for name, value in file.tensors.items()}
     tensors = _numbered_as_here(file, base)
     if dora := [name for name in tensors if name.endswith("dora_scale")]:
         raise UserError(f"{file.path}: is a DoRA ({dora[0]}), whose magnitudes are another number in this layout. Export it for diffusers.")
@@ -204,6 +204,12 @@ def _numbered_as_here(file: File, base: Base) -> dict[str, Tensor]:
         return _maybe_map_sgm_blocks_to_diffusers(dict(file.tensors), base.unet.config)
     except (ValueError, IndexError) as problem:
         raise UserError(f"{file.path}: its blocks cannot be matched with {base.name} ({str(problem).strip().splitlines()[0]}). Give its own base with --base.") from None
+
+
+def _as_now(name: str) -> str:
+    """A LoRA's tensor as diffusers' scripts wrote it before, of a U-Net that was not named ("down_blocks…") or that PEFT had wrapped, as they do now."""
+    name = PROCESSOR.sub(_in_module, name).replace("unet.base_model.model.", "unet.", 1)
+    return f"unet.{name}" if name.startswith(("down_blocks.", "mid_block.", "up_blocks.")) and _layer(name) else name
 
 
 def _in_module(match: re.Match) -> str:

@@ -49,7 +49,7 @@ class Base(Denoiser):
             self.tokenizers = [
                 self.TOKENIZER.from_pretrained(folder / part.replace("text_encoder", "tokenizer"), local_files_only=True) for part in self.TEXT
             ]
-            self.scheduler = load_scheduler(folder)
+            self.scheduler = self._scheduler(folder)
         for network in self.networks:
             network.to(self.device).eval().requires_grad_(False)
 
@@ -70,6 +70,13 @@ class Base(Denoiser):
 
     def _text_encoder(self, kind: Any, folder: Path) -> Any:
         return load_network(kind, folder)
+
+    def _scheduler(self, folder: Path) -> Any:
+        """diffusers' pipelines of this family take 1 for the steps' offset, whatever an old folder says."""
+        scheduler = load_scheduler(folder)
+        if "steps_offset" in scheduler.config:
+            scheduler.register_to_config(steps_offset=1)
+        return scheduler
 
     @property
     def parts(self) -> dict[str, nn.Module]:
@@ -150,12 +157,17 @@ class Base(Denoiser):
         words = {n: word for word, rows in self.words.items() for n in rows}
         return " ".join(dict.fromkeys(words.get(n) or str(self.tokenizer.decode([n])).strip() for n in ids[limit:]))
 
+    @property
+    def latent_scale(self) -> tuple[Any, Any]:
+        """What is taken from the autoencoder's latents, and what they are then multiplied by."""
+        return 0.0, self.vae.config.scaling_factor
+
     @torch.no_grad()
     def moments(self, pictures: Sequence[Image.Image]) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of the pictures' latents, each [n, c, h, w], scaled by the VAE factor."""
+        """Mean and standard deviation of the pictures' latents, each [n, c, h, w], scaled as the denoiser sees them."""
         posteriors = [self.vae.encode(pixels_of(p).to(self.device)).latent_dist for p in pictures]  # type: ignore[union-attr]
-        factor = self.vae.config.scaling_factor
-        return torch.cat([p.mean for p in posteriors]) * factor, torch.cat([p.std for p in posteriors]) * factor
+        shift, factor = self.latent_scale
+        return (torch.cat([p.mean for p in posteriors]) - shift) * factor, torch.cat([p.std for p in posteriors]) * factor
 
     def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The denoiser's output, in the base's own prediction type. latents [b, c, h, w], timesteps [b]"""
@@ -172,7 +184,8 @@ class Base(Denoiser):
         return [self._picture(z[None]) for z in latents]
 
     def _picture(self, latent: Tensor) -> Image.Image:
-        return picture_of(self.vae.decode(latent / self.vae.config.scaling_factor).sample[0])
+        shift, factor = self.latent_scale
+        return picture_of(self.vae.decode(latent / factor + shift).sample[0])
 
 
 @contextmanager

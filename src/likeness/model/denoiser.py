@@ -85,7 +85,7 @@ class Denoiser:
 
     def sampler(self) -> DDIMScheduler:
         """A DDIM scheduler over its own noise schedule. Latents have no bounds to clip to, whatever an old folder says, as diffusers' pipelines have it."""
-        return DDIMScheduler.from_config(self.scheduler.config, clip_sample=False)  # type: ignore[return-value]
+        return _stepping_evenly(DDIMScheduler.from_config(self.scheduler.config, clip_sample=False))  # type: ignore[arg-type]
 
     def bounded(self, clean: Tensor) -> Tensor:
         """Guesses of pictures, [b, c, h, w], kept to the bounds that its sampler keeps them to, if it has any."""
@@ -126,7 +126,7 @@ class Pixels(Denoiser):
 
     def sampler(self) -> DDIMScheduler:
         """Pixels have bounds, so the schedule's own way to keep to them stays: thresholds (Saharia et al. 2022, arXiv 2205.11487) or clipping."""
-        return DDIMScheduler.from_config(self.scheduler.config)  # type: ignore[return-value]
+        return _stepping_evenly(DDIMScheduler.from_config(self.scheduler.config))  # type: ignore[arg-type]
 
     @torch.no_grad()
     def moments(self, pictures: Sequence[Image.Image]) -> tuple[Tensor, Tensor]:
@@ -136,6 +136,14 @@ class Pixels(Denoiser):
     @torch.no_grad()
     def decode(self, latents: Tensor) -> list[Image.Image]:
         return [picture_of(pixels) for pixels in latents]
+
+
+def _stepping_evenly(sampler: DDIMScheduler) -> DDIMScheduler:
+    """DDIM steps by whole gaps, and would go beside timesteps that are laid evenly from end to end ("linspace", the default of other samplers): it
+    would believe less noise, or more, than there is. From the same end in whole gaps is "trailing"."""
+    if sampler.config.timestep_spacing == "linspace":  # type: ignore[attr-defined]
+        sampler.register_to_config(timestep_spacing="trailing")
+    return sampler
 
 
 def with_fixed_variance(scheduler: Any) -> Any:

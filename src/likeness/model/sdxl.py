@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from .base import Base
+from .base import Base, load_scheduler
 from .denoiser import Conditioning
 
 
@@ -28,6 +29,18 @@ class SDXL(Base):
         self.text_encoders["text_encoder_2"].text_model.eos_token_id = self.tokenizers[1].eos_token_id
         index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
         self.silent = index.get("force_zeros_for_empty_prompt", True)  # as diffusers' pipeline, whose default that is
+
+    def _scheduler(self, folder: Path) -> Any:
+        return load_scheduler(folder)
+
+    @property
+    def latent_scale(self) -> tuple[Any, Any]:
+        """Where the autoencoder says mean and deviation of its latents, they are brought to 0 and 1 first, as in diffusers' pipeline."""
+        means, deviations, factor = (getattr(self.vae.config, name, None) for name in ("latents_mean", "latents_std", "scaling_factor"))
+        if means is None or deviations is None:
+            return 0.0, factor
+        shift, deviation = (torch.tensor(values, device=self.device).view(1, -1, 1, 1) for values in (means, deviations))
+        return shift, factor / deviation
 
     def condition(self, prompts: Sequence[str]) -> Conditioning:
         """The last but one layer of both encoders, side by side, and the second's pooled vector. The empty prompt is all zeros, unless the pipeline says otherwise."""

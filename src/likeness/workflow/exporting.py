@@ -88,7 +88,8 @@ def _remove_others(folder: Path, written: Sequence[Path]) -> None:
 
 def _to_diffusers(learned: Learned, folder: Path) -> list[Path]:
     *below, last = [entry["method"] for entry in learned.card["stages"]]
-    if set(below) <= {"textual_inversion"} and (last in ("lora", "textual_inversion") or learned.card["stages"][-1]["spec"].get("student") == "lora"):
+    of_t5 = isinstance(learned.base, Pixels) and any(getattr(adapter, "prefix", "").startswith("text_encoder") for adapter in learned.adapters)  # no loader of diffusers reads such a LoRA
+    if not of_t5 and set(below) <= {"textual_inversion"} and (last in ("lora", "textual_inversion") or learned.card["stages"][-1]["spec"].get("student") == "lora"):
         lora = [adapter for adapter in learned.adapters if isinstance(adapter, LowRank)]
         return [*([diffusers.lora_file(lora, folder)] if lora else []), *_words(learned, folder, diffusers.EMBEDDINGS)]
     learned.method.freeze()
@@ -116,6 +117,8 @@ def _to_kohya(learned: Learned, folder: Path) -> list[Path]:
     """A1111 and ComfyUI read LoRAs in kohya's layout, and new words from a file that has the word's name."""
     if all(entry["method"] == "textual_inversion" for entry in learned.card["stages"]):
         return _words(learned, folder)
+    if isinstance(learned.base, Pixels):
+        raise UserError("kohya: its layout is of Stable Diffusion's networks, and what opens it draws with no DeepFloyd IF. Use --to diffusers.")
     lora = kohya.lora_file(learned.of_kind(LowRank, "kohya"), folder / f"{learned.name}.safetensors", learned.about)
     return [lora, *_words(learned, folder)]
 
@@ -140,6 +143,7 @@ def _about(run: RunFolder, card: dict[str, Any], base: Base) -> dict[str, Any]:
     """What a file's header may say: no path, no photo's name, no caption."""
     spec, sdxl = card["stages"][-1]["spec"], len(base.text_encoders) == 2
     family = "sdxl_base_v1-0" if sdxl else "sd_v2" if base.unet.config.cross_attention_dim == 1024 else "sd_v1"
+    version = f"{family}_v" if base.prediction_type == "v_prediction" and not sdxl else family  # as kohya's scripts call it
     second = "stable-diffusion-v2-768-v" if base.prediction_type == "v_prediction" else "stable-diffusion-v2-512"
     architecture = {"sdxl_base_v1-0": "stable-diffusion-xl-v1-base", "sd_v2": second, "sd_v1": "stable-diffusion-v1"}[family]
     resolution = run.recipe(stage_types()).resolution or base.resolution
@@ -150,7 +154,7 @@ def _about(run: RunFolder, card: dict[str, Any], base: Base) -> dict[str, Any]:
     }  # fmt: skip
     return {
         **({"ss_v2": "True"} if family == "sd_v2" else {}),  # by which A1111 tells whose it is
-        "ss_base_model_version": family, "ss_sd_model_name": safe_name(Path(base.name).name), "ss_output_name": safe_name(run.name),
+        "ss_base_model_version": version, "ss_sd_model_name": safe_name(Path(base.name).name), "ss_output_name": safe_name(run.name),
         **trained, "modelspec.architecture": f"{architecture}/lora", "modelspec.implementation": "diffusers",
         "modelspec.title": safe_name(run.name), "modelspec.resolution": f"{resolution}x{resolution}",
         "modelspec.date": f"{datetime.date.today():%Y-%m-%d}", "modelspec.trigger_phrase": card["subject"]["called"],
