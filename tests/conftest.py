@@ -104,7 +104,7 @@ def build_tiny_pipeline(folder: Path, prediction_type: str = "epsilon", seed: in
         down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2, block_out_channels=(8, 16),
         layers_per_block=1, latent_channels=4, norm_num_groups=4, sample_size=16,
     )  # fmt: skip
-    scheduler = DDIMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False, prediction_type=prediction_type)
+    scheduler = DDIMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False, steps_offset=1, prediction_type=prediction_type)
     StableDiffusionPipeline(
         vae=vae, text_encoder=CLIPTextModel(text), tokenizer=tokenizer, unet=unet, scheduler=scheduler, safety_checker=None,
         feature_extractor=None, requires_safety_checker=False,
@@ -228,8 +228,8 @@ def paused():
             self.step, self.title = step, title
 
         @contextmanager
-        def task(self, title, total):
-            with super().task(title, total) as task:
+        def task(self, title, total, done=0):
+            with super().task(title, total, done) as task:
                 if title == self.title:
                     task._show = self.watch
                 yield task

@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from likeness.cli.shared import parse_seeds
+from likeness.files.errors import UserError
 from likeness.files.picture import read_settings
 from likeness.files.recipe import continued_in, read_recipe
-from likeness.files.typed import typed
+from likeness.files.typed import flags, typed
 from likeness.workflow.recipes import packaged_continuations, packaged_recipe
 from likeness.workflow.stack import stage_types
 
@@ -168,6 +169,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(words, says, likeness, capsys, ti
         (("--eta", "nan"), "--eta nan: must be from 0"),
         (("--checkpoint", 7), "no checkpoint of step 7. There are: 2."),
         (("--chekpoint", 7), "Did you mean --checkpoint"),
+        (("--blend.alpha", 9), "--blend.alpha '9': must be less than"),
     ],
 )
 def test_a_mistake_in_drawing_is_one_line(words, says, likeness, capsys, trained):
@@ -288,6 +290,8 @@ def test_a_recipe_is_printed_for_its_source_or_for_a_base(tmp_path, likeness, ca
 
 def test_a_seed_is_drawn_once_however_often_it_is_named():
     assert parse_seeds("5,0-2,1,5") == [5, 0, 1, 2]
+    with pytest.raises(UserError, match="is more than 100,000 pictures"):  # before a list of them fills the memory
+        parse_seeds("0-99999999999")
 
 
 def test_sizes_that_are_no_picture_are_refused(likeness, tmp_path, capsys):
@@ -310,3 +314,25 @@ def test_out_of_memory_is_one_line(likeness, monkeypatch, capsys):
     monkeypatch.setattr(scores, "run_at", full)
     assert likeness("report", "run") == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_options_are_typed_as_they_were_given():
+    given = {"prior_weight": 0.5, "checkpoints": [1, 2], "augmentation": False, "use_captions": True, "class_photos": "my dogs"}
+    assert flags(given) == "--prior-weight 0.5 --checkpoints 1,2 --no-augmentation --use-captions --class-photos 'my dogs'"
+
+
+def test_help_says_what_an_option_that_is_left_out_is(likeness, capsys):
+    """The base's advice, not the default that stands beside it."""
+    likeness("train", "dreambooth", "--help")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "The toybox advises --steps 250 --learning-rate 0.0002" in said and "--prior-weight 0.0" in said
+
+
+def test_what_goes_on_is_typed_with_the_other_options(trained, likeness, capsys):
+    assert likeness("continue", trained, "--prior-weight", 0.5) == 2
+    assert f"likeness continue {typed(trained)} --prior-weight 0.5 --steps 4" in capsys.readouterr().err
+
+
+def test_drift_alone_names_what_evaluate_needs_too(trained, likeness, capsys):
+    assert likeness("generate", trained, "--drift", "--seeds", "0", "--steps", 1) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith(f"likeness generate {typed(trained)}")

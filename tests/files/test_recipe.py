@@ -65,6 +65,8 @@ def test_file_with_byte_order_mark_is_read(tmp_path: Path):
 
 
 def test_last_step_is_always_a_checkpoint():
+    with pytest.raises(ValueError, match="valid integer"):
+        DreamBooth(steps=800, checkpoints="5-1:2")  # type: ignore[arg-type]  # from the end to the beginning there is none
     assert DreamBooth(steps=800, checkpoints=(400, 200)).checkpoint_steps == (200, 400, 800)
     assert DreamBooth(steps=800, checkpoints="50,100-400:100").checkpoints == (50, 100, 200, 300, 400)  # type: ignore[arg-type]
     assert len(DreamBooth(steps=1000, checkpoints="dreamblend").checkpoints) == 48  # type: ignore[arg-type]
@@ -119,7 +121,7 @@ def test_number_as_text_is_taken_for_a_number():
     ("stages", "says"),
     [
         ([{"method": "dreamboth"}], "unknown method 'dreamboth' in stage 1: did you mean 'dreambooth'?"),
-        ([{"method": "zzz"}], "unknown method 'zzz' in stage 1: known: dreambooth, lora"),
+        ([{"method": "zzz"}], "unknown method 'zzz' in stage 1: known: dreambooth, lora."),
         ([{"steps": 1}], "stage 1 names no method; known: dreambooth, lora"),
         (["lora"], "stage 1 names no method; known: dreambooth, lora"),
         ([], "the recipe has no stages. Add a [[stages]] table with a method."),
@@ -155,3 +157,9 @@ def test_changed_names_what_differs_and_nothing_else():
     assert {name.split(".")[1] for name in difference if "." in name} == {"0", "1"}
     assert [name for name in difference if name.startswith("stages.0")] == ["stages.0.steps"]
     assert changed(old, old) == {}
+
+
+def test_a_second_subject_can_be_written_under_a_recipe(tmp_path: Path):
+    """`others = []` above it would forbid the table."""
+    text = write_recipe(recipe()) + '\n[[others]]\nphotos = "cats"\nclass_noun = "cat"\nidentifier = "zwx"\n'
+    assert [subject.class_noun for subject in read_recipe(written(tmp_path, text), STAGES).subjects] == ['the "best" dog\nüber', "cat"]

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 import likeness.files.run_folder
+from likeness.files.atomic import write_text
 from likeness.files.errors import UserError
 from likeness.files.picture import Settings
 from likeness.files.recipe import Recipe, Stage, SubjectSpec
@@ -261,3 +262,10 @@ def test_attention_of_two_prompts_is_kept_apart(run: RunFolder):
     prompts = ["ジャングルの sks dog", "雪の中の sks dog", "a sks dog " + "very " * 30 + "wet", "a sks dog " + "very " * 30 + "dry"]
     written = {path for prompt in prompts for path in run.write_attention(prompt, panel, {"prompt": prompt})}
     assert len(written) == 2 * len(prompts)
+
+
+def test_what_cannot_be_written_is_named_as_it_was_asked_for(tmp_path: Path):
+    (tmp_path / "guide.html").mkdir()
+    with pytest.raises(OSError, match="guide.html") as problem:
+        write_text(tmp_path / "guide.html", "text")
+    assert problem.value.filename == str(tmp_path / "guide.html") and [path.name for path in tmp_path.iterdir()] == ["guide.html"]

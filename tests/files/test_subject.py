@@ -48,7 +48,7 @@ def mean_colour(photo: Photo) -> np.ndarray:
         ("empty.jpg", b"", "is empty"),
         ("text.jpg", b"this is no picture at all", "is not a picture"),
         ("drawing.svg", b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "is a vector drawing (SVG)"),
-        ("phone.heic", HEIC, "needs pip install likeness[heic]"),
+        ("phone.heic", HEIC, "needs python -m pip install pillow-heif"),
     ],
 )
 def test_broken_file_is_rejected_by_name_and_the_good_one_is_used(tmp_path: Path, name: str, content: bytes, reason: str):
@@ -84,7 +84,7 @@ def test_none_usable_counts_the_reasons_in_one_line(tmp_path: Path):
     with pytest.raises(UserError) as error:
         prepare_photos(tmp_path, 32)
     assert str(error.value) == (
-        f"{tmp_path}: none of 4 files can be read as a photo (2 need pip install likeness[heic], 2 are cut short). "
+        f"{tmp_path}: none of 4 files can be read as a photo (2 need python -m pip install pillow-heif, 2 are cut short). "
         "Add photos and try again."
     )
 
@@ -145,14 +145,26 @@ def test_the_transparent_grey_of_a_16_bit_png_is_laid_on_white(tmp_path: Path):
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
 def test_transparency_is_laid_on_white(tmp_path: Path, mode: str):
+    """All but a black corner, without which nothing would be shown."""
     if mode == "P":
         clear = Image.new("P", (40, 40), 0)
-        clear.putpalette([200, 0, 0])
+        clear.putpalette([200, 0, 0, 0, 0, 0])
+        clear.paste(1, (0, 0, 8, 8))
         clear.save(tmp_path / "clear.png", transparency=0)
     else:
-        Image.new(mode, (40, 40), (200, 0, 0, 0) if mode == "RGBA" else (0, 0)).save(tmp_path / "clear.png")
+        clear = Image.new(mode, (40, 40), (200, 0, 0, 0) if mode == "RGBA" else (0, 0))
+        clear.paste((0, 0, 0, 255) if mode == "RGBA" else (0, 255), (0, 0, 8, 8))
+        clear.save(tmp_path / "clear.png")
     photo = only(tmp_path)
-    assert (mean_colour(photo) == 255).all() and "transparency laid on white" in photo.mended
+    assert photo.image is not None and "transparency laid on white" in photo.mended
+    assert (np.asarray(photo.image)[12:] == 255).all() and not np.asarray(photo.image)[:4, :4].any()
+
+
+def test_a_picture_of_nothing_is_not_learned_from(tmp_path: Path):
+    pattern().save(tmp_path / "photo.png")
+    Image.new("RGBA", (40, 40), (200, 0, 0, 0)).save(tmp_path / "clear.png")
+    clear, photo = prepare_photos(tmp_path, 32)
+    assert (clear.used, clear.reason) == (False, "shows nothing: it is transparent") and photo.used
 
 
 def test_half_transparent_edge_is_mixed_with_white(tmp_path: Path):
@@ -161,8 +173,10 @@ def test_half_transparent_edge_is_mixed_with_white(tmp_path: Path):
 
 
 def test_transparent_colour_key_is_laid_on_white(tmp_path: Path):
-    Image.new("RGB", (40, 40), (1, 2, 3)).save(tmp_path / "key.png", transparency=(1, 2, 3))
-    assert (mean_colour(only(tmp_path)) == 255).all()
+    keyed = Image.new("RGB", (40, 40), (1, 2, 3))
+    keyed.paste((0, 0, 200), (0, 0, 8, 8))
+    keyed.save(tmp_path / "key.png", transparency=(1, 2, 3))
+    assert (np.asarray(only(tmp_path).image)[12:] == 255).all()
 
 
 def test_lab_picture_keeps_its_brightness(tmp_path: Path):

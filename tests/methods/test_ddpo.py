@@ -100,13 +100,13 @@ class SignalWhileDrawing(Silent):
     """A person who stops the run while the rollout after step 3 is drawn."""
 
     @contextmanager
-    def task(self, title, total):
+    def task(self, title, total, done=0):
         def watch(task, note):
             if title == "training" and task.done == 3 and note.startswith("pictures of a rollout"):
                 os.kill(os.getpid(), signal.SIGTERM)
 
         with super().task(title, total):
-            yield Task(title, total, watch, live=True)
+            yield Task(title, total, watch, live=True, done=done)
 
 
 @pytest.mark.parametrize("when", ["between its steps", "while one is drawn"])

@@ -9,7 +9,7 @@ from likeness.sampling.options import Blend
 from likeness.workflow.choosing import choose, table
 from likeness.workflow.evaluating import evaluate
 from likeness.workflow.fitting import fit
-from likeness.workflow.generating import generate, steps_to_draw
+from likeness.workflow.generating import generate, jobs_for, steps_to_draw
 from likeness.workflow.progress import Silent
 from likeness.workflow.recipes import recipe_for
 
@@ -69,10 +69,22 @@ def test_one_checkpoint_leaves_nothing_to_choose(quick_recipe, tmp_path):
         choose(alone, (), [0], Silent())
 
 
+def test_an_identifier_that_begins_with_a_vowel_changes_no_prompt_of_the_class(tmp_path):
+    """The base is asked for "a dog", never for "an dog", also where a prompt is typed whole."""
+    (job,) = jobs_for(["an ohwx dog in the snow"], [{"called": "ohwx dog", "class_noun": "dog"}], [0])
+    assert (job.prompt, job.class_prompt) == ("an ohwx dog in the snow", "a dog in the snow")
+    subject = {"photos": "toybox:biscuit", "identifier": "ohwx"}
+    run = fit(recipe_for("lora", {"steps": 2, "checkpoints": (1,), "batch_size": 1, "rank": 1}, subject=subject, seed=0), tmp_path, Silent())
+    generate(run, ["a {} in the snow"], [0], Silent(), beside_base=False)
+    assert [point.step for point in choose(run, (), [0], Silent()).points] == [1, 2]
+
+
 def test_checkpoints_are_named_by_step_or_all(run):
     assert (steps_to_draw(run, None), steps_to_draw(run, "all"), steps_to_draw(run, "1,2")) == ([None], [1, 2], [1, 2])
     with pytest.raises(UserError, match="This run has 1, 2"):
         steps_to_draw(run, "last")
+    with pytest.raises(UserError, match="no checkpoint of step 9"):  # before the first is drawn
+        steps_to_draw(run, "1,9")
 
 
 def test_a_last_checkpoint_that_was_drawn_otherwise_speaks_for_itself(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,6 +101,37 @@ def test_another_picture_in_the_same_place_is_no_copy():
 
 def copies(pictures: list[Image.Image], photos: list[Image.Image]) -> list[tuple[int, int]]:
     return metrics.near_copies(*(np.array([metrics.thumbnail(image) for image in images]) for images in (pictures, photos)))
+
+
+def test_references_are_whatever_photos_may_be(folders, tmp_path):
+    """A zip of them, the toybox's own, and a folder with one that is broken; the numbers are the same."""
+    pictures, photos = folders
+    whole = evaluate_folder(pictures, photos, Silent())["rows"][0]["scores"]
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as packed:
+        for path in photos.iterdir():
+            packed.write(path, path.name)
+    assert evaluate_folder(pictures, tmp_path / "photos.zip", Silent())["rows"][0]["scores"] == whole
+    assert evaluate_folder(pictures, "toybox:biscuit", Silent())["rows"][0]["scores"] == whole
+    (photos / "half.png").write_bytes((photos / "0.png").read_bytes()[:100])
+    found = evaluate_folder(pictures, photos, Silent())
+    assert found["rows"][0]["scores"] == whole and any("half.png" in remark for remark in found["remarks"])
+
+
+def test_a_picture_of_unknown_prompt_costs_the_others_nothing(folders):
+    pictures, photos = folders
+    for n in range(2):
+        (pictures / f"{n}.txt").write_text(f"a dog in the {('snow', 'jungle')[n]}")
+    found = evaluate_folder(pictures, photos, Silent())
+    assert found["rows"][0]["scores"]["clip_t"]["n"] == 2
+    assert any("unknown of 1 pictures, which are left out" in remark for remark in found["remarks"])
+
+
+def test_a_picture_of_too_many_pixels_is_named_without_a_warning(folders, tmp_path, recwarn):
+    pictures, photos = folders
+    Image.new("1", (10_000, 12_000)).save(pictures / "vast.png")
+    with pytest.raises(UserError, match="vast.png: is larger than 50 megapixels"):
+        evaluate_folder(pictures, photos, Silent())
+    assert not recwarn.list
 
 
 def test_mistakes_are_said_in_a_line(folders, tmp_path, likeness, capsys):

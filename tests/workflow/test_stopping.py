@@ -25,8 +25,8 @@ class SignalAfter(Silent):
         self.done, self.number = done, number
 
     @contextmanager
-    def task(self, title, total):
-        with super().task(title, total) as task:
+    def task(self, title, total, done=0):
+        with super().task(title, total, done) as task:
             task._show = lambda task, note: os.kill(os.getpid(), self.number) if task.done == self.done else None
             yield task
 

@@ -21,6 +21,7 @@ from likeness.world.subjects import (
     admissible,
     differences,
     distractors,
+    known_prompts,
     photos_of,
     prompts_for,
 )
@@ -130,3 +131,11 @@ def test_judges_see_individuals_four_times_and_in_families_of_four():
     for family in (looks[:16:4], looks[16::4]):
         assert len(set(family)) == 4
         assert len({(a.class_noun, a.colour, a.pattern) for a in family}) == 1
+
+
+@pytest.mark.parametrize("class_noun", ["dog", "backpack", "person"])
+def test_the_world_draws_its_every_place_and_the_benchmark_stays_as_it_is(class_noun):
+    known = {prompt.template: prompt for prompt in known_prompts(class_noun)}
+    assert known["a {} on the beach"].context == "beach" and len(known) == len(known_prompts(class_noun))
+    assert {place.words for place in CONTEXTS.values()} - {""} <= {template.removeprefix("a {} ") for template in known}
+    assert len(prompts_for(class_noun)) == 25

@@ -40,6 +40,7 @@ def _single(name: str, command: Any) -> App:
 def main(words: list[str] | None = None) -> None:
     """Run a command. Mistakes that the user can mend end in one line and exit code 2; a pause by signal in 128 + its number."""
     words = sys.argv[1:] if words is None else words
+    warnings.formatwarning = lambda message, *where: f"note: {message}\n"  # without the line of code that said it
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a λ costs no command where the terminal has none
@@ -81,8 +82,11 @@ def _said(problem: CycloptsError) -> str:
         return str(problem).strip()
     first = refused.errors()[0]  # type: ignore[union-attr]
     why = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    flag = "".join(f"--{str(part).replace('_', '-')} " for part in first["loc"][:1])
-    return f"{flag}{first['input']!r}: {why}." if flag else f"{why}."
+    if not first["loc"]:
+        return f"{why}."
+    group = getattr(problem.argument, "name", "")  # "--edit" of --edit.strength; "--*" of options that stand alone
+    flag = f"{group}." if group.startswith("--") and "*" not in group else "--"
+    return f"{flag}{str(first['loc'][0]).replace('_', '-')} {first['input']!r}: {why}."
 
 
 def _is_utf8(word: str) -> bool:

@@ -47,7 +47,11 @@ def edit(
     )  # fmt: skip
     print(f"the edited picture: {path}")
     if edit.strength > 0.1:
-        again = {"--prompt": prompt, "--source": source, "--checkpoint": checkpoint, "--edit.strength": f"{max(0.1, edit.strength - 0.2):.1f}"}
+        asked = {f"--edit.{name.replace('_', '-')}": getattr(edit, name) for name in edit.model_fields_set} | {f"--blend.{name.replace('_', '-')}": getattr(blend, name) for name in blend.model_fields_set}
+        again = {
+            "--prompt": prompt, "--source": source, "--checkpoint": checkpoint, "--steps": steps, "--guidance-scale": guidance_scale,
+            "--negative-prompt": negative_prompt or None, "--base": base, **asked, "--edit.strength": f"{max(0.1, edit.strength - 0.2):.1f}",
+        }  # fmt: skip
         said = " ".join(f"{flag} {typed(str(value))}" for flag, value in again.items() if value is not None)
         print(f"next: look at it, then, to keep more of the photo: likeness edit {typed(run)} {typed(photo)} {said}")
     else:

@@ -28,6 +28,8 @@ def demo(runs: Runs = Path("runs"), *, subject: str = "biscuit", seed: int = 0) 
     """
     from ..workflow.demo import demo as show
 
+    if seed < 0:
+        raise UserError(f"--seed {seed}: must be 0 or more.")
     page = show(runs, subject, seed, progress())
     print(f"open in a browser: {page}")
     print("next, with your own photos: likeness train dreambooth PHOTOS --class-noun dog")
@@ -93,6 +95,9 @@ def generate(
             guide=guiding, how=blend, drift=drift, upscaler=upscaler, noise_level=noise_level,
         ))  # fmt: skip
     print(f"{written} new pictures in {run / ('drift' if drift else 'pictures')}")
+    if drift and not any(picture.labels.get("model") == "personalized" for picture in opened.pictures()):  # evaluate scores both, or nothing
+        print(f"next, for evaluate needs pictures of the subject too: likeness generate {typed(run)}")
+        return
     judges = "" if opened.record().base == "toybox" else " --clip openai/clip-vit-base-patch32 --dino facebook/dino-vits16"  # the toybox has its own
     print(f"next: likeness {'choose' if len(chosen) > 1 else 'evaluate'} {typed(run)}{judges}")
 

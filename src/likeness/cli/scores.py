@@ -18,7 +18,7 @@ Judges = Annotated[Encoders, Parameter(name="*")]
 
 @app.command
 def evaluate(
-    run: Path, /, *, encoders: Judges = Encoders(), references: Path | None = None, prompts: Path | None = None, called: str | None = None,
+    run: Path, /, *, encoders: Judges = Encoders(), references: str | None = None, prompts: Path | None = None, called: str | None = None,
     class_noun: str | None = None,
 ) -> None:  # fmt: skip
     """Score a run's pictures, or any folder of pictures, with intervals, floor and ceiling.
@@ -28,7 +28,7 @@ def evaluate(
     run
         Folder of the run; with --references any folder of pictures, whoever drew them.
     references
-        Folder of the subject's photos, to score a folder of pictures.
+        The subject's photos, a folder or a zip of them, or toybox:NAME: to score a folder of pictures.
     prompts
         What a folder's pictures were asked for: a text file with a prompt a line, in the order of their names. Default: captions beside them, or what they carry inside.
     called
@@ -94,6 +94,8 @@ def report(*runs: Path, compare: bool = False, out: Path | None = None) -> None:
 
         page = write_comparison([run_at(run).path for run in runs], out or Path("comparison"))
         print(f"open in a browser: {page}")
+        if len(runs) == 2:
+            print(f"next, to ask people: likeness study make {typed(runs[0])} {typed(runs[1])}")
         return
     if out:
         raise UserError("report: --out is for the page of several runs, --compare; a run's own page lies in its folder. Leave it out.")
@@ -101,6 +103,7 @@ def report(*runs: Path, compare: bool = False, out: Path | None = None) -> None:
 
     for run in runs:
         print(f"open in a browser: {write_report(run_at(run).path)}")
+    print(f"next: likeness export {typed(runs[-1])} --to diffusers")
 
 
 @app.command

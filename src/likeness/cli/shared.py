@@ -21,6 +21,9 @@ MovedBase = Annotated[str | None, Parameter(help="Where the base lies now, if it
 Blending = Annotated[Blend, Parameter(name="blend")]
 
 
+MOST_SEEDS = 100_000
+
+
 def progress():
     from ..workflow.progress import Progress
 
@@ -39,7 +42,10 @@ def parse_seeds(text: str, flag: str = "--seeds") -> list[int]:
         seeds: list[int] = []
         for part in text.split(","):
             first, _, last = part.partition("-")
-            seeds += range(int(first), int(last or first) + 1)
+            asked = range(int(first), int(last or first) + 1)
+            if len(seeds) + len(asked) > MOST_SEEDS:
+                raise UserError(f"{flag} {text!r}: is more than {MOST_SEEDS:,} pictures of a prompt. Ask for fewer.")
+            seeds += asked
         if seeds:
             return list(dict.fromkeys(seeds))
     except ValueError:

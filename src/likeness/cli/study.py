@@ -57,3 +57,4 @@ def score(folder: Path, /, *answers: Path) -> None:
         print(f"  {first} over {second}: {verdict.share} of {verdict.answers} answers, interval over prompts")
         print(f"  as papers print it, answers as if independent: p = {p.p_value:.2g}, Wald's interval {p.low:.3f}, {p.high:.3f}")
     print(f"figures: {folder / 'verdicts.json'}")
+    print(f"next, with more answers: likeness study score {typed(folder)} ANSWERS…")

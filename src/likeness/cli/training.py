@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from ..files.errors import UserError
-from ..files.typed import typed
+from ..files.typed import flags, typed
 from ..methods import SENTENCES, packaged_recipes, packaged_sweeps, sentence_of
 from .shared import MovedBase, Runs, app, progress, run_at
 
@@ -33,6 +33,7 @@ ABOUT_TRAINING = """
     force
         Begin also where memory or disk cannot be enough.
 """
+LEFT_OUT = "An option that is left out is as the base advises, where it does, and else the default below."
 MOVED = " With a run's folder: where the run's base lies now."
 ON_RUNS = " A run's folder: the stage stands on what that run has learned."
 ABOUT_THE_CLASS = """    class_photos
@@ -53,12 +54,14 @@ def _say_trained(path: Path) -> None:
 
 def train_command(method: str) -> Any:
     """The command of one method, with a flag for every field of its spec."""
+    from ..model.folder import advice, find_base
     from ..workflow.branching import stand
     from ..workflow.fitting import fit
     from ..workflow.recipes import recipe_for
     from ..workflow.stack import method_class
 
     Spec = method_class(method).Spec
+    advised = advice(find_base("toybox")).get(method)
 
     def command(
         photos: str, /, *, class_noun: str | None = None, identifier: str = "sks", class_photos: Path | None = None, base: str = "toybox",
@@ -80,7 +83,8 @@ def train_command(method: str) -> Any:
         _say_trained(run.path)
 
     command.__annotations__["options"] = Annotated[Spec | None, Parameter(name="*")]
-    command.__doc__ = SENTENCES[method] + ABOUT_TRAINING.format(on_runs=ON_RUNS, moved=MOVED) + ABOUT_THE_CLASS
+    of_toybox = f" The toybox advises {flags(advised)}" if advised else ""
+    command.__doc__ = f"{SENTENCES[method]}\n\n    {LEFT_OUT}{of_toybox}" + ABOUT_TRAINING.format(on_runs=ON_RUNS, moved=MOVED) + ABOUT_THE_CLASS
     return command
 
 
@@ -115,8 +119,7 @@ def _continued(run: Any, changes: list[dict[str, Any]]) -> Any:
     from ..workflow.branching import branch
 
     for each in changes:
-        said = " ".join(f"--{name.replace('_', '-')} {','.join(map(str, value)) if isinstance(value, list) else value}" for name, value in each.items())
-        progress().say(f"next of this recipe, also by hand if it is stopped here: likeness continue {typed(run.path)} {said}")
+        progress().say(f"next of this recipe, also by hand if it is stopped here: likeness continue {typed(run.path)} {flags(each)}")
         run = branch(run, each, progress())
     return run
 
@@ -136,6 +139,8 @@ def continue_command(run_path: str) -> Any:
 
     command.__annotations__["options"] = Annotated[Spec | None, Parameter(name="*")]
     command.__doc__ = """Go on from a run's last step with other options, as a child run; weights, optimizer and step are kept.
+
+    An option that is left out is as the run had it, whatever default stands below.
 
     Parameters
     ----------
@@ -198,7 +203,9 @@ def recipes(name: str | None = None, /, *, base: str | None = None) -> None:
     elif name in sweeps:
         print(sweeps[name].read_text("utf-8"), end="")
     else:
-        raise UserError(f"no recipe {name!r}: {did_you_mean(name, [*known, *sweeps])}. List them: likeness recipes")
+        if name in SENTENCES:
+            raise UserError(f"{name}: is a method, not a recipe. Train it, likeness train {name} PHOTOS --class-noun dog, and copy the recipe.toml of its run.")
+        raise UserError(f"no recipe {name!r}: {did_you_mean(name, [*known, *sweeps])} List them: likeness recipes")
 
 
 def _advised(name: str, base: str) -> str:

@@ -53,7 +53,7 @@ def load_aesthetic_head(path: Path, clip: CLIP) -> AestheticHead:
         if weight.shape[0] != 1:
             raise ValueError(f"it ends in {weight.shape[0]} numbers")
     except (OSError, EOFError, ValueError, KeyError, RuntimeError, IndexError, AttributeError, TypeError, UnpicklingError, SafetensorError) as problem:
-        line = (str(problem) or type(problem).__name__).splitlines()[0]
+        line = "it holds more than tensors" if isinstance(problem, UnpicklingError) else (str(problem) or type(problem).__name__).splitlines()[0]
         raise EncoderError(f"{path}: is not an aesthetic head ({line}). Give LAION's sac+logos+ava1-l14-linearMSE file.") from None
     if weight.shape[1] != clip.width:
         raise EncoderError(f"{path}: wants vectors of {weight.shape[1]} numbers, and {clip.name} gives {clip.width}. Give the CLIP that the head was trained on.")

@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -34,10 +35,18 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(hidden, path)
+    except OSError as problem:  # of the file that was asked for, not of its hidden neighbour
+        _remove(hidden)
+        raise OSError(problem.errno, problem.strerror, str(path)) from problem
     except BaseException:
-        hidden.unlink(missing_ok=True)
+        _remove(hidden)
         raise
     sync_folder(path.parent)
+
+
+def _remove(hidden: Path) -> None:
+    with suppress(OSError):
+        hidden.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -20,6 +20,7 @@ BYTE_CAP = 500_000_000
 WHITE_OF_INTEGERS = (255, 1023, 4095, 65535, 2**31 - 1)  # 8, 10, 12, 16 and 31 bits
 WHITE_OF_FLOATS = (2.0, 255.0, 65535.0)  # up to 2: a picture in [0, 1] with highlights
 MODE_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+LAID_ON_WHITE = "transparency laid on white"  # what was mended of a picture that has any
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
@@ -96,7 +97,7 @@ def _learn_heic() -> None:
     try:
         from pillow_heif import register_heif_opener  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise Unreadable("needs pip install likeness[heic]") from error
+        raise Unreadable("needs python -m pip install pillow-heif") from error
     register_heif_opener()
 
 
@@ -116,7 +117,7 @@ def to_rgb(image: Image.Image, black: int = 0) -> tuple[Image.Image, tuple[str, 
     if alpha is None or alpha.getextrema() == (255, 255):
         return image, (*scaled, *converted)
     white = Image.new("RGB", image.size, "white")
-    return Image.composite(image, white, alpha), (*scaled, *converted, "transparency laid on white")
+    return Image.composite(image, white, alpha), (*scaled, *converted, LAID_ON_WHITE)
 
 
 def _to_eight_bits(image: Image.Image, black: int) -> tuple[Image.Image, tuple[str, ...], Image.Image | None]:

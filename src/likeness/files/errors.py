@@ -14,4 +14,4 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The end of an error about an unknown word: the nearest known one, or all of them."""
     choices = sorted(known)
     near = difflib.get_close_matches(word, choices, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(choices)}"
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(choices)}."

@@ -13,6 +13,7 @@ import io
 import json
 import re
 import unicodedata
+import warnings
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -20,6 +21,7 @@ from PIL import Image, PngImagePlugin
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from .atomic import write_bytes
+from .decoding import PIXEL_CAP
 from .errors import UserError
 from .parameters import format_parameters, parse_parameters
 
@@ -103,8 +105,12 @@ def read_prompt(path: Path) -> str | None:
 
 def _text_in(path: Path) -> dict[Any, Any]:
     try:
-        with Image.open(path) as image:
-            image.load()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # of the header; a picture of so many pixels is not decoded
+            image = Image.open(path)
+        with image:
+            if image.width * image.height <= PIXEL_CAP:
+                image.load()  # what stands behind the pixels
             return dict(image.info)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{path}: cannot be read as a picture. Give a PNG file.") from error

@@ -149,8 +149,9 @@ def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
 
 
 def write_recipe(recipe: Recipe, continued: Sequence[Mapping[str, Any]] = ()) -> str:
-    """The recipe as TOML, and how it is continued."""
-    return tomli_w.dumps({**recipe_to_dict(recipe), **({"continued": [dict(changes) for changes in continued]} if continued else {})})
+    """The recipe as TOML, and how it is continued. Without an empty list of others, beside which no table [[others]] could be written."""
+    content = {name: value for name, value in recipe_to_dict(recipe).items() if name != "others" or value}
+    return tomli_w.dumps({**content, **({"continued": [dict(changes) for changes in continued]} if continued else {})})
 
 
 def changed(old: Recipe, new: Recipe) -> dict[str, tuple[Any, Any]]:

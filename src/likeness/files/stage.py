@@ -160,5 +160,5 @@ def _steps_in(text: str) -> list[Any]:
     for part in SCHEDULES.get(text, text).split(","):
         found = re.fullmatch(r"\s*(\d+)-(\d+):(\d+)\s*", part)
         first, last, every = map(int, found.groups()) if found else (0, 0, 0)
-        steps += range(first, last + 1, every) if every and last <= 10**6 else [part]
+        steps += (every and last <= 10**6 and range(first, last + 1, every)) or [part]
     return steps

@@ -20,7 +20,7 @@ from PIL import Image
 from .archive import unpacked
 from .atomic import sha256_of
 from .captions import read_captions
-from .decoding import Unreadable, decode
+from .decoding import LAID_ON_WHITE, Unreadable, decode
 from .errors import UserError
 from .picture import is_black
 
@@ -91,6 +91,8 @@ def check_identifier(identifier: str) -> None:
     advice = "Choose one short word that means nothing, such as sks."
     if not identifier:
         raise UserError(f"identifier: it is empty. {advice}")
+    if "{" in identifier or "}" in identifier:
+        raise UserError(f"identifier {identifier!r}: it has a brace in it, which in prompts is where the subject goes. {advice}")
     if any(character.isspace() for character in identifier):
         raise UserError(f"identifier {identifier!r}: it has a space in it. {advice}")
     if any(_is_symbol(character) for character in identifier):
@@ -126,6 +128,8 @@ def _read(path: Path, resolution: int) -> Photo:
     if is_black(decoded.image):
         return Photo(name, digest, decoded.width, decoded.height, (), False, "is black all over, as a safety checker leaves pictures")
     mended = decoded.mended
+    if LAID_ON_WHITE in mended and all(low == 255 for low, _ in decoded.image.getextrema()):  # type: ignore[misc]
+        return Photo(name, digest, decoded.width, decoded.height, (), False, "shows nothing: it is transparent")
     if min(decoded.width, decoded.height) < resolution:
         mended = (*mended, f"enlarged from {decoded.width}x{decoded.height}")
     return Photo(name, digest, decoded.width, decoded.height, mended, True, None, squared(decoded.image, resolution))

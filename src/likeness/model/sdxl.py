@@ -36,11 +36,11 @@ class SDXL(Base):
     @property
     def latent_scale(self) -> tuple[Any, Any]:
         """Where the autoencoder says mean and deviation of its latents, they are brought to 0 and 1 first, as in diffusers' pipeline."""
-        means, deviations, factor = (getattr(self.vae.config, name, None) for name in ("latents_mean", "latents_std", "scaling_factor"))
+        means, deviations = (getattr(self.vae.config, name, None) for name in ("latents_mean", "latents_std"))
         if means is None or deviations is None:
-            return 0.0, factor
+            return super().latent_scale
         shift, deviation = (torch.tensor(values, device=self.device).view(1, -1, 1, 1) for values in (means, deviations))
-        return shift, factor / deviation
+        return shift, self.vae.config.scaling_factor / deviation
 
     def condition(self, prompts: Sequence[str]) -> Conditioning:
         """The last but one layer of both encoders, side by side, and the second's pooled vector. The empty prompt is all zeros, unless the pipeline says otherwise."""

@@ -85,7 +85,7 @@ def _column(run: RunFolder, base_name: str, prompt: str, seeds: Sequence[int], s
     base = _model(run, base_name, step)
     words = [(word, where) for word, where in words_of(base, prompt) if word.lower().strip(".,!") not in EMPTY_WORDS]
     if len(words) < 2:
-        raise UserError(f"attention: {prompt!r} has {len(words)} word of which a place can be asked; maps are compared in pairs. Say where the subject is.")
+        raise UserError(f"attention: {prompt!r} has {'one word' if words else 'no word'} of which a place can be asked; maps are compared in pairs. Say where the subject is.")
     asked = Prompts([prompt] * len(seeds))
     found = looked(base, _walk(run, base, base_name, asked, seeds, sampling, guide, how), prompt, len(seeds))
     rows = [n for n, (word, _) in enumerate(words_of(base, prompt)) if word in dict(words)]

@@ -14,7 +14,7 @@ from ..files.errors import UserError
 from ..files.recipe import Recipe, changed, continued_in, read_recipe, recipe_from_dict, recipe_to_dict, write_recipe
 from ..files.run_folder import RunFolder, without_time
 from ..files.subject import Photo
-from ..files.typed import typed
+from ..files.typed import flags, typed
 from ..model.folder import advised, find_base
 from .fitting import begin, on_base, open_base, steps_of
 from .generating import checkpoint_of
@@ -70,7 +70,7 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress, ba
     check_read(recipe.stages[-1], changes)
     check_what_is_trained(parent, old.stages[-1], recipe.stages[-1])
     if last >= steps_of(recipe):
-        more = f"likeness continue {typed(parent.path)} --steps {old.stages[-1].steps + last}"
+        more = f"likeness continue {typed(parent.path)} {flags({**changes, 'steps': old.stages[-1].steps + last})}"
         raise UserError(f"{parent.path}: has done {last} steps already. Say how many in all: {more}")
     photos = parent.all_photos()
     recipe.stages[-1].check(recipe.base)

@@ -43,18 +43,20 @@ def compare(asked: Asked, parent: Path, progress: Progress, workers: int = 1) ->
     others = [(subject, theirs(name, path, *photos_and_noun(subject), asked.drawing)) for name, path in asked.folders for subject in asked.subjects]
     prompts = prompts_of(asked)  # before anything is trained: a number that there is not ends here
     lines: dict[str, dict[str, Any]] = {}
+    sides: dict[str, int] = {}  # of the runs' copies of a subject's photos: likeness in one table is to the same photos
     with helpers(workers - 1, cells, parent, asked.encoders), progress.task("cells", len(cells) + len(others)) as task:
         began = time.monotonic()
 
         def done(cell: Cell, run: RunFolder) -> None:
             lines[cell.name] = _line(cell, run)
+            sides[cell.subject] = max((photo.image.width for photo in run.photos() if photo.image), default=0)
             task.advance(note=f"{cell.name}, {time.monotonic() - began:.0f} s")
 
         if cells:
             work(cells, parent, asked.encoders, done)
         foreign = []
         for subject, other in others:  # called as the cells call it
-            foreign.append(_line_of(other.system, subject, scores_of_theirs(other, parent, asked.encoders)["rows"], other.class_noun, "pictures"))
+            foreign.append(_line_of(other.system, subject, scores_of_theirs(other, parent, asked.encoders, sides.get(subject))["rows"], other.class_noun, "pictures"))
             task.advance(note=f"{other.system}, {other.subject}")
     found = [*(lines[cell.name] for cell in cells), *foreign]
     names = dict.fromkeys(line["recipe"] for line in found)

@@ -103,7 +103,7 @@ def _umask() -> Finding:
 
 
 def _heif() -> Finding:
-    return Finding("HEIC photos", None, "can be read" if importlib.util.find_spec("pillow_heif") else "cannot be read: pip install likeness[heic]")
+    return Finding("HEIC photos", None, "can be read" if importlib.util.find_spec("pillow_heif") else "cannot be read: python -m pip install pillow-heif")
 
 
 def _offline() -> Finding:

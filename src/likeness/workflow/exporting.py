@@ -6,6 +6,7 @@ import datetime
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,14 +42,15 @@ class Learned:
     adapters: Sequence[Adapter]
     name: str
     about: dict[str, Any]
+    tool: str
 
-    def of_kind(self, kind: type[Any], tool: str) -> list[Any]:
+    def of_kind(self, kind: type[Any]) -> list[Any]:
         """The adapters of a kind; UserError if the run holds anything else than such and new words."""
         found = [adapter for adapter in self.adapters if isinstance(adapter, kind)]
         others = [adapter for adapter in self.adapters if not isinstance(adapter, (kind, NewWord))]
         if not found or others or any(entry["method"] != "textual_inversion" for entry in self.card["stages"][:-1]):
             stages = " on ".join(entry["method"] for entry in reversed(self.card["stages"]))
-            raise UserError(f"{tool}: has no file for {stages}. Export the whole pipeline instead: --to diffusers")
+            raise UserError(f"{self.tool}: has no file for {stages}. Export the whole pipeline instead: --to diffusers")
         return found
 
 
@@ -63,11 +65,15 @@ def export(run: RunFolder, tool: str, progress: Progress, step: int | None = Non
     below = put_beneath(base, checkpoint, len(card["stages"]) - 1)
     method = open_layer(base, checkpoint, len(below))
     adapters = [adapter for one in (*below, method) for adapter in getattr(one, "adapters", ()) if one is method or isinstance(adapter, NewWord)]
-    learned = Learned(base, card, method, adapters, safe_name(run.name), _about(run, card, base))
+    learned = Learned(base, card, method, adapters, safe_name(run.name), _about(run, card, base), tool)
     if step is None:
         say_unfinished(run, checkpoint, progress)
     folder = run.output(tool)
-    written = TOOLS[tool](learned, folder)
+    try:
+        written = TOOLS[tool](learned, folder)
+    finally:
+        with suppress(OSError):  # refused: an empty folder would look like an export
+            folder.rmdir()
     _remove_others(folder, written)
     write_text(folder / "README.md", _model_card(run, learned, written))
     for path in written:
@@ -118,19 +124,19 @@ def _to_kohya(learned: Learned, folder: Path) -> list[Path]:
     if all(entry["method"] == "textual_inversion" for entry in learned.card["stages"]):
         return _words(learned, folder)
     if isinstance(learned.base, Pixels):
-        raise UserError("kohya: its layout is of Stable Diffusion's networks, and what opens it draws with no DeepFloyd IF. Use --to diffusers.")
-    lora = kohya.lora_file(learned.of_kind(LowRank, "kohya"), folder / f"{learned.name}.safetensors", learned.about)
+        raise UserError(f"{learned.tool}: kohya's layout is of Stable Diffusion's networks, and what opens it draws with no DeepFloyd IF. Use --to diffusers.")
+    lora = kohya.lora_file(learned.of_kind(LowRank), folder / f"{learned.name}.safetensors", learned.about)
     return [lora, *_words(learned, folder)]
 
 
 def _to_peft(learned: Learned, folder: Path) -> list[Path]:
-    return [peft.adapter_folder(adapter, folder / adapter.prefix) for adapter in learned.of_kind(LowRank, "peft")] + _words(learned, folder)
+    return [peft.adapter_folder(adapter, folder / adapter.prefix) for adapter in learned.of_kind(LowRank)] + _words(learned, folder)
 
 
 def _to_custom_diffusion(learned: Learned, folder: Path) -> list[Path]:
     if learned.card["stages"][-1]["method"] != "custom_diffusion":
         raise UserError("custom-diffusion: holds what the method custom_diffusion trains, and this run ends with another. Use --to diffusers.")
-    (attention,) = learned.of_kind(Weights, "custom-diffusion")
+    (attention,) = learned.of_kind(Weights)
     return [diffusers.custom_diffusion_file(attention.weights(), folder), *_words(learned, folder)]
 
 
@@ -220,6 +226,7 @@ def _model_card(run: RunFolder, learned: Learned, written: Sequence[Path]) -> st
         library_name="diffusers", pipeline_tag="text-to-image", tags=tags, instance_prompt=_trained_prompt(card), widget=widget or None,
     )  # fmt: skip
     subjects = [card["subject"], *card.get("others", [])]
+    early = "" if max(kept.step for kept in run.checkpoints()) == card["step"] else f", as it was after {card['step']} steps"
     nouns = " and ".join(f"a {subject['class_noun']}" for subject in subjects).capitalize()
     words_apart = any(path.suffix for path in written)  # files of words are written in lower case, pipelines as the run has them
     spoken = " and ".join(f"`{subject['called'].lower() if words_apart else subject['called']}`" for subject in subjects)
@@ -235,6 +242,6 @@ def _model_card(run: RunFolder, learned: Learned, written: Sequence[Path]) -> st
     files += "".join(f"\n\n{note}" for note in _loading(learned, written))
     return (
         f"---\n{about.to_yaml()}\n---\n\n# {learned.name}\n\n<Gallery />\n\n"
-        f"{nouns}, learned by {' and then '.join(methods)}. Say {spoken} in a prompt{_elsewhere(learned, written)}.\n\n{files}\n\n"
+        f"{nouns}, learned by {' and then '.join(methods)}{early}. Say {spoken} in a prompt{_elsewhere(learned, written)}.\n\n{files}\n\n"
         "Pictures made with it are synthetic; say so where you show them. Of a person: only with that person's consent.\n"
     )

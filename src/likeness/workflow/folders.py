@@ -12,14 +12,14 @@ from PIL import Image
 from ..evaluation.benchmark import kinds_for
 from ..evaluation.options import Encoders
 from ..evaluation.statistics import mean_of
-from ..files.archive import PICTURES
+from ..files.archive import PICTURES, unpacked
 from ..files.atomic import write_json
 from ..files.captions import read_captions
 from ..files.errors import UserError
 from ..files.picture import read_prompt
-from ..files.prompts import said
+from ..files.prompts import renamed, said
 from .looking import Asked, Judges, References, Seen, look, open_judges, read
-from .photos import check_no_run
+from .photos import check_no_run, gather, toybox_subject
 from .progress import Progress
 from .scoring import (
     WorldQuestions,
@@ -35,18 +35,17 @@ from .scoring import (
 
 
 def evaluate_folder(
-    folder: Path, references: Path, progress: Progress, *, prompts: Path | None = None, called: str | None = None, class_noun: str | None = None,
+    folder: Path, references: Path | str, progress: Progress, *, prompts: Path | None = None, called: str | None = None, class_noun: str | None = None,
     encoders: Encoders = Encoders(),
 ) -> dict[str, Any]:  # fmt: skip
     """Score the pictures of a folder and write scores.json into it.
 
-    references  photos of the subject
+    references  photos of the subject: a folder, a zip, one photo, or toybox:NAME
     prompts     a text file with a prompt a line, in the order of the pictures' names, or one for all; None: captions beside the pictures, or what they carry inside
     called      what the prompts call the subject ("sks dog"), for which the class noun is put to judge them; None: they are judged as they are
     """
-    for each in (folder, references):
-        check_no_run(each)
-    shown, photos = files_in(folder), pictures_in(references)
+    check_no_run(folder)
+    shown, (photos, left_out) = files_in(folder), photos_in(references)
     typed = _prompts(folder, shown, prompts)
     if called and not class_noun:
         raise UserError(f"evaluate: --called {called!r} needs --class-noun, the word to judge its prompts by.")
@@ -62,13 +61,13 @@ def evaluate_folder(
         text = typed.get(name) or ""
         plain = said(text, class_noun) if class_noun and "{}" in text else text
         spoken = said(text, called or class_noun) if class_noun and "{}" in text else text
-        asked.append(Asked(name, plain.replace(called, class_noun or "") if called else plain, spoken, n))
+        asked.append(Asked(name, renamed(plain, called, class_noun or "") if called else plain, spoken, n))
     with progress.task("pictures seen", len(shown)) as task:
         seen = look(asked, list(shown.values()), judges, lambda done: task.at(done, len(shown)))
     known = References.of(list(photos.values()), judges)
     rows, unknown = rows_of_folder(seen, judges, known, class_noun)
     counts = counts_of(seen, list(photos.items()))
-    remarks = [*remarks_on(counts), *unknown]
+    remarks = [*remarks_on(counts), *unknown, *left_out]
     if encoders.clip is None:
         remarks.append("The embedded judges know drawn scenes alone: of photographs their cosines are a hint, no measurement. Name encoders: --clip, --dino.")
     rows += photos_against_photos(known)
@@ -79,13 +78,14 @@ def evaluate_folder(
 
 def rows_of_folder(seen: Seen, judges: Judges, known: References, class_noun: str | None, world: WorldQuestions | None = None) -> tuple[list[dict[str, Any]], list[str]]:
     """The rows of anybody's pictures, and what could not be asked of them."""
-    if without := seen.class_prompts.count(""):
-        remark = f"Prompts: unknown of {without} pictures, so how well they were followed was not scored. Give --prompts FILE, or put captions beside them."
+    told, unknown = [n for n, prompt in enumerate(seen.class_prompts) if prompt], seen.class_prompts.count("")
+    mend = "Give --prompts FILE, or put captions beside them."
+    if not told:
         scores = {name: mean_of(name, values) for name, values in without_prompts(seen, judges, known).items()}
-        return [{"name": "pictures", "scores": written(scores)}], [remark]
-    kinds = kinds_for(class_noun) if class_noun else {}
-    rows = [{"name": "pictures", "scores": scores_of(seen, judges, known, world, kinds)}]
-    return rows + rows_by_kind("pictures", seen, judges, known, kinds), []
+        return [{"name": "pictures", "scores": written(scores)}], [f"Prompts: unknown of {unknown} pictures, so how well they were followed was not scored. {mend}"]
+    kinds, seen = kinds_for(class_noun) if class_noun else {}, seen.rows(told)
+    rows = [{"name": "pictures", "scores": scores_of(seen, judges, known, world, kinds)}, *rows_by_kind("pictures", seen, judges, known, kinds)]
+    return rows, [f"Prompts: unknown of {unknown} pictures, which are left out. {mend}"] if unknown else []
 
 
 def files_in(folder: Path) -> dict[str, Path]:
@@ -98,9 +98,28 @@ def files_in(folder: Path) -> dict[str, Path]:
     return found
 
 
-def pictures_in(folder: Path) -> dict[str, Image.Image]:
-    """The same, read: for a few photos. UserError for one that cannot be."""
-    return {name: read(path) for name, path in files_in(folder).items()}
+def photos_in(source: Path | str) -> tuple[dict[str, Image.Image], list[str]]:
+    """A subject's photos by name, as large as they are, and what could not be read; UserError where nothing can."""
+    path = Path(source)
+    if toybox_subject(source):
+        return {photo.name: photo.image for photo in gather(source, 64) if photo.image}, []
+    check_no_run(path)
+    if path.is_file() and path.suffix.lower() == ".zip":
+        with unpacked(path) as (folder, _):
+            return _readable(files_in(folder))
+    return _readable({path.name: path} if path.is_file() else files_in(path))
+
+
+def _readable(files: Mapping[str, Path]) -> tuple[dict[str, Image.Image], list[str]]:
+    photos, problems = {}, []
+    for name, path in files.items():
+        try:
+            photos[name] = read(path)
+        except UserError as problem:
+            problems.append(problem)
+    if not photos:
+        raise problems[0]
+    return photos, [f"Left out of the references: {problem}" for problem in problems]
 
 
 def _prompts(folder: Path, shown: Mapping[str, Any], file: Path | None) -> dict[str, str]:

@@ -30,7 +30,7 @@ from .photos import TOYBOX, gather, title_of, toybox_subject
 from .scoring import counts_of, measured, remarks_on
 from .truth import WorldScores, bounds, bounds_remarks, candidates_for
 
-SIDE = 512  # pixels that photos of real subjects are compared at
+SIDE = 512  # pixels that photos of real subjects are compared at where no run has copies of them
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,13 @@ def theirs(system: str, folder: Path, photos: str, class_noun: str, drawing: Dra
     return Theirs(system, photos, class_noun, {file: files[file] for file in prompts}, prompts)
 
 
-def scores_of_theirs(found: Theirs, parent: Path, encoders: Encoders) -> dict[str, Any]:
-    """Their scores, kept beside the grid's runs and measured again only where pictures, photos or judges are others."""
+def scores_of_theirs(found: Theirs, parent: Path, encoders: Encoders, side: int | None = None) -> dict[str, Any]:
+    """Their scores, kept beside the grid's runs and measured again only where pictures, photos or judges are others.
+
+    side  pixels of the photos that they are compared with: those of the runs in the same table
+    """
     judges = open_judges("toybox", encoders)
-    photos = [(photo.name, photo.image) for photo in gather(found.subject, 64 if toybox_subject(found.subject) else SIDE) if photo.image]
+    photos = [(photo.name, photo.image) for photo in gather(found.subject, side or (64 if toybox_subject(found.subject) else SIDE)) if photo.image]
     digest = hashlib.sha256(b"".join(image.tobytes() for _, image in photos))
     for name, path in found.files.items():
         digest.update(f"{name}\0{found.prompts[name]}\0".encode() + hashlib.sha256(path.read_bytes()).digest())

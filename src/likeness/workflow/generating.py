@@ -13,7 +13,7 @@ from ..evaluation.benchmark import SIMPLE, unrelated_prompts
 from ..files.checkpoints import Checkpoint
 from ..files.errors import UserError
 from ..files.picture import Settings
-from ..files.prompts import said
+from ..files.prompts import renamed, said
 from ..files.run_folder import RunFolder
 from ..files.typed import typed
 from ..methods.super_resolution import Spec as Upscaling
@@ -55,7 +55,7 @@ def jobs_for(templates: Sequence[str], subjects: Sequence[Mapping[str, str]], se
         filled = _filled(template, [subject["called"] for subject in subjects])
         plain = _filled(template, [subject["class_noun"] for subject in subjects])
         for subject in subjects:
-            plain = plain.replace(subject["called"], subject["class_noun"])
+            plain = renamed(plain, subject["called"], subject["class_noun"])
         jobs += [Job(filled, plain, seed) for seed in seeds]
     return jobs
 
@@ -184,9 +184,12 @@ def steps_to_draw(run: RunFolder, asked: str | None) -> list[int | None]:
     if asked == "all":
         return list(kept) or [None]
     try:
-        return [int(part) for part in asked.split(",")]
+        steps = list(dict.fromkeys(int(part) for part in asked.split(",")))
     except ValueError:
         raise UserError(f"--checkpoint {asked!r}: must be a step, steps such as 100,200, or all. This run has {', '.join(map(str, kept)) or 'none'}.") from None
+    for step in steps:
+        checkpoint_of(run, step)  # before any is drawn
+    return [*steps]
 
 
 def check_blend(guide: int | None, how: Blend | None) -> None:

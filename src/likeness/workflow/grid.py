@@ -16,6 +16,7 @@ from ..files.errors import UserError, did_you_mean
 from ..files.picture import safe_name
 from ..files.prompts import said
 from ..files.recipe import content_of, continued_in, recipe_from_dict, stages_in
+from ..files.typed import typed
 from ..methods import METHODS, packaged_recipes, packaged_sweeps
 from ..world.subjects import OPEN_SUBJECTS, SUBJECTS
 from .cells import Cell, Drawing
@@ -70,7 +71,7 @@ def subjects_of(benchmark: str | None, named: str, data: Path | None, held_out: 
             raise UserError(f"--data {data}: holds none of DreamBench's folders ({', '.join(list(DREAMBENCH_SUBJECTS)[:3])}, …).")
         chosen = list(there) if named == "all" else named.split(",")
         if missing := [name for name in chosen if name not in there]:
-            raise UserError(f"--subjects {missing[0]}: is not in {data}; {did_you_mean(missing[0], there)}.")
+            raise UserError(f"--subjects {missing[0]}: is not in {data}; {did_you_mean(missing[0], there)}")
         return [f"{data / name}={there[name]}" for name in chosen]
     if named == "all":
         return [f"toybox:{s.name}" for s in (SUBJECTS.values() if held_out else OPEN_SUBJECTS)]
@@ -100,11 +101,11 @@ def _cell(recipe: str, subject: str, seed: int, grid: Asked, settings: Mapping[s
     elif recipe in packaged_recipes():
         asked, continued = packaged_recipe(recipe, about, grid.base, seed=seed), packaged_continuations(recipe, grid.base)
     elif recipe.partition(":")[0] in packaged_recipes():
-        raise UserError(f"{recipe}: a recipe of several stages takes no options here. Copy it (likeness recipes {recipe.partition(':')[0]} > mine.toml), change it, and give the file.")
+        raise UserError(f"{recipe}: a recipe of several stages takes no options here. Copy it (likeness recipes {recipe.partition(':')[0]} --base {typed(grid.base)} > mine.toml), change it, and give the file.")
     elif (method := recipe.partition(":")[0]) in METHODS:
         asked = recipe_for(method, _options(recipe), about, grid.base, settings, seed=seed)
     else:
-        raise UserError(f"no recipe {recipe!r}: {did_you_mean(recipe, [*METHODS, *packaged_recipes(), *packaged_sweeps()])}, or give a TOML file.")
+        raise UserError(f"no recipe {recipe!r}: {did_you_mean(recipe, [*METHODS, *packaged_recipes(), *packaged_sweeps()])} Or give a TOML file.")
     return Cell(_name(f"{_title(recipe)}-{title_of(photos)}-{seed}"), _title(recipe), subject, seed, asked, grid.drawing, tuple(continued))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..files.errors import UserError
 from ..files.subject import check_identifier
 from ..model.base import Base
 from ..model.identifier import candidates, meanings
@@ -18,6 +19,10 @@ def identify(base_name: str, words: Sequence[str], noun: str, count: int, progre
     """A table: word, its pieces, how much it changes what is predicted; the least meaning first."""
     for word in words:
         check_identifier(word)
+    if count < 1:
+        raise UserError(f"--count {count}: must be 1 or more.")
+    if not noun.strip():
+        raise UserError("--noun '': is empty. Say what is pictured, such as dog.")
     base = Base.open(base_name, device_for())
     tried = list(words or dict.fromkeys((*candidates(base.tokenizer, count), *KNOWN)))
     with progress.task("words", len(tried)) as task:

@@ -30,7 +30,7 @@ def toybox_subject(source: Path | str) -> NamedSubject | None:
         return None
     name = text.removeprefix(TOYBOX)
     if name not in SUBJECTS:
-        raise UserError(f"toybox has no subject {name!r}: {did_you_mean(name, SUBJECTS)}. List them: likeness toybox subjects")
+        raise UserError(f"toybox has no subject {name!r}: {did_you_mean(name, SUBJECTS)} List them: likeness toybox subjects")
     return SUBJECTS[name]
 
 

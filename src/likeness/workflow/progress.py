@@ -17,8 +17,8 @@ LINES = 20  # plain lines that a long task prints at most, beside its first and 
 class Task:
     """One thing that is counted up to a total."""
 
-    def __init__(self, title: str, total: int, show, live: bool = False):
-        self.title, self.total, self.done, self._show, self._live = title, total, 0, show, live
+    def __init__(self, title: str, total: int, show, live: bool = False, done: int = 0):
+        self.title, self.total, self.done, self.begun_at, self._show, self._live = title, total, done, done, show, live
 
     def advance(self, count: int = 1, note: str = "") -> None:
         self.done += count
@@ -42,16 +42,17 @@ class Progress:
         self.console = console or Console(stderr=True, highlight=False)
 
     def say(self, line: str) -> None:
-        self.console.print(line, markup=False, soft_wrap=True)
+        self.console.print(line, markup=False, emoji=False, soft_wrap=True)
 
     @contextmanager
-    def task(self, title: str, total: int) -> Iterator[Task]:
+    def task(self, title: str, total: int, done: int = 0) -> Iterator[Task]:
+        """done: what was done before, at another time, which says nothing of how long the rest takes."""
         if self.console.is_terminal:
             with self._bars() as bars:
-                bar = bars.add_task(title, total=total, note="")
-                yield Task(title, total, lambda task, note: bars.update(bar, completed=task.done, total=task.total, note=note), live=True)
+                bar = bars.add_task(title, total=total, completed=done, note="")
+                yield Task(title, total, lambda task, note: bars.update(bar, completed=task.done, total=task.total, note=note), live=True, done=done)
         else:
-            yield Task(title, total, self._liner(time.monotonic()))
+            yield Task(title, total, self._liner(time.monotonic()), done=done)
 
     def _bars(self) -> Bars:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
@@ -61,9 +62,10 @@ class Progress:
     def _liner(self, began: float):
         def show(task: Task, note: str) -> None:
             every = max(1, task.total // LINES)
-            if task.done % every and task.done != task.total and task.done != 1:
+            now = task.done - task.begun_at
+            if task.done % every and task.done != task.total and now != 1:
                 return
-            left = (time.monotonic() - began) / max(1, task.done) * (task.total - task.done)
+            left = (time.monotonic() - began) / max(1, now) * (task.total - task.done)
             self.say(f"{task.title}: {task.done} of {task.total}" + (f", {note}" if note else "") + f", {left:.0f} s left")
 
         return show

@@ -58,7 +58,7 @@ def train_stages(run: RunFolder, recipe: Recipe, base: Base, progress: Progress)
             leave("failed", f"{type(problem).__name__}: {problem}")
             raise
         leave("paused", "the disk is full")
-        raise UserError(f"{run.path}: the disk is full. The last checkpoint is intact; free space and go on: likeness resume {typed(run.path)}") from problem
+        raise UserError(f"{run.path}: the disk is full. What was written before is intact; free space and go on: likeness resume {typed(run.path)}") from problem
     except KeyboardInterrupt:  # a second signal, or one that came before the first step
         leave("paused", "stopped at once")
         raise
@@ -123,8 +123,7 @@ def _stage(
             _restore(run, method, optimizer, offset + start, len(below))
             if settling and start in stage.checkpoint_steps and settling.at(offset + start, methods):  # stopped between a checkpoint and its judgement
                 return methods
-        with progress.task("training", stage.steps) as task:
-            task.advance(start)
+        with progress.task("training", stage.steps, done=start) as task:
             at = start
 
             def drawing(done: int, total: int) -> None:

@@ -167,11 +167,16 @@ OBJECT_PROMPTS: tuple[ToyPrompt, ...] = (
 EXPRESSION_PROMPTS = tuple(ToyPrompt(f"{article(mood)} {{}}", expression=mood, kind="expression") for mood in EXPRESSIONS[1:])  # of whom has a face to show them
 
 
+_EVERYWHERE = tuple(ToyPrompt(f"a {{}} {place.words}", context=name) for name, place in CONTEXTS.items() if place.words)
+
+
 def prompts_for(class_noun: str) -> tuple[ToyPrompt, ...]:
     """ToyBench's twenty-five prompts for a class."""
     return LIVE_PROMPTS if CLASSES[class_noun].live else OBJECT_PROMPTS
 
 
 def known_prompts(class_noun: str) -> tuple[ToyPrompt, ...]:
-    """Every prompt of a class whose true picture the world can draw: ToyBench's, and expressions of a person."""
-    return (*prompts_for(class_noun), *(EXPRESSION_PROMPTS if class_noun == "person" else ()))
+    """Every prompt of a class whose true picture the world can draw: ToyBench's, its other places, and expressions of a person."""
+    asked = prompts_for(class_noun)
+    elsewhere = tuple(prompt for prompt in _EVERYWHERE if prompt.template not in {p.template for p in asked})
+    return (*asked, *elsewhere, *(EXPRESSION_PROMPTS if class_noun == "person" else ()))
