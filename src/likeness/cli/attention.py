@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ..files.typed import typed
+from ..files.typed import flags, typed
 from ..sampling.options import Blend, Edit
 from .shared import Blending, MovedBase, app, parse_seeds, progress, run_at, step_or_choose
 
@@ -47,12 +47,12 @@ def edit(
     )  # fmt: skip
     print(f"the edited picture: {path}")
     if edit.strength > 0.1:
-        asked = {f"--edit.{name.replace('_', '-')}": getattr(edit, name) for name in edit.model_fields_set} | {f"--blend.{name.replace('_', '-')}": getattr(blend, name) for name in blend.model_fields_set}
+        ways = {f"{kind}.{name}": getattr(way, name) for kind, way in (("edit", edit), ("blend", blend)) for name in way.model_fields_set}
         again = {
-            "--prompt": prompt, "--source": source, "--checkpoint": checkpoint, "--steps": steps, "--guidance-scale": guidance_scale,
-            "--negative-prompt": negative_prompt or None, "--base": base, **asked, "--edit.strength": f"{max(0.1, edit.strength - 0.2):.1f}",
+            "prompt": prompt, "source": source, "checkpoint": checkpoint, "steps": steps, "guidance_scale": guidance_scale, "negative_prompt": negative_prompt or None,
+            "base": base, **ways, "edit.strength": f"{max(0.1, edit.strength - 0.2):.1f}",
         }  # fmt: skip
-        said = " ".join(f"{flag} {typed(str(value))}" for flag, value in again.items() if value is not None)
+        said = flags({name: value for name, value in again.items() if value is not None})
         print(f"next: look at it, then, to keep more of the photo: likeness edit {typed(run)} {typed(photo)} {said}")
     else:
         print(f"next: look at it, then likeness report {typed(run)}")

@@ -14,8 +14,8 @@ def said(template: str, name: str) -> str:
 
 def renamed(prompt: str, name: str, other: str) -> str:
     """The prompt with another name in the place of one: of "an ohwx dog in the snow", with "dog" for "ohwx dog", "a dog in the snow"."""
-    article = "n" if _begins_with_a_vowel(other) else ""
-    return re.sub(rf"\b([Aa])n? {re.escape(name)}", lambda found: f"{found[1]}{article} {other}", prompt).replace(name, other)
+    article = "n " if _begins_with_a_vowel(other) else " "
+    return re.sub(rf"(?:\b([Aa])n? )?{re.escape(name)}", lambda found: f"{found[1]}{article}{other}" if found[1] else other, prompt)
 
 
 def _begins_with_a_vowel(word: str) -> bool:

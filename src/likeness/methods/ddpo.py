@@ -45,6 +45,7 @@ class Spec(DrawingStage):
     trained: Literal["lora", "full"] = Field(default="lora", description="What learns: a LoRA on the U-Net's attention, or all of the U-Net. Source: DDPO's code.")
     learning_rate: float = Field(default=3e-4, gt=0, le=1, description="Step size of AdamW after the warm-up; left open, the whole U-Net takes 1e-5. Default from DDPO's code.")
     steps: int = Field(default=200, ge=1, le=10_000_000, description="Optimizer steps of this stage. Default: 100 rollouts with two steps on each, as DDPO's code.")
+    weight_decay: float = Field(default=1e-4, ge=0, le=1, description="AdamW's decay of what is trained, a share of the learning rate a step. Default from DDPO's code.")
     batch_size: int = Field(default=8, ge=1, description="Pictures per micro-batch; each gives one step of its drawing at a time. Default: cut from DDPO's 256 a rollout to fit one GPU.")
     gradient_accumulation: int = Field(default=2, ge=1, description="Micro-batches of pictures per optimizer step. Default: cut from DDPO's 256 pictures a rollout to fit one GPU.")
     updates: int = Field(default=2, ge=1, le=100, description="Optimizer steps on each rollout; it has updates x batch_size x gradient_accumulation pictures. Default: DDPO's 2 to 4.")

@@ -50,6 +50,7 @@ class Spec(DrawingStage):
     student: Literal["lora", "full"] = Field(default="lora", description="What learns: a LoRA on the U-Net, or all of it, which is then told the guidance scale. Source: LCM-LoRA.")
     learning_rate: float = Field(default=1e-4, gt=0, le=1, description="Step size of AdamW after the warm-up; left open, a full student takes 1e-6. Default from diffusers' scripts.")
     steps: int = Field(default=1000, ge=1, le=10_000_000, description="Optimizer steps of this stage. Default from diffusers' scripts.")
+    weight_decay: float = Field(default=0.0, ge=0, le=1, description="AdamW's decay of what is trained, a share of the learning rate a step. Default from diffusers' scripts: none.")
     batch_size: int = Field(default=4, ge=1, description="Latents per micro-batch. Default: diffusers' 12 on one large GPU, cut to fit a small one.")
     rank: int = Field(default=64, ge=1, le=1024, description="Rank of the student's LoRA. Default from diffusers' script.")
     alpha: float | None = Field(default=None, gt=0, le=4096, description="Additions are scaled by alpha / rank; none = the rank. Default from diffusers' script.")

@@ -44,11 +44,11 @@ LORA = {  # of attention alone it learns no detail: around the level that attend
     "steps": 300, "learning_rate": 2e-3, "learning_rate_schedule": "plateau", "batch_size": 4, "rank": 8, "targets": "everything",
 }  # fmt: skip
 LCM = {  # with itself as its target instead of its moving average all pictures become one blot at this rate
-    "steps": 300, "learning_rate": 1e-3, "learning_rate_schedule": "plateau", "batch_size": 4, "rank": 32, "average": 0.95, "pictures": 48, "picture_steps": 25,
+    "steps": 300, "learning_rate": 1e-3, "learning_rate_schedule": "plateau", "weight_decay": 1e-2, "batch_size": 4, "rank": 32, "average": 0.95, "pictures": 48, "picture_steps": 25,
     "picture_guidance_scale": GUIDANCE, "guidance_min": 3.0, "guidance_max": 3.0, "solver_steps": 25,
 }  # fmt: skip
 DDPO = {  # rewards rise slowly; at four times the rate with guidance, F1's fell
-    "steps": 24, "learning_rate": 5e-4, "batch_size": 16, "gradient_accumulation": 2, "updates": 1, "draw_steps": 5, "draw_guidance_scale": 1.0,
+    "steps": 24, "learning_rate": 5e-4, "weight_decay": 1e-2, "batch_size": 16, "gradient_accumulation": 2, "updates": 1, "draw_steps": 5, "draw_guidance_scale": 1.0,
 }  # fmt: skip
 SUPER_RESOLUTION = {  # at a constant rate it ends worse than it began
     "upscaler": "toybox", "steps": 200, "learning_rate": 1e-4, "learning_rate_schedule": "linear", "batch_size": 4, "gradient_accumulation": 1, "draw_steps": 2, "draw_guidance_scale": 1.0,
