@@ -98,7 +98,7 @@ def test_the_command_says_what_is_next(quick_recipe, tmp_path, likeness, capsys)
 
 def test_what_cannot_be_asked_is_refused(quick_recipe, tmp_path):
     run = fit(quick_recipe(steps=1, prior_weight=0.0), tmp_path, Silent())
-    with pytest.raises(UserError, match="has 1 word"):
+    with pytest.raises(UserError, match="has one word"):
         attend(run, "the beach", [0], Silent(), [None])
     with pytest.raises(UserError, match="a step before"):
         attend(run, "a {} on the beach", [0], Silent(), [None], guide=1)
