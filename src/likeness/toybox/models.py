@@ -57,7 +57,7 @@ ADVICE = {  # what suits this base, written beside it as likeness.json
     "sampling": {"steps": 25, "guidance_scale": GUIDANCE},
     "dreambooth": DREAMBOOTH,
     "lora": LORA,
-    "textual_inversion": {"steps": 200, "learning_rate": 5e-2, "batch_size": 4, "gradient_accumulation": 1, "vectors": 4},
+    "textual_inversion": {"steps": 200, "learning_rate": 1e-2, "batch_size": 4, "gradient_accumulation": 1, "vectors": 4},  # at 5e-2 single vectors of several subjects end as one and the same
     "super_resolution": SUPER_RESOLUTION,
     "lcm": LCM,
     "ddpo": DDPO,
