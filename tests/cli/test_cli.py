@@ -169,7 +169,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(words, says, likeness, capsys, ti
         (("--eta", "nan"), "--eta nan: must be from 0"),
         (("--checkpoint", 7), "no checkpoint of step 7. There are: 2."),
         (("--chekpoint", 7), "Did you mean --checkpoint"),
-        (("--blend.alpha", 9), "--blend.alpha '9': must be less than"),
+        (("--blend.alpha", -1), "--blend.alpha '-1': must be greater than"),
     ],
 )
 def test_a_mistake_in_drawing_is_one_line(words, says, likeness, capsys, trained):
