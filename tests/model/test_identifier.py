@@ -8,6 +8,7 @@ from likeness.files.errors import UserError
 from likeness.model.base import Base
 from likeness.model.identifier import candidates, check_words, meaning_of_its_own, meanings
 from likeness.workflow.fitting import fit
+from likeness.workflow.identifying import identify
 from likeness.workflow.progress import Silent
 
 
@@ -54,3 +55,9 @@ def test_candidates_are_single_tokens():
     tokenizer = Base.open("toybox").tokenizer
     found = candidates(tokenizer, 20)
     assert len(set(found)) == 20 and all(len(tokenizer.tokenize(word)) == 1 for word in found)
+
+
+@pytest.mark.parametrize(("noun", "count", "says"), [("dog", 0, "--count 0: must be 1"), (" ", 4, "--noun '': is empty")])
+def test_what_is_tried_must_be_something(noun, count, says):
+    with pytest.raises(UserError, match=says):
+        identify("nowhere", (), noun, count, Silent())

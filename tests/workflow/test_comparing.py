@@ -193,6 +193,18 @@ def test_other_peoples_pictures_enter_by_their_folder(tmp_path, likeness, capsys
     assert likeness(*words) == 2 and "what.png: does not tell its prompt" in capsys.readouterr().err
 
 
+def test_likeness_in_one_table_is_to_the_same_photos(recipes, tmp_path):
+    """Runs keep small copies of photos; other people's pictures are held against copies of that size, not against the photos."""
+    (photos := tmp_path / "rex").mkdir()
+    for n, scene in enumerate(photos_of(SUBJECTS["biscuit"])):
+        draw(scene, 160).save(photos / f"{n}.png")
+    (folder := tmp_path / "theirs" / "rex").mkdir(parents=True)
+    draw(prompts_for("dog")[0].scene(SUBJECTS["biscuit"].appearance, 50), 64).save(folder / "00-0.png")
+    found = compare(Asked(recipes[:1], [f"{photos}=dog"], drawing=Drawing(prompts=(0,), pictures=1), folders=(("theirs", tmp_path / "theirs"),)), tmp_path / "grid", Silent())
+    ours, theirs = found["cells"]
+    assert theirs["recipe"] == "theirs" and theirs["real"]["dino"] == pytest.approx(ours["real"]["dino"], abs=1e-6)
+
+
 def test_subjects_are_found_by_name(tmp_path):
     for name in ("dog", "vase"):
         (tmp_path / name).mkdir()
