@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, StableDiffusionPipeline
+from diffusers import DDIMScheduler, DiffusionPipeline, DPMSolverMultistepScheduler, StableDiffusionPipeline
 
 from likeness.files.errors import UserError
 from likeness.model.base import Base
@@ -58,6 +58,15 @@ def test_the_steps_offset_is_the_pipelines(offset, tiny_folders, tmp_path):
     pipeline = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, requires_safety_checker=False)
     pipeline.scheduler.set_timesteps(10)
     assert Sampler(Base.open(str(folder)), 10).timesteps.tolist() == pipeline.scheduler.timesteps.tolist()
+
+
+@pytest.mark.parametrize("family", ["sdxl", "deepfloyd"])
+def test_other_families_keep_the_folders_own_offset(family, tiny_folders, tmp_path):
+    folder = Path(shutil.copytree(tiny_folders[family], tmp_path / "base"))
+    config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps({**config, "steps_offset": 0}))
+    pipeline = DiffusionPipeline.from_pretrained(folder)
+    assert Base.open(str(folder)).scheduler.config.steps_offset == pipeline.scheduler.config.steps_offset == 0
 
 
 @pytest.mark.parametrize("steps", [10, 25, 50])

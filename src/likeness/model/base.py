@@ -33,6 +33,7 @@ class Base(Denoiser):
     PICTURES: dict[str, Any] = {"unet": UNet2DConditionModel, "vae": AutoencoderKL}  # part: class
     TEXT: dict[str, Any] = {"text_encoder": CLIPTextModel}  # likewise; its tokenizer lies in "tokenizer…"
     TOKENIZER: Any = CLIPTokenizer
+    STEPS_OFFSET: int | None = 1  # as diffusers' pipeline of the family sets it, whatever an old folder says; None: the folder's own
 
     vae: Any
     upscaler: Any = None  # model.cascade.Upscaler, where one was asked for
@@ -49,7 +50,9 @@ class Base(Denoiser):
             self.tokenizers = [
                 self.TOKENIZER.from_pretrained(folder / part.replace("text_encoder", "tokenizer"), local_files_only=True) for part in self.TEXT
             ]
-            self.scheduler = self._scheduler(folder)
+            self.scheduler = load_scheduler(folder)
+        if self.STEPS_OFFSET is not None and "steps_offset" in self.scheduler.config:
+            self.scheduler.register_to_config(steps_offset=self.STEPS_OFFSET)
         for network in self.networks:
             network.to(self.device).eval().requires_grad_(False)
 
@@ -70,13 +73,6 @@ class Base(Denoiser):
 
     def _text_encoder(self, kind: Any, folder: Path) -> Any:
         return load_network(kind, folder)
-
-    def _scheduler(self, folder: Path) -> Any:
-        """diffusers' pipelines of this family take 1 for the steps' offset, whatever an old folder says."""
-        scheduler = load_scheduler(folder)
-        if "steps_offset" in scheduler.config:
-            scheduler.register_to_config(steps_offset=1)
-        return scheduler
 
     @property
     def parts(self) -> dict[str, nn.Module]:

@@ -27,6 +27,7 @@ class DeepFloyd(Pixels, Base):
     PICTURES = {"unet": UNet2DConditionModel}
     TEXT = {"text_encoder": T5EncoderModel}
     TOKENIZER = T5Tokenizer
+    STEPS_OFFSET = None
 
     def __init__(self, folder: Path, name: str, device: str = "cpu"):
         super().__init__(folder, name, device)

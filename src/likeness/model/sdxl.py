@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from .base import Base, load_scheduler
+from .base import Base
 from .denoiser import Conditioning
 
 
@@ -23,15 +23,13 @@ class SDXL(Base):
     """A Stable Diffusion XL pipeline."""
 
     TEXT = {"text_encoder": CLIPTextModel, "text_encoder_2": CLIPTextModelWithProjection}
+    STEPS_OFFSET = None
 
     def __init__(self, folder: Path, name: str, device: str = "cpu"):
         super().__init__(folder, name, device)
         self.text_encoders["text_encoder_2"].text_model.eos_token_id = self.tokenizers[1].eos_token_id
         index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
         self.silent = index.get("force_zeros_for_empty_prompt", True)  # as diffusers' pipeline, whose default that is
-
-    def _scheduler(self, folder: Path) -> Any:
-        return load_scheduler(folder)
 
     @property
     def latent_scale(self) -> tuple[Any, Any]:
