@@ -77,11 +77,12 @@ def test_our_own_exports_come_back(case, family, trained, tmp_path):
     assert again.record().lineage == {"imported": tool} and again.record().status == "finished"
 
 
-def test_a_file_with_capitals_in_its_name_gives_a_word_in_lower_case(trained, tmp_path):
+@pytest.mark.parametrize("key", ["emb_params", "clip_l"])
+def test_a_file_whose_key_is_no_word_is_called_by_its_name_in_lower_case(key, trained, tmp_path):
     run = trained(WORD)
     (path,) = export(run, "a1111", Silent())
     named = path.rename(path.with_name("Biscuit.safetensors"))
-    save_file({"emb_params": load_file(named)["<sks>"]}, named)
+    save_file({key: load_file(named)["<sks>"]}, named)
     again = taken(named, run, tmp_path)
     assert again.recipe(stage_types()).stages[0].word == "<biscuit>"  # type: ignore[attr-defined]
     torch.testing.assert_close(drawn(again), drawn(run), atol=1e-5, rtol=1e-5)

@@ -247,7 +247,7 @@ def read_word(file: File, base: Base, name: str | None = None) -> tuple[str, dic
     if set(keys) == {"clip_l", "clip_g"}:
         rows, word = [file.tensors["clip_l"], file.tensors["clip_g"]], file.header.get("word") or file.path.stem
     elif len(keys) == 1:
-        rows, word = [file.tensors[keys[0]]], file.path.stem if keys[0] == "emb_params" else keys[0]
+        rows, word = [file.tensors[keys[0]]], file.path.stem if keys[0] in ("emb_params", "clip_l") else keys[0]  # these name the encoder, not the word
     else:
         raise UserError(f"{file.path}: holds {len(keys)} tensors, and a new word is one, or clip_l and clip_g. Give a file of a single word.")
     rows = [row[None] if row.ndim == 1 else row for row in rows]
