@@ -238,9 +238,9 @@ def paused():
             if task.done == self.step:
                 os.kill(os.getpid(), signal.SIGTERM)
 
-    def run(recipe, parent: Path, step: int, title: str = "training"):
+    def run(recipe, parent: Path, step: int, title: str = "training", **options):
         with pytest.raises(Stopped):
-            fit(recipe, parent, SignalAt(step, title))
+            fit(recipe, parent, SignalAt(step, title), **options)
         (path,) = parent.iterdir()
         return RunFolder.open(path)
 

@@ -86,6 +86,26 @@ def test_any_prompt_gives_a_valid_file_name(prompt, trained, likeness):
     assert Image.open(path).size == (16, 16)
 
 
+def test_the_next_command_is_one_that_works(trained, likeness, tmp_path, capsys):
+    """evaluate scores pictures of a run alone, and against photos."""
+    assert likeness("train", "lora", "toybox:biscuit", "--steps", 1, "--runs", tmp_path / "others") == 0
+    (other,) = (tmp_path / "others").iterdir()
+    assert likeness("train", "dreambooth", "toybox:biscuit", "--steps", 1, "--runs", tmp_path / "more") == 0
+    (toy,) = (tmp_path / "more").iterdir()
+    capsys.readouterr()
+    assert likeness("generate", toy, "a {} on the beach", "--with", other, "--seeds", 0, "--steps", 1) == 0
+    assert "needs pictures of this run alone too: likeness generate" in capsys.readouterr().out
+    assert likeness("evaluate", toy) == 2 and "of its subject as it learned it" in capsys.readouterr().err
+    assert likeness("export", other, "--to", "diffusers") == 0
+    assert likeness("import", other / "output" / "diffusers", "--class-noun", "dog", "--runs", tmp_path / "taken") == 0
+    (taken,) = (tmp_path / "taken").iterdir()
+    assert likeness("generate", taken, "a {} on the beach", "--seeds", 0, "--steps", 1) == 0
+    assert f"next: likeness report {taken}" in capsys.readouterr().out
+    assert likeness("choose", taken) == 2 and "was imported, not trained" in capsys.readouterr().err
+    assert likeness("report", taken) == 0
+    assert "likeness import diffusers --class-noun NOUN --photos FOLDER" in (taken / "report.html").read_text(encoding="utf-8")
+
+
 def test_a_picture_carries_how_much_noise_its_way_added(trained, likeness):
     assert likeness("generate", trained, "a {} on the beach", "--seeds", 0, "--steps", 2, "--eta", 1, "--no-beside-base") == 0
     (path,) = (trained / "pictures").glob("*.png")
@@ -103,6 +123,12 @@ def test_continue_makes_a_child_with_its_lineage(trained, likeness):
 TRAIN = ("train", "dreambooth", "PHOTOS", "--base", "BASE", "--class-noun", "dog")
 MISTAKES = [
     (("trian",), "Did you mean"),
+    (("train",), "Write likeness train METHOD PHOTOS"),
+    (("train", "--runs", "out", "lora", "PHOTOS", "--class-noun", "dog"), "options come behind it"),
+    (("continue", "--steps", "5", "RUN"), "Write likeness continue RUN"),
+    (("recipes", "--base", "toybox"), "is for one of the recipes"),
+    (("recipes", "rank", "--base", "toybox"), "is for one of the recipes"),
+    (("toybox", "draw", "biscuit", "--seeds", "0-99999999999999999999"), "is more than 100,000 pictures"),
     (("train", "dreamboth", "PHOTOS"), "did you mean 'dreambooth'"),
     (("train", "dreambooth"), "PHOTOS requires an argument"),
     (("train", "dreambooth", "nowhere", "--base", "BASE", "--class-noun", "dog"), "no such file or folder"),
@@ -292,6 +318,8 @@ def test_a_seed_is_drawn_once_however_often_it_is_named():
     assert parse_seeds("5,0-2,1,5") == [5, 0, 1, 2]
     with pytest.raises(UserError, match="is more than 100,000 pictures"):  # before a list of them fills the memory
         parse_seeds("0-99999999999")
+    with pytest.raises(UserError, match="must be numbers such as"):
+        parse_seeds("5,3-1")
 
 
 def test_sizes_that_are_no_picture_are_refused(likeness, tmp_path, capsys):

@@ -269,3 +269,10 @@ def test_what_cannot_be_written_is_named_as_it_was_asked_for(tmp_path: Path):
     with pytest.raises(OSError, match="guide.html") as problem:
         write_text(tmp_path / "guide.html", "text")
     assert problem.value.filename == str(tmp_path / "guide.html") and [path.name for path in tmp_path.iterdir()] == ["guide.html"]
+
+
+def test_a_picture_that_says_not_how_it_was_drawn_is_named(run: RunFolder):
+    (run.path / "pictures").mkdir(exist_ok=True)
+    (run.path / "pictures" / "index.jsonl").write_text('{"file": "0000-x.png"}\n')
+    with pytest.raises(UserError, match="index.jsonl: a line says not what its picture was drawn with"):
+        run.pictures()

@@ -382,3 +382,12 @@ def test_what_a_safety_checker_leaves_is_no_photo(tmp_path):
         Image.new("RGB", (32, 32), (value,) * 3).save(tmp_path / name)
     black, dark = prepare_photos(tmp_path, 16)
     assert (black.used, dark.used) == (False, True) and remarks([black]) == ["only 0 photo: 3 to 6 from different sides teach a subject better", "black.png is not used: it is black all over, as a safety checker leaves pictures"]
+
+
+def test_a_strip_is_not_used(tmp_path):
+    """Its short side would be enlarged to the resolution, and its long one beyond what memory holds."""
+    Image.effect_noise((1, 20000), 50).save(tmp_path / "strip.png")
+    Image.effect_noise((60, 40), 50).save(tmp_path / "photo.png")
+    photos = {photo.name: photo for photo in prepare_photos(tmp_path, 512)}
+    assert not photos["strip.png"].used and "strip of 1 x 20000 pixels" in str(photos["strip.png"].reason)
+    assert photos["photo.png"].used

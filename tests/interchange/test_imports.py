@@ -20,7 +20,7 @@ from likeness.model.trajectory import initial_latents, walk
 from likeness.workflow.branching import branch
 from likeness.workflow.evaluating import evaluate
 from likeness.workflow.exporting import export
-from likeness.workflow.fitting import fit
+from likeness.workflow.fitting import fit, resume
 from likeness.workflow.generating import generate
 from likeness.workflow.importing import import_files
 from likeness.workflow.progress import Silent
@@ -229,6 +229,16 @@ def test_an_imported_run_is_a_run(trained, photo_folder, tmp_path):
     generate(bare, ["a {}"], [0], Silent(), steps=2, beside_base=False)
     with pytest.raises(UserError, match="--photos"):
         evaluate(bare, Silent())
+
+
+def test_this_folder_has_a_name_too(trained, tmp_path, monkeypatch):
+    run = trained(LORA)
+    (path,) = export(run, "diffusers", Silent())
+    monkeypatch.chdir(path.parent)
+    again = taken(Path("."), run, tmp_path)
+    assert again.record().lineage == {"imported": path.parent.name} and again.name.startswith(path.parent.name)
+    with pytest.raises(UserError, match="was imported from"):
+        resume(again, Silent())
 
 
 def test_what_cannot_be_read_is_one_line(trained, tiny_folders, tmp_path):

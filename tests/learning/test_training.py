@@ -11,7 +11,7 @@ import torch
 
 from likeness.files.errors import UserError
 from likeness.files.subject import prepare_photos
-from likeness.learning.method import Subject
+from likeness.learning.method import Subject, micro_batch
 from likeness.learning.training import Diverged, make_optimizer, train
 from likeness.methods.dreambooth import DreamBooth, Spec
 
@@ -141,3 +141,18 @@ def test_other_errors_are_not_swallowed(prepared):
     room_for(method, 0, RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     with pytest.raises(RuntimeError, match="shapes"):
         list(train(method, make_optimizer(method, method.spec), method.spec, iter(batches), 0, 0))
+
+
+def test_a_child_of_fewer_parts_a_step_meets_none_of_its_parents_noise():
+    parent = {micro_batch(0, step, part).initial_seed() for step in range(10) for part in range(4)}
+    child = {micro_batch(0, step, 0).initial_seed() for step in range(10, 50)}
+    assert len(parent) == 40 and not parent & child
+
+
+def test_class_photos_need_neither_captions_nor_frames(tiny_folder, photo_folder):
+    from likeness.model.base import Base
+
+    photos = [p.image for p in prepare_photos(photo_folder, 16) if p.image]
+    method = DreamBooth(Spec(steps=1, prior_weight=1.0), Base(tiny_folder, "tiny"))
+    (batch,) = next(method.batches([Subject(photos, "dog", "sks", class_photos=photos)], 0, 0))
+    assert batch.prior.prompts == ("a photo of a dog",) * len(batch.prior.prompts)

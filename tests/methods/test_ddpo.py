@@ -46,6 +46,17 @@ def method(tiny_base, subject_photos):
     return of
 
 
+def test_steps_that_would_begin_in_the_middle_are_refused(method):
+    _, batches = method(draw_steps=600)
+    with pytest.raises(UserError, match="600 sampling steps"):
+        next(batches)
+
+
+def test_rewards_that_are_no_words_are_refused():
+    with pytest.raises(ValueError, match="rewards"):
+        Spec.model_validate({"rewards": [1]})
+
+
 @pytest.mark.parametrize(("batch_size", "precision"), [(1, "no"), (3, "no"), (4, "bf16")])
 def test_ratios_of_a_rollout_begin_at_one(batch_size, precision, method):
     """In other batches than it was drawn in, and in the number type that is trained in."""

@@ -101,6 +101,7 @@ def test_the_target_is_the_moving_average(tiny_base, subject_photos):
     method = LCM(Spec(rank=2, batch_size=2, average=0.9, pictures=2, picture_steps=1), tiny_base)
     (batch,) = next(method.batches([Subject(subject_photos, "dog", "sks")], 0, 0))
     with torch.no_grad():
+        method.loss(batch)  # the average begins where the student is then
         for parameter in method.adapter.parameters():
             parameter.add_(0.1)
         moved = method.adapter.weights()
@@ -179,3 +180,20 @@ def test_more_steps_than_its_solver_had_are_refused(recipe, tmp_path):
 def test_a_full_student_learns_at_a_rate_of_its_own():
     assert (Spec().learning_rate, Spec(student="full").learning_rate, Spec(student="full", learning_rate=1e-3).learning_rate) == (1e-4, 1e-6, 1e-3)
     assert "learning_rate" not in Spec(student="full").model_fields_set  # a base's advice may still fill it
+
+
+def test_a_child_run_that_averages_begins_at_what_its_parent_learned(tiny_base, subject_photos):
+    """A LoRA's parent has no average that could be restored."""
+    method = LCM(Spec(rank=2, batch_size=1, pictures=1, picture_steps=1, average=0.5), tiny_base)
+    batches = method.batches([Subject(subject_photos, "dog", "sks")], 0, 0)
+    learned = {name: torch.full_like(value, 0.01) for name, value in method.weights().items()}
+    method.restore(learned)
+    (batch,) = next(batches)
+    method.loss(batch)
+    assert method.target.keys() == learned.keys() and all(torch.equal(method.target[name], learned[name]) for name in learned)
+
+
+def test_solver_steps_that_leave_the_noisiest_out_are_refused(tiny_base):
+    with pytest.raises(UserError, match="solver_steps 400 end at timestep 800 of 1000.*Take 333"):
+        LCM(Spec(rank=2, solver_steps=400), tiny_base)
+    LCM(Spec(rank=2, solver_steps=333), tiny_base)

@@ -49,15 +49,26 @@ def test_noise_on_the_way_is_the_pipelines_own(both):
 
 
 @pytest.mark.filterwarnings("ignore:The configuration file of this scheduler")
-@pytest.mark.parametrize("offset", [0, 1, 2])
-def test_the_steps_offset_is_the_pipelines(offset, tiny_folders, tmp_path):
-    """StableDiffusionPipeline sets it to 1, whatever an old folder says."""
+@pytest.mark.parametrize("said", [{"steps_offset": 0}, {"steps_offset": 1}, {"steps_offset": 2}, {}])
+def test_the_steps_offset_is_the_pipelines(said, tiny_folders, tmp_path):
+    """StableDiffusionPipeline sets it to 1, whatever an old folder says, or does not say."""
     folder = Path(shutil.copytree(tiny_folders["epsilon"], tmp_path / "base"))
     config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
-    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps({**config, "steps_offset": offset}))
+    del config["steps_offset"]
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps({**config, **said}))
     pipeline = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, requires_safety_checker=False)
     pipeline.scheduler.set_timesteps(10)
     assert Sampler(Base.open(str(folder)), 10).timesteps.tolist() == pipeline.scheduler.timesteps.tolist()
+
+
+def test_a_schedule_that_a_folder_leaves_out_is_its_own_classes_in_every_sampler(tiny_folders, tmp_path):
+    """LCMScheduler's default schedule is another than that of the others."""
+    folder = Path(shutil.copytree(tiny_folders["epsilon"], tmp_path / "base"))
+    path = folder / "scheduler" / "scheduler_config.json"
+    path.write_text(json.dumps({name: value for name, value in json.loads(path.read_text()).items() if "beta" not in name}))
+    base = Base.open(str(folder))
+    for sampler in (base.sampler(), base.few_step_sampler()):
+        assert torch.equal(sampler.alphas_cumprod, base.alphas_cumprod)
 
 
 @pytest.mark.parametrize("family", ["sdxl", "deepfloyd"])
@@ -78,6 +89,40 @@ def test_ddim_goes_where_it_believes_to_be(steps, tiny_base):
     assert timesteps[0] == 999
     believed = [t - 1000 // steps for t in timesteps[:-1]]
     assert all(abs(a - b) <= 1 for a, b in zip(believed[:-1], timesteps[1:-1]))
+
+
+def test_a_walk_has_the_steps_that_were_asked_for_and_each_ends_where_the_next_begins(tiny_base):
+    """DDIMScheduler's own has 62 for 61, at the last of which it takes the picture for noise; and at 150 it leaves a tenth of each step's noise."""
+    tiny_base.scheduler = DDIMScheduler.from_config(tiny_base.scheduler.config, timestep_spacing="trailing", set_alpha_to_one=True)
+    alphas, one, nothing = tiny_base.alphas_cumprod.double(), torch.ones(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    for steps in range(1, 1001):
+        timesteps = Sampler(tiny_base, steps).timesteps
+        assert len(timesteps) == steps and timesteps.min() >= 0
+    for steps in (3, 30, 61, 150, 300):
+        sampler = Sampler(tiny_base, steps)
+        for t, after in zip(sampler.timesteps, [*sampler.timesteps[1:], None]):
+            left = 1.0 if after is None else alphas[after]
+            torch.testing.assert_close(sampler.step(nothing, t, one), (left / alphas[t]).sqrt() * one, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("spacing", ["leading", "trailing"])
+@pytest.mark.parametrize("steps", [1, 4, 10, 25, 50, 250])
+def test_where_steps_divide_the_timesteps_it_is_diffusers_own(steps, spacing, tiny_base):
+    tiny_base.scheduler = DDIMScheduler.from_config(tiny_base.scheduler.config, timestep_spacing=spacing)
+    ours, theirs = Sampler(tiny_base, steps), DDIMScheduler.from_config(tiny_base.scheduler.config, clip_sample=False)
+    theirs.set_timesteps(steps)
+    latents, output = initial_latents(tiny_base, [7]), initial_latents(tiny_base, [8])
+    assert ours.timesteps.tolist() == theirs.timesteps.tolist()
+    for t in theirs.timesteps:
+        assert torch.equal(ours.step(output, t, latents), theirs.step(output, t, latents).prev_sample)
+
+
+def test_noise_on_the_way_from_next_to_nothing_but_noise_stays_finite(tiny_base):
+    """The cosine schedule ends in 2e-9 of the picture."""
+    tiny_base.scheduler = DDIMScheduler.from_config(tiny_base.scheduler.config, beta_schedule="squaredcos_cap_v2", timestep_spacing="trailing")
+    sampler = Sampler(tiny_base, 5, 1.0, [7])
+    latents = initial_latents(tiny_base, [7])
+    assert sampler.step(latents, sampler.timesteps[0], latents).isfinite().all()
 
 
 def test_noise_on_the_way_from_nothing_but_noise_stays_finite(tiny_base):

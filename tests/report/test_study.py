@@ -63,6 +63,15 @@ def answer(study: Path, name: str, of_first: dict[str, int], of_second: dict[str
     return study / name
 
 
+def test_a_study_needs_two_runs_and_a_question(tmp_path):
+    one, two = run_of(tmp_path, "one", "red"), run_of(tmp_path, "two", "blue")
+    with pytest.raises(UserError, match="cannot be preferred to itself"):
+        make_study(one, one, tmp_path / "study")
+    for most in (0, -1):
+        with pytest.raises(UserError, match=f"--most {most}: must be 1 or more"):
+            make_study(one, two, tmp_path / "study", most=most)
+
+
 def test_answers_are_counted_for_the_run_that_they_prefer(study):
     people = [answer(study, "a.json", {"overall": 4, "diversity": 2}, {"overall": 1}), answer(study, "b.json", {"overall": 3}, {"overall": 3})]
     first, second, (overall, diversity) = score_study(study, people)
@@ -84,9 +93,9 @@ def test_what_is_no_answer_is_refused(study, tmp_path):
 
 
 def test_a_study_is_never_overwritten_and_runs_must_share_pictures(study, tmp_path):
-    first = next(tmp_path.glob("secret-one-*"))
+    first, second = (next(tmp_path.glob(f"secret-{n}-*")) for n in ("one", "two"))
     with pytest.raises(UserError, match="holds a study already"):
-        make_study(first, first, study)
+        make_study(first, second, study)
     other = run_of(tmp_path, "third", "green", prompts=("a cat",))
     with pytest.raises(UserError, match="no picture of the same prompt"):
         make_study(first, other, tmp_path / "another")

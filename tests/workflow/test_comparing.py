@@ -252,3 +252,18 @@ def test_a_file_of_a_grid_keeps_its_resolution_and_long_names_their_own(tmp_path
     long = "lora:rank=8,alpha=16,targets=attention+feedforward,learning_rate=1e-4"
     names = [cell.name for cell in cells_of(Asked([long], ["toybox:biscuit"], [0, 1]))]
     assert len(set(names)) == 2 and max(map(len, names)) <= 50
+
+
+def test_folders_in_any_script_and_with_dots_are_told_apart(recipes, tmp_path):
+    names = ("кот", "пёс", "cup.v1", "cup.v2", "a=b")
+    for name in names:
+        (tmp_path / name).mkdir()
+    cells = cells_of(Asked(recipes[:1], [f"{tmp_path / name}=dog" for name in names]))
+    assert len({cell.name for cell in cells}) == len(names)
+    assert [str(cell.asked.subject.photos) for cell in cells] == [str(tmp_path / name) for name in names]
+
+
+def test_a_folder_that_is_none_is_found_before_anything_is_trained(recipes, tmp_path):
+    with pytest.raises(UserError, match="nowhere: no such file or folder"):
+        compare(Asked(recipes[:1], ["toybox:biscuit", f"{tmp_path / 'nowhere'}=dog"]), tmp_path / "grid", Silent())
+    assert not (tmp_path / "grid").exists()

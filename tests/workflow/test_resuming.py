@@ -20,7 +20,7 @@ from likeness.files.run_folder import RunFolder
 from likeness.learning.training import Diverged
 from likeness.report.facts import commands_of
 from likeness.report.reading import read_run
-from likeness.workflow.branching import WHOLE, branch
+from likeness.workflow.branching import WHOLE, branch, check_continued
 from likeness.workflow.fitting import fit, resume
 from likeness.workflow.generating import generate
 from likeness.workflow.progress import Progress, Silent
@@ -183,7 +183,7 @@ def test_a_run_that_was_stopped_before_it_began_says_so(quick_recipe, tmp_path):
     child = branch(run, {"steps": 4}, Silent())
     shutil.rmtree(child.path / "resume")
     shutil.rmtree(child.path / "checkpoints")
-    with pytest.raises(UserError, match="while it was made from .*likeness continue"):
+    with pytest.raises(UserError, match=f"while it was made from .*likeness continue {run.path} .*--steps 4"):
         resume(child, Silent())
     (run.path / "recipe.toml").unlink()
     with pytest.raises(UserError, match="before its recipe was written"):
@@ -191,7 +191,8 @@ def test_a_run_that_was_stopped_before_it_began_says_so(quick_recipe, tmp_path):
 
 
 @pytest.mark.parametrize(("stage", "changes", "says"), [
-    ({"method": "lora"}, {"rank": 8}, r"rank \(4 -> 8\) say what is trained"),
+    ({"method": "lora"}, {"rank": 8}, r"rank \(4 -> 8\) cannot change where a run goes on"),
+    ({"method": "ddpo", "rewards": ("compressible",), "draw_steps": 2, "batch_size": 1, "gradient_accumulation": 1, "updates": 1}, {"updates": 2}, r"updates \(1 -> 2\)"),
     ({"method": "textual_inversion", "gradient_accumulation": 1}, {"vectors": 2}, r"vectors \(1 -> 2\)"),
     ({"method": "custom_diffusion", "prior_weight": 0.0}, {"trained": "all"}, r"trained \(kv -> all\)"),
 ])  # fmt: skip
@@ -255,3 +256,28 @@ def test_a_killed_run_goes_on_from_its_last_state_though_no_checkpoint_was_asked
     assert run.checkpoints() == [] and run.latest("resume").step == 4  # type: ignore[union-attr]
     resume(run, Silent())
     assert weights_of(run) == weights_of(whole)
+
+
+def test_a_recipe_that_goes_on_impossibly_is_refused_before_anything_is_trained(quick_recipe):
+    recipe = quick_recipe(steps=1)
+    with pytest.raises(UserError, match=r"continued 1: train_text_encoder \(False -> True\) cannot change"):
+        check_continued(recipe, [{"steps": 2, "train_text_encoder": True}])
+    check_continued(recipe, [{"steps": 2}, {"steps": 3}])
+
+
+def test_how_a_recipe_goes_on_is_kept_for_who_resumes_it(quick_recipe, paused, likeness, tmp_path, capsys):
+    run = paused(quick_recipe(**STEPS), tmp_path / "runs", 5, then=[{"steps": 7}, {"steps": 8}])
+    assert likeness("resume", run.path) == 0
+    assert capsys.readouterr().err.count("next of this recipe") == 2
+    children = [RunFolder.open(path) for path in (tmp_path / "runs").glob("*-continued-*")]
+    assert sorted(child.journal()[-1]["step"] for child in children) == [7, 8]
+    assert sorted((child.record().then or [] for child in children), key=len) == [[], [{"steps": 8}]]
+    with pytest.raises(UserError, match="is finished. To train further: likeness continue .* --steps 7"):
+        resume(run, Silent())
+
+
+def test_a_child_of_this_folder_lies_beside_it(quick_recipe, tmp_path, monkeypatch):
+    run = fit(quick_recipe(steps=1), tmp_path, Silent())
+    monkeypatch.chdir(run.path)
+    child = branch(RunFolder.open(Path(".")), {"steps": 2}, Silent())
+    assert child.path.parent == tmp_path

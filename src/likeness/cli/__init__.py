@@ -28,6 +28,9 @@ def _app_for(words: list[str]) -> tuple[App, list[str]]:
         return _single(f"likeness train {words[1]}", training.train_command(words[1])), words[2:]
     if len(words) >= 2 and words[0] == "continue" and not words[1].startswith("-"):
         return _single("likeness continue", training.continue_command(words[1])), words[1:]
+    first = {"train": "METHOD PHOTOS, or likeness train --recipe FILE", "continue": "RUN"}.get(words[0] if words else "")
+    if first and not {"--recipe", "--help", "-h"}.intersection(word.partition("=")[0] for word in words):  # an option, whose place is behind it
+        raise UserError(f"{words[0]}: of what? Write likeness {words[0]} {first}; options come behind it.")
     return app, words
 
 

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from ..files.errors import UserError
 from ..files.typed import typed
 from ..sampling.options import Blend
-from .shared import Blending, MovedBase, Runs, app, parse_seeds, progress, run_at, step_or_choose
+from .shared import Blending, MovedBase, Runs, app, moved_to, parse_seeds, progress, run_at, step_or_choose
 
 
 @app.command
@@ -95,11 +95,15 @@ def generate(
             guide=guiding, how=blend, drift=drift, upscaler=upscaler, noise_level=noise_level,
         ))  # fmt: skip
     print(f"{written} new pictures in {run / ('drift' if drift else 'pictures')}")
-    if drift and not any(picture.labels.get("model") == "personalized" for picture in opened.pictures()):  # evaluate scores both, or nothing
-        print(f"next, for evaluate needs pictures of the subject too: likeness generate {typed(run)}")
+    if not any(picture.labels.get("model") == "personalized" and not picture.with_others for picture in opened.pictures()):  # evaluate scores them, or nothing
+        print(f"next, for evaluate needs pictures of this run alone too: likeness generate {typed(run)}")
+        return
+    if not any(photo.image for photo in opened.photos()):  # imported without
+        print(f"next: likeness report {typed(run)}")
         return
     judges = "" if opened.record().base == "toybox" else " --clip openai/clip-vit-base-patch32 --dino facebook/dino-vits16"  # the toybox has its own
-    print(f"next: likeness {'choose' if len(chosen) > 1 else 'evaluate'} {typed(run)}{judges}")
+    of_checkpoints = len(chosen) > 1 and not (drift or with_ or guide)
+    print(f"next: likeness {'choose' if of_checkpoints else 'evaluate'} {typed(run)}{judges}{moved_to(base if of_checkpoints else None)}")
 
 
 def _weighted(text: str) -> Any:

@@ -11,7 +11,7 @@ from ..evaluation.options import Encoders
 from ..files.errors import UserError
 from ..files.typed import typed
 from ..methods import METHODS, packaged_recipes
-from .shared import Runs, app, parse_seeds, progress, run_at
+from .shared import MovedBase, Runs, app, moved_to, parse_seeds, progress, run_at
 
 Judges = Annotated[Encoders, Parameter(name="*")]
 
@@ -54,7 +54,7 @@ def evaluate(
 
 
 @app.command
-def choose(run: Path, *prompts: str, seeds: str = "0-3", encoders: Judges = Encoders()) -> None:
+def choose(run: Path, *prompts: str, seeds: str = "0-3", base: MovedBase = None, encoders: Judges = Encoders()) -> None:
     """Say which of a run's checkpoints to take: draws each with the same prompts and noise, scores them, and weighs likeness against obedience.
 
     Parameters
@@ -69,9 +69,9 @@ def choose(run: Path, *prompts: str, seeds: str = "0-3", encoders: Judges = Enco
     from ..workflow.choosing import choose as weigh
     from ..workflow.choosing import table
 
-    choice = weigh(run_at(run), prompts, parse_seeds(seeds), progress(), encoders)
+    choice = weigh(run_at(run), prompts, parse_seeds(seeds), progress(), encoders, base)
     print(table(choice))
-    print(f"next: likeness export {typed(run)} --to diffusers --checkpoint {choice.step}")
+    print(f"next: likeness export {typed(run)} --to diffusers --checkpoint {choice.step}{moved_to(base)}")
 
 
 @app.command

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from ..files.errors import UserError
+from ..files.typed import typed
 from ..sampling.options import Blend
 
 app = App(
@@ -36,18 +37,24 @@ def run_at(path: Path):
     return RunFolder.open(path)
 
 
+def moved_to(base: str | None) -> str:
+    """ " --base PATH", for the next command to find it too."""
+    return f" --base {typed(base)}" if base else ""
+
+
 def parse_seeds(text: str, flag: str = "--seeds") -> list[int]:
     """ "0-3" or "1,5,7" as numbers."""
     try:
         seeds: list[int] = []
         for part in text.split(","):
             first, _, last = part.partition("-")
-            asked = range(int(first), int(last or first) + 1)
-            if len(seeds) + len(asked) > MOST_SEEDS:
+            low, high = int(first), int(last or first)
+            if high < low:
+                raise ValueError
+            if len(seeds) + high - low >= MOST_SEEDS:
                 raise UserError(f"{flag} {text!r}: is more than {MOST_SEEDS:,} pictures of a prompt. Ask for fewer.")
-            seeds += asked
-        if seeds:
-            return list(dict.fromkeys(seeds))
+            seeds += range(low, high + 1)
+        return list(dict.fromkeys(seeds))
     except ValueError:
         pass
     raise UserError(f"{flag} {text!r}: must be numbers such as 0-3 or 1,5,7.")

@@ -107,20 +107,20 @@ def recipe_command(name: str) -> Any:
     ) -> None:  # fmt: skip
         subject = {"photos": photos, "class_noun": class_noun, **({"identifier": identifier} if identifier else {})}
         recipe = packaged_recipe(name, subject=subject, base=base, seed=seed, resolution=resolution, threads=threads)
-        run = fit(recipe, runs, progress(), name=f"{title_of(photos)}-{name}", force=force)
-        _say_trained(_continued(run, packaged_continuations(name, base)).path)
+        then = packaged_continuations(name, base)
+        _say_trained(_continued(fit(recipe, runs, progress(), f"{title_of(photos)}-{name}", force, then), then).path)
 
     command.__doc__ = sentence_of(packaged_recipes()[name]) + ABOUT_TRAINING.format(on_runs="", moved="")
     return command
 
 
-def _continued(run: Any, changes: list[dict[str, Any]]) -> Any:
-    """The last of the child runs that a recipe asks for; the run itself where it asks for none."""
+def _continued(run: Any, changes: list[dict[str, Any]], base: str | None = None) -> Any:
+    """The last of the child runs that a recipe asks for; the run itself where it asks for none. base: where it lies now, if it was moved"""
     from ..workflow.branching import branch
 
-    for each in changes:
+    for n, each in enumerate(changes, 1):
         progress().say(f"next of this recipe, also by hand if it is stopped here: likeness continue {typed(run.path)} {flags(each)}")
-        run = branch(run, each, progress())
+        run = branch(run, each, progress(), base, changes[n:])
     return run
 
 
@@ -168,7 +168,7 @@ def train(*, recipe: Path, runs: Runs = Path("runs"), force: bool = False) -> No
 
     asked, then = read_recipe(recipe, stage_types()), continued_in(recipe)
     check_continued(asked, then)
-    _say_trained(_continued(fit(asked, runs, progress(), force=force), then).path)
+    _say_trained(_continued(fit(asked, runs, progress(), force=force, then=then), then).path)
 
 
 @app.command
@@ -185,6 +185,8 @@ def recipes(name: str | None = None, /, *, base: str | None = None) -> None:
     from ..files.errors import did_you_mean
 
     known, sweeps = packaged_recipes(), packaged_sweeps()
+    if base and name not in known:
+        raise UserError(f"recipes: --base {base} is for one of the recipes {', '.join(known)}: likeness recipes two_stage --base {typed(base)}")
     if name is None:
         for method, sentence in SENTENCES.items():
             print(f"{method:18} {sentence}")
@@ -252,7 +254,7 @@ def continue_(run: Path, /) -> None:
 
 @app.command
 def resume(run: Path, /, *, base: MovedBase = None) -> None:
-    """Go on with a run that was stopped or killed; it ends as if it had never been.
+    """Go on with a run that was stopped or killed; it ends as if it had never been, and so does what its recipe has follow it.
 
     Parameters
     ----------
@@ -261,5 +263,5 @@ def resume(run: Path, /, *, base: MovedBase = None) -> None:
     """
     from ..workflow.fitting import resume as go_on
 
-    go_on(run_at(run), progress(), base)
-    _say_trained(run)
+    opened = go_on(run_at(run), progress(), base)
+    _say_trained(_continued(opened, opened.record().then or [], base).path)

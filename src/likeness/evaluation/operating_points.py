@@ -42,7 +42,7 @@ class Choice:
     def reason(self) -> str:
         chosen = next(point for point in self.points if point.step == self.step)
         others = [point for point in self.points if point.step != self.step]
-        said = f"checkpoint {self.step}: the highest F1 of likeness and obedience, {chosen.f1}, on {chosen.f1.n} prompts"
+        said = f"checkpoint {self.step}: the highest F1 of likeness and obedience, {chosen.f1}, on {chosen.f1.n} prompt{'s' * (chosen.f1.n > 1)}"
         singly = "; each was compared by itself, and of many some seem clear by chance" if len(others) > 1 and len(self.alike) < len(others) else ""
         if not self.alike:
             return f"{said}; clearly above the other{'s' * (len(others) > 1)}{singly}"

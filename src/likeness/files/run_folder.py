@@ -232,7 +232,10 @@ class RunFolder:
         """The generated pictures, in order. One that was deleted by hand no longer counts."""
         folder = self.path / shelf
         lines = read_lines(folder / "index.jsonl")
-        saved = [SavedPicture(folder / Path(line["file"]).name, self._marked(Settings(**line["settings"])), line["labels"]) for line in lines]
+        try:
+            saved = [SavedPicture(folder / Path(line["file"]).name, self._marked(Settings(**line["settings"])), line["labels"]) for line in lines]
+        except (KeyError, TypeError, ValueError) as problem:
+            raise UserError(f"{folder / 'index.jsonl'}: a line says not what its picture was drawn with ({problem!r}). Remove that line, or the file, and draw anew.") from problem
         return [picture for picture in saved if picture.path.is_file()]
 
     def _marked(self, settings: Settings) -> Settings:

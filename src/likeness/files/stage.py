@@ -28,7 +28,7 @@ class Stage(Options):
     """One training stage: the options that the one training loop reads. A method's own options are added in a subclass."""
 
     method: ClassVar[str]
-    decides: ClassVar[tuple[str, ...]] = ()  # options that say what is trained: they stay as they are where a run goes on
+    decides: ClassVar[tuple[str, ...]] = ()  # options that stay as they are where a run goes on: they say what is trained, or when it can be saved
     new_words: ClassVar[bool] = False  # whether it gives subjects words of their own, so that the identifier is not read as ordinary text
 
     steps: int = Field(

@@ -25,6 +25,7 @@ from .errors import UserError
 from .picture import is_black
 
 FEW = 3  # photos; DreamBooth (arXiv 2208.12242) uses 3-5
+STRIP = 20  # times as long as it is wide
 SIDECARS = {
     ".txt", ".caption", ".json", ".jsonl", ".csv", ".tsv", ".toml", ".yaml", ".yml", ".md", ".xml", ".xmp", ".aae", ".ini", ".db",
 }  # fmt: skip
@@ -125,6 +126,8 @@ def _read(path: Path, resolution: int) -> Photo:
     except (OSError, Unreadable) as error:
         reason = str(error) if isinstance(error, Unreadable) else f"may not be read ({error.strerror})"
         return Photo(name, digest, 0, 0, (), False, reason)
+    if max(decoded.width, decoded.height) > STRIP * min(decoded.width, decoded.height):
+        return Photo(name, digest, decoded.width, decoded.height, (), False, f"is a strip of {decoded.width} x {decoded.height} pixels, whose square in the middle shows next to nothing")
     if is_black(decoded.image):
         return Photo(name, digest, decoded.width, decoded.height, (), False, "is black all over, as a safety checker leaves pictures")
     mended = decoded.mended

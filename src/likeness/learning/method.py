@@ -36,6 +36,11 @@ def chance(*what: object) -> int:
     return int.from_bytes(hashlib.sha256(repr(what).encode()).digest()[:8], "big") >> 1
 
 
+def micro_batch(seed: int, step: int, part: int) -> torch.Generator:
+    """What a micro-batch draws its noise from: by the step and its part in it, so that a child run of fewer parts a step meets none of its parent's again."""
+    return torch.Generator().manual_seed(chance(seed, "micro-batch", step, part) if part else chance(seed, "micro-batch", step))
+
+
 class Method(ABC):
     """One way to teach a base model a subject. Subclasses are final: one file, one paper.
 

@@ -5,6 +5,7 @@ A subclass says what is trained. Photos and class pictures are rows of one batch
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,7 +22,7 @@ from ..model.adapters import Adapter
 from ..model.base import Base
 from ..model.denoiser import Conditioning, Denoiser
 from .denoising import Batch, Examples, denoising_losses
-from .method import Method, Subject, chance
+from .method import Method, Subject, micro_batch
 from .photos import LatentPictures, order
 from .prior import class_pictures
 
@@ -196,8 +197,9 @@ class Supervised(Method):
             of_class = self.texts(subject.class_noun)
             if subject.class_photos:
                 pictures += subject.class_photos
-                texts += [(said(caption, subject.class_noun),) if caption else of_class for caption in subject.class_captions]
-                frames += subject.class_frames
+                captions = subject.class_captions or [None] * len(subject.class_photos)
+                texts += [(said(caption, subject.class_noun),) if caption else of_class for caption in captions]
+                frames += subject.class_frames or [(picture.height, picture.width, 0, 0) for picture in subject.class_photos]
                 continue
             drawn = class_pictures(self.base, of_class[0], spec.class_pictures, spec.class_steps, spec.class_guidance_scale, seed, self.progress)
             size = subject.photos[0].size
@@ -208,15 +210,13 @@ class Supervised(Method):
 
     def _endless(self, photos: Lesson, prior: Lesson | None, start: int, seed: int) -> Iterator[list[Batch]]:
         parts, size = self.spec.gradient_accumulation, self.spec.batch_size
-        micro = start * parts
-        while True:
+        for n in itertools.count(start):
             step = []
-            for _ in range(parts):
-                generator = torch.Generator().manual_seed(chance(seed, "micro-batch", micro))
+            for part in range(parts):
+                micro, generator = n * parts + part, micro_batch(seed, n, part)
                 learned = photos.examples(self.base, micro, size, generator, seed, "photos")
                 kept = prior.examples(self.base, micro, size, generator, seed, "class pictures") if prior else None
                 step.append(Batch(learned, kept, share=1 / parts))
-                micro += 1
             yield step
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:

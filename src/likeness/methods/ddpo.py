@@ -29,7 +29,7 @@ from ..learning.rewards import Rewarding, check_rewards, parse, reward_of
 from ..model.adapters import Adapter, LowRank, Weights
 from ..model.base import Base
 from ..model.denoiser import Conditioning
-from ..model.trajectory import BATCH, guided, initial_latents
+from ..model.trajectory import BATCH, Sampler, guided, initial_latents
 
 COLUMNS = ("latents", "chosen", "timesteps", "earlier", "log_probabilities", "advantages")  # of Decisions, those that are tensors
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
@@ -40,7 +40,7 @@ class Spec(DrawingStage):
 
     method: ClassVar[str] = "ddpo"
     several: ClassVar[bool] = False  # rewards hold every picture against all photos there are
-    decides: ClassVar[tuple[str, ...]] = ("trained", "rank")
+    decides: ClassVar[tuple[str, ...]] = ("trained", "rank", "updates")
 
     trained: Literal["lora", "full"] = Field(default="lora", description="What learns: a LoRA on the U-Net's attention, or all of the U-Net. Source: DDPO's code.")
     learning_rate: float = Field(default=3e-4, gt=0, le=1, description="Step size of AdamW after the warm-up; left open, the whole U-Net takes 1e-5. Default from DDPO's code.")
@@ -66,7 +66,7 @@ class Spec(DrawingStage):
     @classmethod
     def _apart_by_commas(cls, rewards: Any) -> Any:
         words = [rewards] if isinstance(rewards, str) else rewards
-        return [part.strip() for word in words for part in (word.split(",") if isinstance(word, str) else [word])] if isinstance(words, list | tuple) else words
+        return [part.strip() if isinstance(part, str) else part for word in words for part in (word.split(",") if isinstance(word, str) else [word])] if isinstance(words, list | tuple) else words
 
     @field_validator("rewards")
     @classmethod
@@ -198,17 +198,16 @@ class DDPO(Adapted):
         spec, base = self.spec, self.base
         choice = torch.Generator().manual_seed(chance(seed, "rollout", number))
         rows = torch.randint(len(asked), (count,), generator=choice).tolist()
-        sampler = base.sampler()
-        sampler.set_timesteps(spec.draw_steps)
-        gap = base.scheduler.config.num_train_timesteps // spec.draw_steps
+        times = Sampler(base, spec.draw_steps).timesteps.to(base.device)
+        after = torch.cat([times[1:], torch.zeros_like(times[:1])])
         walks, pictures = [], []
         for first in range(0, count, BATCH):
             prompts = tuple(asked[row][0] for row in rows[first : first + BATCH])
             seeds = [chance(seed, "rollout", number, first + k) for k in range(len(prompts))]
             latents, generators = initial_latents(base, seeds), [torch.Generator().manual_seed(s + 1) for s in seeds]
             steps = []
-            for t in sampler.timesteps.to(base.device):
-                timesteps, earlier = t.expand(len(prompts)), (t - gap).clamp(min=0).expand(len(prompts))
+            for t, next_t in zip(times, after):
+                timesteps, earlier = t.expand(len(prompts)), next_t.expand(len(prompts))
                 with precision(spec.mixed_precision, base.device):  # as in training, or ratios would not begin at 1
                     output = self._predict(latents, timesteps, prompts)
                 mean, deviation = next_step(base, output, latents, timesteps, earlier)

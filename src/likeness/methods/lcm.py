@@ -6,6 +6,7 @@ point that the guided teacher's DDIM step leads to. What it learns from, the tea
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -23,12 +24,12 @@ from ..learning.adapted import Adapted, DrawingStage
 from ..learning.consistency import consistent, distance, solver_step
 from ..learning.denoising import Examples, noised
 from ..learning.drawn import drawn_latents
-from ..learning.method import Subject, chance
+from ..learning.method import Subject, micro_batch
 from ..learning.photos import LatentPictures, order
 from ..model.adapters import Adapter, LowRank, Weights
 from ..model.base import Base
 from ..model.denoiser import Conditioning
-from ..model.trajectory import guided
+from ..model.trajectory import EARLY, guided
 
 LEAST_SIGNAL = 0.02  # of the picture where drawing begins, for a network that tells noise: a guess of the picture errs by the inverse. Stable Diffusion has .068, DeepFloyd IF .00005
 EMBEDDED = 256  # numbers that tell a full student its guidance scale
@@ -120,6 +121,9 @@ class LCM(Adapted):
     def __init__(self, spec: Spec, base: Base):
         self.spec, self.base = spec, base
         base.solver_steps = spec.solver_steps
+        trained = base.scheduler.config.num_train_timesteps
+        if self._skip() * spec.solver_steps < EARLY * trained:
+            raise UserError(f"lcm: solver_steps {spec.solver_steps} end at timestep {self._skip() * spec.solver_steps} of {trained}, and the student would begin there in noise that it never learned from. Take {trained // (self._skip() + 1)}.")
         if base.prediction_type == "epsilon" and base.alphas_cumprod[self._skip() * spec.solver_steps - 1].sqrt() < LEAST_SIGNAL:
             raise UserError(f"lcm: {base.name} predicts noise and ends in nothing but noise, so its last step says nothing of the picture. Use another base.")
         if spec.student == "lora":
@@ -153,8 +157,6 @@ class LCM(Adapted):
             self.base.spare_memory(text_encoders=False)
         if self.spec.student == "full":
             self.before = deepcopy(self.base.unet).requires_grad_(False)
-        if self.spec.average:
-            self.target = {name: p.detach().clone() for name, p in self.adapter.chosen.items()}
         latents, prompts = self._lessons(subjects, seed)
         with torch.no_grad():
             self._said = {prompt: self.base.condition([prompt]) for prompt in dict.fromkeys([*prompts, ""])}
@@ -180,19 +182,17 @@ class LCM(Adapted):
     def _endless(self, latents: LatentPictures | Tensor, prompts: list[str], start: int, seed: int) -> Iterator[list[Points]]:
         spec, skip = self.spec, self._skip()
         size, parts = spec.batch_size, spec.gradient_accumulation
-        micro = start * parts
-        while True:
+        for n in itertools.count(start):
             step = []
-            for _ in range(parts):
-                generator = torch.Generator().manual_seed(chance(seed, "micro-batch", micro))
-                rows = order(len(prompts), micro * size, size, seed, "drawn")
+            for part in range(parts):
+                generator = micro_batch(seed, n, part)
+                rows = order(len(prompts), (n * parts + part) * size, size, seed, "drawn")
                 clean = latents[rows] if isinstance(latents, Tensor) else latents.draw(rows, generator)
                 noise = torch.randn(clean.shape, generator=generator).to(clean)
                 cells = torch.randint(1, spec.solver_steps + 1, (size,), generator=generator)
                 scales = spec.guidance_min + (spec.guidance_max - spec.guidance_min) * torch.rand(size, generator=generator)
                 examples = Examples(clean, noise, (skip * cells - 1).to(clean.device), tuple(prompts[row] for row in rows))
                 step.append(Points(examples, scales.to(clean.device), share=1 / parts))
-                micro += 1
             yield step
 
     def _skip(self) -> int:
@@ -200,6 +200,8 @@ class LCM(Adapted):
 
     def loss(self, batch: Points) -> dict[str, Tensor]:
         """d(f(z_later), f⁻(ẑ_earlier)), ẑ by one step of the guided teacher."""
+        if self.spec.average and not self.target:  # at the first step, or of a parent run that had none: what was restored is its beginning
+            self.target = {name: p.detach().clone() for name, p in self.adapter.chosen.items()}
         base, examples = self.base, batch.examples
         later = examples.timesteps
         earlier = (later - self._skip()).clamp(min=0)
@@ -224,7 +226,6 @@ class LCM(Adapted):
     def tensors(self) -> dict[str, Tensor]:
         return {name: average.cpu().clone() for name, average in self.target.items()}
 
-    @torch.no_grad()
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
-        for name, average in self.target.items():
-            average.copy_(tensors[name])
+        if self.spec.average:
+            self.target = {name: torch.empty_like(p, requires_grad=False).copy_(tensors[name]) for name, p in self.adapter.chosen.items()}  # laid out as at the beginning

@@ -27,6 +27,9 @@ from .folder import advice, classes_of, configured, find_base, fingerprint, vari
 transformers_logging.disable_progress_bar()  # "Loading weights" would run over our own lines
 
 
+NOISE = {"num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas", "prediction_type", "steps_offset"}  # settings of a scheduler
+
+
 class Base(Denoiser):
     """A Stable Diffusion 1.x or 2.x pipeline. Its networks are frozen until a method says which parameters it trains."""
 
@@ -200,5 +203,11 @@ def load_network(network: Any, folder: Path, **options: Any) -> Any:
 
 
 def load_scheduler(folder: Path, part: str = "scheduler") -> Any:
-    """Of the class that the folder names: one of folder.SCHEDULERS, or the folder would have been refused."""
-    return getattr(diffusers, classes_of(folder)[part][1]).from_pretrained(folder / part, local_files_only=True)
+    """Of the class that the folder names: one of folder.SCHEDULERS, or the folder would have been refused.
+
+    What the folder leaves out of its noise schedule is that class's own default from here on: made into another class, as for drawing, it would get the other's.
+    """
+    scheduler = getattr(diffusers, classes_of(folder)[part][1]).from_pretrained(folder / part, local_files_only=True)
+    left_out = scheduler.config.get("_use_default_values", [])
+    scheduler.register_to_config(_use_default_values=[name for name in left_out if name not in NOISE])
+    return scheduler

@@ -46,6 +46,33 @@ class Conditioning:
         return Conditioning(*(None if column[0] is None else torch.cat(column) for column in columns))  # type: ignore[arg-type]
 
 
+class _Gap(int):
+    """A count of steps that divides any count of timesteps into gaps of this length."""
+
+    def __rfloordiv__(self, other: int) -> int:
+        return int(self)
+
+
+class DDIM(DDIMScheduler):
+    """DDIM that steps to the timestep that comes next; diffusers' own, bit for bit, where the count of steps divides the count of timesteps.
+
+    DDIMScheduler steps by the whole gap of so many steps, wherever the next timestep lies. Where "trailing" lays them between whole numbers, it leaves noise that it
+    does not know of, a tenth of each step's at 150 of 1000; and for 62 counts, 61 the first, rounding gives it a timestep more, -1, which it takes for the noisiest.
+    """
+
+    def set_timesteps(self, num_inference_steps: int, device: Any = None) -> None:
+        super().set_timesteps(num_inference_steps, device)
+        self.timesteps = self.timesteps[self.timesteps >= 0]
+
+    def step(self, model_output: Tensor, timestep: Any, *args: Any, **options: Any) -> Any:
+        later, steps = self.timesteps[self.timesteps < int(timestep)], self.num_inference_steps
+        self.num_inference_steps = _Gap(int(timestep) - (int(later[0]) if len(later) else -1))  # DDIMScheduler reads it for the gap alone
+        try:
+            return super().step(model_output, timestep, *args, **options)  # type: ignore[arg-type]
+        finally:
+            self.num_inference_steps = steps
+
+
 class Denoiser:
     """What a prediction is made with, from noisy latents [b, channels, h, w] and a Conditioning. Families say what latents are."""
 
@@ -83,9 +110,9 @@ class Denoiser:
         """A scheduler of latent consistency models over its own noise schedule, for networks distilled to draw in few steps."""
         return LCMScheduler.from_config(self.scheduler.config, clip_sample=False, original_inference_steps=self.solver_steps)  # type: ignore[return-value]
 
-    def sampler(self) -> DDIMScheduler:
+    def sampler(self) -> DDIM:
         """A DDIM scheduler over its own noise schedule. Latents have no bounds to clip to, whatever an old folder says, as diffusers' pipelines have it."""
-        return _stepping_evenly(DDIMScheduler.from_config(self.scheduler.config, clip_sample=False))  # type: ignore[arg-type]
+        return _from_the_noisiest(DDIM.from_config(self.scheduler.config, clip_sample=False))  # type: ignore[arg-type]
 
     def bounded(self, clean: Tensor) -> Tensor:
         """Guesses of pictures, [b, c, h, w], kept to the bounds that its sampler keeps them to, if it has any."""
@@ -124,9 +151,9 @@ class Pixels(Denoiser):
     def channels(self) -> int:
         return 3
 
-    def sampler(self) -> DDIMScheduler:
+    def sampler(self) -> DDIM:
         """Pixels have bounds, so the schedule's own way to keep to them stays: thresholds (Saharia et al. 2022, arXiv 2205.11487) or clipping."""
-        return _stepping_evenly(DDIMScheduler.from_config(self.scheduler.config))  # type: ignore[arg-type]
+        return _from_the_noisiest(DDIM.from_config(self.scheduler.config))  # type: ignore[arg-type]
 
     @torch.no_grad()
     def moments(self, pictures: Sequence[Image.Image]) -> tuple[Tensor, Tensor]:
@@ -138,9 +165,8 @@ class Pixels(Denoiser):
         return [picture_of(pixels) for pixels in latents]
 
 
-def _stepping_evenly(sampler: DDIMScheduler) -> DDIMScheduler:
-    """DDIM steps by whole gaps, and would go beside timesteps that are laid evenly from end to end ("linspace", the default of other samplers): it
-    would believe less noise, or more, than there is. From the same end in whole gaps is "trailing"."""
+def _from_the_noisiest(sampler: DDIM) -> DDIM:
+    """Timesteps laid from end to end ("linspace", the default of other samplers) would give DDIM's last step nothing to do; from the same end on it is "trailing"."""
     if sampler.config.timestep_spacing == "linspace":  # type: ignore[attr-defined]
         sampler.register_to_config(timestep_spacing="trailing")
     return sampler

@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import CLIPTokenizer
 
 from ..files.errors import UserError
+from ..files.typed import typed
 from .base import Base
 
 LOUD, NEUTRAL = "red", 0.25  # an identifier that says less than a quarter of what a plain colour word says is neutral
@@ -67,4 +68,4 @@ def meaning_of_its_own(base: Base, identifier: str, noun: str) -> str | None:
     if found[identifier] < NEUTRAL * found[LOUD]:
         return None
     share = found[identifier] / found[LOUD]
-    return f"identifier {identifier!r} has a meaning of its own to this base: it says {share:.1f} times what {LOUD!r} says, which will mix with the subject. Neutral words: likeness identifiers --base {base.name} --noun {noun.split()[-1]}"
+    return f"identifier {identifier!r} has a meaning of its own to this base: it says {share:.1f} times what {LOUD!r} says, which will mix with the subject. Neutral words: likeness identifiers --base {typed(base.name)} --noun {typed(noun.split()[-1])}"

@@ -19,6 +19,7 @@ from .memory import in_batches
 BATCH = 8  # pictures drawn together; fixed, because a picture's last bits depend on it
 SECOND = 0x5EC04D  # changes a seed for the second stage, whose noise is no repetition of the first's; torch's CPU generator reads 32 bits of it
 ANEW = 0xA2E3  # changes it for the noise that a walk adds on its way
+NOTHING_LEFT = 1e-6  # of the picture, ᾱ, by which a step's root would be of next to nothing
 MOST_NOISE = 1 - 1e-6  # of DDPM's where all is noise: the whole of it leaves nothing of the way back, and after rounding less than nothing, whose root is no number
 FEW, EARLY = 10, 0.85  # walks of fewer steps begin late by design; others at this share of the timesteps or after it
 
@@ -60,7 +61,7 @@ class Sampler:
 
     def step(self, output: Tensor, t: Tensor, latents: Tensor) -> Tensor:
         """The latents after the step at t."""
-        eta = self.eta if self.scheduler.alphas_cumprod[t] > 0 else min(self.eta, MOST_NOISE)
+        eta = self.eta if self.scheduler.alphas_cumprod[t] > NOTHING_LEFT else min(self.eta, MOST_NOISE)
         return self.scheduler.step(output.float(), t, latents, eta=eta, generator=self.generators).prev_sample  # type: ignore[union-attr,arg-type]
 
 

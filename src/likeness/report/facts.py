@@ -135,8 +135,13 @@ def commands_of(run: Run) -> dict[str, str]:
     """The command that makes each part. Folder names only: a page is sent to others, whom no home directory concerns."""
     folder = run.folder.resolve()
     name = shlex.quote(f"{folder.parent.name}/{folder.name}")
+    lineage = as_dict(run.about.get("lineage"))
     recipe = "whole.toml" if (folder / "whole.toml").exists() else "recipe.toml"  # of one that was continued, from its photos on
     again = f"likeness train --recipe {shlex.quote(f'{folder.parent.name}/{folder.name}/{recipe}')}" if run.recipe else ""
+    if "imported" in lineage:
+        again = f"likeness import {shlex.quote(str(lineage['imported']))} --class-noun NOUN --photos FOLDER"
+    if "merged" in lineage:
+        again = f"likeness merge {' '.join(shlex.quote(f'{folder.parent.name}/{parent}') for parent in as_list(lineage['merged']))}"
     return {
         "train": again or "likeness train --help",
         "generate": f"likeness generate {name}",

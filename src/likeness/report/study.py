@@ -56,8 +56,12 @@ def make_study(first: Path, second: Path, out: Path, seed: int = 0, most: int = 
     """Write out/study.html and out/study.json: a question for each picture that both runs have of one prompt and seed, one for each prompt of which both have several.
 
     most   questions of each kind; drawn by chance where there are more
-    raises UserError where the runs share nothing, or a study with answers lies there
+    raises UserError where the runs are one or share nothing, or a study with answers lies there
     """
+    if most < 1:
+        raise UserError(f"--most {most}: must be 1 or more.")
+    if first.resolve() == second.resolve():
+        raise UserError(f"{first}: cannot be preferred to itself. Give two runs.")
     if (out / "study.json").exists():
         raise UserError(f"{out}: holds a study already, and answers to it could no longer be counted. Choose another folder.")
     chance = random.Random(seed)

@@ -35,13 +35,15 @@ RESUMED = {"optimizer.safetensors", "state.json", "method.safetensors"}  # besid
 def check_continued(recipe: Recipe, continued: Sequence[Mapping[str, Any]]) -> None:
     """Refuse a mistake in how a recipe goes on before its first stage is trained. Raises UserError."""
     for n, changes in enumerate(continued, 1):
-        done = recipe.stages[-1].steps
+        before = recipe.stages[-1]
         try:
             recipe = with_options(recipe, changes)
+            check_read(recipe.stages[-1], changes)
+            check_what_is_trained(before, recipe.stages[-1])
         except UserError as problem:
             raise UserError(f"continued {n}: {problem}") from problem
-        if recipe.stages[-1].steps <= done:
-            raise UserError(f"continued {n}: {recipe.stages[-1].steps} steps in all, and {done} are done before it. Say how many there are in all.")
+        if recipe.stages[-1].steps <= before.steps:
+            raise UserError(f"continued {n}: {recipe.stages[-1].steps} steps in all, and {before.steps} are done before it. Say how many there are in all.")
 
 
 def with_options(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
@@ -54,12 +56,15 @@ def with_options(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     return recipe_from_dict(content, stage_types())
 
 
-def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress, base_name: str | None = None) -> RunFolder:
+def branch(
+    parent: RunFolder, changes: Mapping[str, Any], progress: Progress, base_name: str | None = None, then: Sequence[Mapping[str, Any]] = ()
+) -> RunFolder:  # fmt: skip
     """A child run that goes on from the parent's last step with other options of its last stage.
 
     Weights, optimizer and step are the parent's; the lineage is recorded in run.json, and in whole.toml the recipe that leads here from the photos.
 
     base_name  where its base lies now, if elsewhere than the parent's recipe says
+    then       how the recipe goes on after the child, kept for who resumes that
     """
     check_was_trained(parent)
     old = on_base(parent.recipe(stage_types()), base_name)
@@ -68,9 +73,10 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress, ba
         raise UserError(f"{parent.path}: has no saved state to go on from. Resume it first: likeness resume {typed(parent.path)}")
     recipe = with_options(old, changes)
     check_read(recipe.stages[-1], changes)
-    check_what_is_trained(parent, old.stages[-1], recipe.stages[-1])
+    check_what_is_trained(old.stages[-1], recipe.stages[-1])
     if last >= steps_of(recipe):
-        more = f"likeness continue {typed(parent.path)} {flags({**changes, 'steps': old.stages[-1].steps + last})}"
+        where = {"base": base_name} if base_name else {}
+        more = f"likeness continue {typed(parent.path)} {flags({**where, **changes, 'steps': old.stages[-1].steps + last})}"
         raise UserError(f"{parent.path}: has done {last} steps already. Say how many in all: {more}")
     photos = parent.all_photos()
     recipe.stages[-1].check(recipe.base)
@@ -80,9 +86,9 @@ def branch(parent: RunFolder, changes: Mapping[str, Any], progress: Progress, ba
     base = open_base(recipe, parent)
     lineage = {"run": parent.name, "step": last, "changed": {k: list(v) for k, v in changed(old, recipe).items()}}
     run = RunFolder.create(
-        parent.path.parent, f"{without_time(parent.name)}-continued", seed=recipe.seed, base=recipe.base, base_hash=base.hash, lineage=lineage
+        parent.path.absolute().parent, f"{without_time(parent.name)}-continued", seed=recipe.seed, base=recipe.base, base_hash=base.hash, lineage=lineage
     )  # fmt: skip
-    begin(run, recipe, photos)
+    begin(run, recipe, photos, then)
     write_text(run.path / WHOLE, write_recipe(*_whole(parent, changes, base_name)))
     for line in parent.journal():
         if line["step"] <= last:
@@ -127,7 +133,7 @@ def stand(
     photos = _photos_for(parent, recipe)
     _check_photos(parent, method, photos)
     check_captions(recipe, photos)
-    runs = runs or parent.path.parent
+    runs = runs or parent.path.absolute().parent
     if not force:
         check_room(recipe, find_base(recipe.base), runs)
     base = open_base(recipe, parent)

@@ -18,21 +18,24 @@ from .stack import stage_types
 
 
 def choose(
-    run: RunFolder, templates: Sequence[str], seeds: Sequence[int], progress: Progress, encoders: Encoders = Encoders()
+    run: RunFolder, templates: Sequence[str], seeds: Sequence[int], progress: Progress, encoders: Encoders = Encoders(), base_name: str | None = None
 ) -> Choice:  # fmt: skip
     """Draw every checkpoint with the same prompts and noise, score all, and choose.
 
     templates  prompts with {}; none takes those that the run has pictures of, or new scenes
+    base_name  where its base lies now, if elsewhere than the recipe says
     """
     steps = [checkpoint.step for checkpoint in run.checkpoints()]
     if len(steps) < 2:
+        if made := next((how for how in ("imported", "merged") if how in (run.record().lineage or {})), None):
+            raise UserError(f"{run.path}: was {made}, not trained, and has no checkpoints to choose from. Draw it as it is: likeness generate {typed(run.path)}")
         kept = f"only the checkpoint of step {steps[0]}" if steps else "no checkpoint yet"
-        raise UserError(f"{run.path}: has {kept}, so there is nothing to choose from. Train with several: likeness train … --checkpoints {evenly(run.recipe(stage_types()).stages[-1].steps)}")
+        raise UserError(f"{run.path}: has {kept}, so there is nothing to choose from. Train with several: likeness train … --checkpoints {evenly(max(50, run.recipe(stage_types()).stages[-1].steps))}")
     open_judges(run.recipe(stage_types()).base, encoders)  # before hours of drawing
     asked = templates or list(dict.fromkeys(p.settings.prompt for p in run.pictures() if p.labels.get("model") == "personalized" and not p.with_others)) or NEW_SCENES
     with progress.task("checkpoints", len(steps)) as task:
         for step in steps:
-            generate(run, asked, seeds, progress, step=step, beside_base=step == steps[0])
+            generate(run, asked, seeds, progress, step=step, beside_base=step == steps[0], base_name=base_name)
             task.advance(note=f"step {step}")
     choice = choose_checkpoint(evaluate(run, progress, encoders)["each"])
     if choice is None:
@@ -56,9 +59,10 @@ def to_blend(run: RunFolder, edit: int | None = None) -> tuple[int, int]:
 
 def table(choice: Choice) -> str:
     """Each checkpoint's scores, what lies on the front, and the choice with its reason."""
-    lines = [f"{'step':>6}  {'likeness (DINO)':24} {'obedience (CLIP-T)':24} {'F1':24}"]
+    wide = max(24, *(len(str(score)) for point in choice.points for score in (point.subject, point.prompt, point.f1)))
+    lines = [f"{'step':>6}  {'likeness (DINO)':{wide}} {'obedience (CLIP-T)':{wide}} {'F1':{wide}}"]
     for point in choice.points:
         marks = [word for word, step in (("least learned", choice.underfit), ("most learned", choice.overfit), ("take this", choice.step)) if step == point.step]
         front = "" if point.best else "another is better in both"
-        lines.append(f"{point.step:>6}  {point.subject!s:24} {point.prompt!s:24} {point.f1!s:24} {', '.join(marks) or front}".rstrip())
+        lines.append(f"{point.step:>6}  {point.subject!s:{wide}} {point.prompt!s:{wide}} {point.f1!s:{wide}} {', '.join(marks) or front}".rstrip())
     return "\n".join([*lines, choice.reason])

@@ -49,7 +49,7 @@ def evaluate(
     # those with other runs' LoRAs show something else, edited photos a scene that nobody asked for
     saved = [p for p in run.pictures() if not p.with_others and p.labels.get("model") != "edited" and only(p)]
     if not any(p.labels.get("model") == "personalized" for p in saved):
-        raise UserError(f"{run.path}: has no pictures to score. Draw some first: likeness generate {typed(run.path)}")
+        raise UserError(f"{run.path}: has no pictures to score of its subject as it learned it, without other runs, a guide or a photo to edit. Draw some first: likeness generate {typed(run.path)}")
     if not any(p.image for p in run.photos()):
         raise UserError(f"{run.path}: has no photos to compare with. Import it with them: likeness import FILE --photos FOLDER")
     judges = open_judges(recipe.base, encoders)

@@ -153,7 +153,7 @@ def _about(run: RunFolder, card: dict[str, Any], base: Base) -> dict[str, Any]:
     second = "stable-diffusion-v2-768-v" if base.prediction_type == "v_prediction" else "stable-diffusion-v2-512"
     architecture = {"sdxl_base_v1-0": "stable-diffusion-xl-v1-base", "sd_v2": second, "sd_v1": "stable-diffusion-v1"}[family]
     resolution = run.recipe(stage_types()).resolution or base.resolution
-    imported = bool((run.record().lineage or {}).get("imported"))  # how such a run was trained is not known: its recipe's numbers are defaults
+    imported = "imported" in (run.record().lineage or {})  # how such a run was trained is not known: its recipe's numbers are defaults
     trained = {} if imported else {
         "ss_num_train_images": str(sum(photo.used for photo in run.photos())), "ss_steps": str(card["step"]), "ss_seed": str(run.record().seed),
         "ss_learning_rate": str(spec["learning_rate"]),

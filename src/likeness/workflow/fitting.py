@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -11,7 +12,7 @@ from ..files.errors import UserError
 from ..files.recipe import Recipe, recipe_from_dict, recipe_to_dict
 from ..files.run_folder import RunFolder
 from ..files.subject import Photo, check_identifier, remarks
-from ..files.typed import typed
+from ..files.typed import flags, typed
 from ..learning.precision import bf16_is_emulated
 from ..model.base import Base
 from ..model.folder import classes_of, find_base
@@ -27,10 +28,13 @@ from .stack import check_order, device_for, stage_types
 from .stages import newest_state, train_stages
 
 
-def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = None, force: bool = False) -> RunFolder:
+def fit(
+    recipe: Recipe, parent: Path, progress: Progress, name: str | None = None, force: bool = False, then: Sequence[Mapping[str, Any]] = ()
+) -> RunFolder:  # fmt: skip
     """Train a recipe from its first step in a new run folder. Photos, memory and disk are checked before any model is loaded.
 
     force  also where memory or disk cannot be enough
+    then   how the recipe goes on afterwards, in runs of their own (`branch`); kept for who resumes this one
     """
     for subject in recipe.subjects:
         check_identifier(subject.identifier)
@@ -56,17 +60,17 @@ def fit(recipe: Recipe, parent: Path, progress: Progress, name: str | None = Non
         progress.say("warning: this CPU has no bf16 instructions; --mixed-precision bf16 is many times slower than no")
     build_name = name or f"{title_of(recipe.subject.photos)}-{recipe.stages[-1].method}"
     run = RunFolder.create(parent, build_name, seed=recipe.seed, base=recipe.base, base_hash=base.hash)
-    begin(run, recipe, photos)
+    begin(run, recipe, photos, then)
     progress.say(f"run: {run.path}")
     with run.active():
         train_stages(run, recipe, base, progress)
     return run
 
 
-def begin(run: RunFolder, recipe: Recipe, photos: Sequence[Photo]) -> None:
+def begin(run: RunFolder, recipe: Recipe, photos: Sequence[Photo], then: Sequence[Mapping[str, Any]] = ()) -> None:
     """What was asked; recipe.toml last, so that a run that has one has all."""
     run.write_photos(photos)
-    run.update(recipe=recipe_to_dict(recipe), **facts_in_words(recipe))
+    run.update(recipe=recipe_to_dict(recipe), then=[dict(changes) for changes in then] or None, **facts_in_words(recipe))
     run.write_recipe(recipe)
 
 
@@ -82,10 +86,12 @@ def resume(run: RunFolder, progress: Progress, base_name: str | None = None) -> 
     last = newest_state(run)
     for line in [*run.survey("resume").skipped, *run.survey().skipped]:
         progress.say(f"warning: {line}")
-    if run.record().status == "finished" and run.record().exit_reason:
-        raise UserError(f"{run.path}: is finished ({run.record().exit_reason}). To train further: likeness continue {typed(run.path)}")
-    if run.record().status == "finished" and last == steps_of(recipe):
-        raise UserError(f"{run.path}: is finished. To train further: likeness continue {typed(run.path)} --steps N")
+    record = run.record()
+    if record.status == "finished" and record.exit_reason:
+        raise UserError(f"{run.path}: is finished ({record.exit_reason}). To train further: likeness continue {typed(run.path)}")
+    if record.status == "finished" and last == steps_of(recipe):
+        more = flags(record.then[0]) if record.then else "--steps N"
+        raise UserError(f"{run.path}: is finished. To train further: likeness continue {typed(run.path)} {more}")
     check_same_recipe(run, recipe, last)
     run.update(recipe=recipe_to_dict(recipe))  # what the next steps rest on
     recipe = on_base(recipe, base_name)

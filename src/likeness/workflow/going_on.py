@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..files.errors import UserError
 from ..files.recipe import Recipe, Stage, changed, recipe_from_dict
 from ..files.run_folder import RunFolder
-from ..files.typed import typed
+from ..files.typed import flags, typed
 from .stack import stage_types
 
 MAY_CHANGE = ("steps", "checkpoints", "save_every", "previews")  # of a stage, when a run is resumed
@@ -16,7 +16,8 @@ def check_same_recipe(run: RunFolder, recipe: Recipe, last: int) -> None:
     """Refuse to resume where recipe.toml was changed by hand in what the saved steps rest on."""
     lineage = run.record().lineage or {}
     if lineage.get("step", 0) > last:
-        again = f"continue {lineage['run']}" if lineage.get("changed") else f"train {recipe.stages[-1].method} {lineage['run']}"
+        parent, asked = typed(run.path.absolute().parent / lineage["run"]), {name.rpartition(".")[2]: new for name, (_, new) in lineage.get("changed", {}).items()}
+        again = f"continue {parent} {flags(asked)}" if asked else f"train {recipe.stages[-1].method} {parent}"
         raise UserError(f"{run.path}: was stopped while it was made from {lineage['run']}. Delete it, and make it again: likeness {again}")
     begun = (run.record().model_extra or {}).get("recipe")
     if begun is None:
@@ -40,16 +41,16 @@ def check_same_recipe(run: RunFolder, recipe: Recipe, last: int) -> None:
             raise UserError(f"{run.path}: steps ({before.steps} -> {now.steps}) changed in recipe.toml, and {min(done, before.steps)} are done that rest on them. Put them back.")
 
 
-def check_what_is_trained(run: RunFolder, old: Stage, new: Stage) -> None:
-    """Refuse a child run that would train something else: weights and optimizer would not fit."""
+def check_what_is_trained(old: Stage, new: Stage) -> None:
+    """Refuse a child run that would train something else: what is saved would not fit."""
     differ = [f"{name} ({getattr(old, name)} -> {getattr(new, name)})" for name in new.decides if getattr(old, name) != getattr(new, name)]
     if differ:
-        raise UserError(f"{run.path}: {', '.join(differ)} say what is trained, so weights and optimizer would not fit. Train it anew.")
+        raise UserError(f"{', '.join(differ)} cannot change where a run goes on: its weights, optimizer or steps would not fit. Train it anew.")
 
 
 def check_was_trained(run: RunFolder) -> None:
     lineage = run.record().lineage or {}
     if merged := lineage.get("merged"):
         raise UserError(f"{run.path}: was merged from {' and '.join(merged)}, not trained. Train those further and merge them again.")
-    if imported := lineage.get("imported"):
-        raise UserError(f"{run.path}: was imported from {imported} and has no state to go on from. Train anew.")
+    if "imported" in lineage:
+        raise UserError(f"{run.path}: was imported from {lineage['imported']} and has no state to go on from. Train anew.")

@@ -83,7 +83,7 @@ def subjects_of(benchmark: str | None, named: str, data: Path | None, held_out: 
 
 
 def photos_and_noun(subject: str) -> tuple[str, str]:
-    photos, _, noun = subject.partition("=")
+    photos, _, noun = subject.rpartition("=") if "=" in subject else (subject, "", "")
     known = toybox_subject(photos)
     if not noun and known is None:
         raise UserError(f"--subjects {subject}: what is it? Write {subject}=dog, with its class noun.")
@@ -110,9 +110,9 @@ def _cell(recipe: str, subject: str, seed: int, grid: Asked, settings: Mapping[s
 
 
 def _name(text: str) -> str:
-    """Of a cell's folder: short enough that what is added ("-continued", a time) is never cut off, and its own however long the text."""
+    """Of a cell's folder: short enough that what is added ("-continued", a time) is never cut off, and its own however long the text, and in whatever script."""
     name = safe_name(text, 200)
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 9]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return name if len(name) <= LONGEST_NAME and text.isascii() else f"{name[: LONGEST_NAME - 9]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _title(recipe: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ def import_files(
 
     photos  of the subject, if it is to be scored
     """
+    path = Path(os.path.abspath(path))  # "." has no name
     files = [reading.read_file(one) for one in reading.files_at(path)]
     kinds = [reading.kind_of(file) for file in files]
     noun, name = _subject(files, class_noun, identifier)

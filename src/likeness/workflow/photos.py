@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,10 @@ TOYBOX = "toybox:"
 
 def title_of(photos: Path | str) -> str:
     """What runs on them are called by: the name of the folder, the zip or the toybox's subject."""
-    return Path(str(photos).removeprefix(TOYBOX)).stem
+    if str(photos).startswith(TOYBOX):
+        return str(photos).removeprefix(TOYBOX)
+    path = Path(os.path.abspath(photos))  # "." has no name
+    return path.name if path.is_dir() else path.stem
 
 
 def toybox_subject(source: Path | str) -> NamedSubject | None:
