@@ -65,7 +65,7 @@ class Stage(Options):
     )  # fmt: skip
     mixed_precision: Literal["no", "bf16"] = Field(
         default="no",
-        description="Number type inside the networks; losses and weights stay float32. fp16 is left out: its gradients need scaling. Default: no, exact on every machine.",
+        description="Number type inside the networks; losses and weights stay float32. fp16 is left out: its gradients need scaling. Default: no, as exact as torch is by itself.",
     )
     checkpoints: tuple[int, ...] = Field(
         default=(),

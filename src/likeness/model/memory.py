@@ -10,11 +10,11 @@ import torch
 from ..files.errors import UserError
 
 Made = TypeVar("Made")
+SAID = ("can't allocate memory", "not enough memory", "out of memory", "STATUS_ALLOC_FAILED")  # by the CPU's allocator, the driver, cuBLAS and cuDNN, which have no exception class of their own
 
 
 def out_of_memory(problem: BaseException) -> bool:
-    """The CPU's allocator has no exception class of its own, only words."""
-    return isinstance(problem, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(problem) or "not enough memory" in str(problem)
+    return isinstance(problem, (torch.OutOfMemoryError, MemoryError)) or any(words in str(problem) for words in SAID)
 
 
 def free_cached() -> None:
