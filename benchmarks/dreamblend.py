@@ -228,9 +228,9 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--subjects", default="biscuit,mimi,clover")
-    parser.add_argument("--blends", default="50:0.3,100:0.3,50:1,100:1", help="of report: guidance checkpoints and α")
+    parser.add_argument("--blends", default="50:0.3,100:0.3,50:1,100:1,50:1:encoder", help="of report: guidance checkpoints, α, and layers if not all")
     asked = parser.parse_args()
-    pairs = [(int(guide), LAST, Blend(alpha=float(alpha))) for guide, _, alpha in (pair.partition(":") for pair in asked.blends.split(","))]
+    pairs = [(int(guide), LAST, Blend(alpha=float(alpha), **({"layers": layers[0]} if layers else {}))) for guide, alpha, *layers in (pair.split(":") for pair in asked.blends.split(","))]
     found = json.loads(asked.out.read_text()) if asked.out.exists() else {}
     if asked.what == "cost":
         found["cost"] = cost()

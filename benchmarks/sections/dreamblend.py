@@ -72,7 +72,9 @@ def title(line: dict) -> str:
 
 
 def strong(line: dict) -> str:
-    return f"{title(line)}, α = {line['how']['alpha']:g}" if "how" in line else title(line)
+    if "how" not in line:
+        return title(line)
+    return f"{title(line)}, α = {line['how']['alpha']:g}" + ("" if line["how"]["layers"] == "all" else f", {line['how']['layers']} alone")
 
 
 def blends(lines: list[dict]) -> list[list[str]]:

@@ -38,6 +38,19 @@ def test_rows_that_are_alike_count_once():
     torch.testing.assert_close(plain[0], doubled[0])
 
 
+def test_a_merge_goes_no_farther_than_it_may():
+    """Two words that are nearly one and ask for opposite values: the exact solution moves without bound."""
+    generator = torch.Generator().manual_seed(0)
+    w, c, r, v = (torch.randn(n, m, generator=generator) for n, m in ((5, 6), (1, 6), (40, 6), (1, 5)))
+    alike, opposite = torch.cat([c, c + 1e-3 * torch.randn(1, 6, generator=generator)]), torch.cat([v, -v])
+    (exact,), told = merge([w], [opposite], alike, r)
+    (near,), bounded = merge([w], [opposite], alike, r, farthest=3.0)
+    assert told.exact and told.concepts < 1e-6 and (exact - w).norm() > 1000
+    assert not bounded.exact and (near - w).norm() <= 3
+    (same,), free = merge([w], [v], c, r, farthest=100.0)
+    assert free.exact and torch.equal(same, merge([w], [v], c, r)[0][0])
+
+
 @pytest.fixture
 def trained(tiny_folder, photo_folder, tmp_path):
     def run(identifier: str, noun: str, method: str = "custom_diffusion", **options):
@@ -49,10 +62,10 @@ def trained(tiny_folder, photo_folder, tmp_path):
 
 
 def test_merged_runs_keep_each_its_subject(trained, tiny_folder, tmp_path):
-    """A concept's own words get the keys and values of its own run, and a run of both can be drawn."""
+    """A concept's own words get more of the keys and values of its own run than of the base's, and a run of both can be drawn."""
     runs = [trained("one", "dog", augmentation=False), trained("two", "cat", augmentation=False, initializers=("cat",))]
     merged, residuals = merge_runs(runs, tmp_path / "merged", Silent())
-    assert residuals.concepts < 1e-6
+    assert residuals.concepts < 0.1
     both, alone, plain = (Base(tiny_folder, "tiny") for _ in range(3))
     put_on(both, merged.latest())
     put_on(alone, runs[1].latest())
@@ -60,9 +73,9 @@ def test_merged_runs_keep_each_its_subject(trained, tiny_folder, tmp_path):
     torch.testing.assert_close(told, expected)
     for name, p in both.unet.named_parameters():
         if "attn2.to_k.weight" in name:
-            theirs = alone.unet.get_parameter(name)
-            torch.testing.assert_close((told @ p.T)[0, 1:4], (expected @ theirs.T)[0, 1:4], atol=1e-4, rtol=1e-4)
-            assert not torch.equal(p, plain.unet.get_parameter(name))
+            theirs, before = alone.unet.get_parameter(name), plain.unet.get_parameter(name)
+            off, off_before = ((told @ weight.T - expected @ theirs.T)[0, 1:4].norm() for weight in (p, before))
+            assert off < 0.7 * off_before
     generate(merged, ["a {} next to a {2}"], [0], Silent(), steps=1, beside_base=False)
     assert merged.pictures()[0].settings.prompt == "a <one> dog next to a <two> cat"
 

@@ -38,7 +38,8 @@ def merge_runs(runs: Sequence[RunFolder], parent: Path, progress: Progress, base
     method.restore({**dict(zip(names, before)), **rows})
     own = [torch.cat([_encoded(base, [called]), _encoded(base, [f"photo of a {called}"], after="photo of a")]) for called in _called(recipe)]
     wanted = [torch.cat([encoded.double() @ tensors[name].to(encoded).double().T for encoded, tensors in zip(own, learned)]) for name in names]
-    merged, residuals = merge(before, wanted, torch.cat(own), _encoded(base, _ordinary_captions()))
+    went = sum(sum((tensors[name] - old.cpu()).square().sum().item() for name, old in zip(names, before)) ** 0.5 for tensors in learned)
+    merged, residuals = merge(before, wanted, torch.cat(own), _encoded(base, _ordinary_captions()), went)
     method.restore({**dict(zip(names, merged)), **rows})
     lineage = {"merged": [run.name for run in runs]}
     name = "-and-".join(s.identifier for s in recipe.subjects)
@@ -49,6 +50,8 @@ def merge_runs(runs: Sequence[RunFolder], parent: Path, progress: Progress, base
     run.update(status="finished", pid=None, **facts_in_words(recipe))
     if recipe.base != "toybox":
         progress.say("ordinary words are those of the toybox's captions: what the merge does to others was not asked")
+    if not residuals.exact:
+        progress.say("what the subjects' words ask for together is farther from the base than their trainings went: they were met half way, and each subject may be less like. To have both as they are, train them together ([[others]] in a recipe)")
     progress.say(f"concepts' own keys and values: {residuals.concepts:.1e} off; ordinary words' moved by {residuals.ordinary:.1e} of their size")
     return run, residuals
 
