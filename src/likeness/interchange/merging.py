@@ -35,7 +35,7 @@ def merge(before: Sequence[Tensor], wanted: Sequence[Tensor], words: Tensor, ord
     ordinary  R [m, width]: encodings of ordinary captions' tokens
     farthest  Frobenius norm that all changes together may have
     The paper's solution has no such bound, and where encodings of two concepts' words are nearly one and ask for different values, or R spans less than there are
-    dimensions, it moves without one: pictures are noise. Beyond `farthest` every change is paid for too (a ridge, as little of it as will do), and constraints have slack. In float64, on the CPU.
+    dimensions, it moves without one: pictures are noise. Beyond `farthest` every change is paid for too (a ridge, as little of SPREADS as will do, or else the last), and constraints have slack. In float64, on the CPU.
     """
     c, r, old, v = words.double().cpu(), ordinary.double().cpu(), [weight.double().cpu() for weight in before], [values.double().cpu() for values in wanted]
     gram, one = r.T @ r, torch.eye(r.shape[1], dtype=torch.float64)

@@ -20,7 +20,7 @@ from .cells import Cell, helpers, values_of, work
 from .foreign import kinds_in, scores_of_theirs, theirs
 from .grid import Asked, cells_of, photos_and_noun, prompts_of
 from .looking import open_judges
-from .photos import gather
+from .photos import gather_all
 from .progress import Progress
 from .recipe_facts import facts_in_words
 from .stack import stage_types
@@ -29,7 +29,6 @@ SCORES = ("named", "dino", "dinov2", "clip_i", "placed", "clip_t_class", "clip_t
 BY_KIND = ("dino", "clip_i", "clip_t_class")
 BOUNDS = {"real": "real pictures", "ceiling": "truth", "floor": "look-alikes"}
 COSTS = ("parameters", "bytes", "train_seconds", "picture_seconds", "peak_bytes")
-LOOK = 64  # pixels at which photos are looked at before anything is trained
 FACTS = ("trains", "several_subjects")
 
 
@@ -42,8 +41,8 @@ def compare(asked: Asked, parent: Path, progress: Progress, workers: int = 1) ->
         raise UserError("compare: give both encoders, --clip and --dino, or none for the embedded judges of the toybox.")
     judges = open_judges(asked.base, asked.encoders).names  # or a grid on another base would end at its first score
     cells = cells_of(asked)
-    for photos in dict.fromkeys(photos_and_noun(subject)[0] for subject in asked.subjects):  # a folder that is none ends here, not after the subjects before it
-        gather(photos, LOOK)
+    for cell in {cell.subject: cell for cell in cells}.values():  # a folder that is none ends here, not after the subjects before it
+        gather_all(cell.asked)
     others = [(subject, theirs(name, path, *photos_and_noun(subject), asked.drawing)) for name, path in asked.folders for subject in asked.subjects]
     prompts = prompts_of(asked)  # before anything is trained: a number that there is not ends here
     lines: dict[str, dict[str, Any]] = {}

@@ -18,7 +18,7 @@ from ..interchange import reading
 from ..interchange.reading import File, ReadLoRA
 from ..methods.lora import TARGETS, TEXT_TARGETS
 from ..model.base import Base
-from .photos import gather_all
+from .photos import gather_all, title_of
 from .progress import Progress
 from .recipe_facts import facts_in_words
 from .stack import attach, names_after, stage_types, write_layers
@@ -44,7 +44,7 @@ def import_files(
     subject = {"photos": photos or path, "class_noun": noun, "identifier": name or (words[0].strip("<>") if words else "sks")}
     recipe = recipe_from_dict({"base": base_name, "subject": subject, "stages": [options for options, _ in layers]}, stage_types())
     taken = gather_all(recipe) if photos else []
-    run = RunFolder.create(parent, path.stem, seed=0, base=base_name, base_hash=base.hash, lineage={"imported": path.name})
+    run = RunFolder.create(parent, title_of(path), seed=0, base=base_name, base_hash=base.hash, lineage={"imported": path.name})
     run.write_recipe(recipe)
     run.write_photos(taken)
     try:
