@@ -111,7 +111,7 @@ def jobs(runs: Path, figures: Path) -> list[Job]:
         benchmark("cascade", "cascade", "OUT", "--runs", str(runs / cascade), "--sheet", str(figures / "cascade.png"), also=("upscaler",)),
         benchmark("pairs", "pairs", "OUT", "--pairs", "bolt+dash", "--runs", str(runs / "pairs")),
         benchmark("style", "style", "OUT", "--runs", str(runs / "style")),
-        benchmark("world", "check", "OUT", also=("examiner",)),
+        benchmark("world", "check", "OUT", also=("examiner", "upscaler")),
         benchmark("guidance", "guidance", "OUT", "--ways", "1:0,2.5:0,4:0,2.5:1", "--pictures", "96"),
     ]  # fmt: skip
     return made

@@ -222,7 +222,7 @@ def pretrained(tmp_path, monkeypatch):
     (tmp_path / "mine" / "base" / "model_index.json").write_text("{}")
     (tmp_path / "package").mkdir()
     monkeypatch.setattr(pretraining, "__file__", str(tmp_path / "package" / "pretraining.py"))
-    monkeypatch.setattr(check, "check", lambda say, base, judges, drawn: [say(f"asked {base}, {judges}"), drawn()])
+    monkeypatch.setattr(check, "check", lambda say, made, drawn: [say(f"asked {[*made]}"), drawn()])
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -230,18 +230,18 @@ def pretrained(tmp_path, monkeypatch):
 def test_a_pretrained_folder_is_measured_and_then_put_in_place(pretrained, likeness, capsys):
     assert likeness("pretrain", "mine", "--check") == 0
     said = capsys.readouterr().out
-    assert "measured: mine/base\nasked mine/base, None" in said and said.endswith("next: likeness pretrain mine --install\n")
+    assert "measured: mine/base\nasked ['base']" in said and said.endswith("next: likeness pretrain mine --install\n")
     assert likeness("pretrain", "mine", "--install") == 0
     assert "in place of the embedded: base\n" in capsys.readouterr().out
     assert (pretrained / "package" / "base" / "model_index.json").exists()
 
 
-def test_without_a_folder_the_embedded_base_and_judges_are_measured(pretrained, likeness, capsys):
+def test_without_a_folder_all_that_is_embedded_is_measured(pretrained, likeness, capsys):
     assert likeness("pretrain", "--check") == 0
-    assert capsys.readouterr().out == "measured: the embedded base and judges\nasked None, None\nnext: likeness toybox card\n"
+    assert capsys.readouterr().out == "measured: the embedded base, second stage and judges\nasked []\nnext: likeness toybox card\n"
 
 
-@pytest.mark.parametrize(("act", "says"), [("--check", "holds neither a base nor judges"), ("--install", "holds no base, second stage or judges")])
+@pytest.mark.parametrize(("act", "says"), [("--check", "holds no base, second stage or judges. Name"), ("--install", "holds no base, second stage or judges to")])
 def test_a_folder_without_a_base_is_neither_measured_nor_put_in_place(act, says, pretrained, likeness, capsys):
     assert says in refused(likeness, capsys, "pretrain", "yours", act)
 

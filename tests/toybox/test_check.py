@@ -12,7 +12,8 @@ from PIL import Image
 from likeness.evaluation.encoders import CLIP
 from likeness.evaluation.loading import EMBEDDED
 from likeness.evaluation.statistics import Estimate
-from likeness.model.folder import TOYBOX
+from likeness.model.cascade import Upscaler
+from likeness.model.folder import TOYBOX, TOYBOX_UPSCALER
 from likeness.toybox import check, data, models, variety
 from likeness.toybox.questions import QUESTIONS
 from likeness.world.captions import caption
@@ -137,13 +138,31 @@ def test_a_line_says_whether_its_bar_is_reached(value: float, bar: tuple[float, 
     assert said in str(check.Measured("class", Estimate(value, value, value, 5), bar))
 
 
-@pytest.mark.parametrize(("given", "measured"), [((), ["judges", "base"]), (("base",), ["base"]), (("judges",), ["judges"]), (("base", "judges"), ["judges", "base"])])
+@pytest.mark.parametrize(
+    ("given", "measured"), [((), ["judges", "base", "upscaler"]), (("base",), ["base"]), (("judges",), ["judges"]), (("upscaler",), ["upscaler"]), (("base", "judges"), ["judges", "base"])]
+)  # fmt: skip
 def test_what_is_given_is_measured_or_else_what_is_embedded(given, measured, monkeypatch):
-    folders, asked = {"base": TOYBOX, "judges": EMBEDDED}, []
-    monkeypatch.setattr(check, "check_judges", lambda *_: asked.append("judges"))
-    monkeypatch.setattr(check, "check_base", lambda *_: asked.append("base"))
-    assert check.check(print, **{name: folders[name] for name in given}) == []
+    folders, asked = {"base": TOYBOX, "judges": EMBEDDED, "upscaler": TOYBOX_UPSCALER}, []
+    for name in folders:
+        monkeypatch.setattr(check, f"check_{name}", lambda *_, name=name: asked.append(name))
+    assert check.check(print, {name: folders[name] for name in given}) == []
     assert asked == measured
+
+
+def test_the_second_stage_is_measured_against_bicubic(monkeypatch):
+    """Bicubic enlargements in the place of its own are no better, the truth itself is by far."""
+    truth = [draw(scene, 2 * models.SIZE) for scene, _ in check.held_out_scenes(4)]
+    small = [picture.resize((models.SIZE, models.SIZE), Image.Resampling.BOX) for picture in truth]
+    shown = [[picture.resize(truth[0].size, Image.Resampling.BICUBIC) for picture in small], [picture.point(lambda level: min(level + 1, 255)) for picture in truth]]
+    monkeypatch.setattr(check, "enlarge", lambda *_: iter(shown.pop(0)))
+    no_better, better = (check.sharpened(cast(Upscaler, None), small, truth).value for _ in range(2))
+    assert no_better == 0 and better > 10
+
+
+def test_the_embedded_second_stage_is_better_than_bicubic(monkeypatch):
+    monkeypatch.setattr(check, "ENLARGED", 12)
+    true, passed = check.check(lambda line: None, {"upscaler": TOYBOX_UPSCALER})
+    assert true.estimate.value > 0.8 and passed.estimate.value > 0.8
 
 
 def test_the_base_is_asked_for_as_many_pictures_as_its_progress_counts(monkeypatch):
@@ -153,7 +172,7 @@ def test_the_base_is_asked_for_as_many_pictures_as_its_progress_counts(monkeypat
     shown = [draw(scene, models.SIZE) for scene, _ in check.held_out_scenes(8, 1)]
     monkeypatch.setattr(check, "sample", lambda base, texts, seeds, *_, **__: (shown[n % 8] for n, _ in enumerate(texts)))
     counted: list[int] = []
-    rows = check.check(lambda line: None, base=TOYBOX, drawn=lambda: counted.append(1))
+    rows = check.check(lambda line: None, {"base": TOYBOX}, lambda: counted.append(1))
     assert len(counted) == 8 * 32
     found = {row.what: row.estimate.value for row in rows}
     assert found["VAE: dB on renders it never saw"] > 30 and found["base on held-out combinations: all three in one picture"] < 0.2

@@ -36,7 +36,7 @@ def pretrain(
     stages
         all, or some of pictures,vae,text,unet,decoder,upscaler,clip,dino,examiner,export. Pictures are drawn for the other stages that are named; for all, if it is named alone.
     check
-        Train nothing; measure the base and the judges that the folder holds, or the embedded ones if it holds neither, on pictures that they never saw.
+        Train nothing; measure the base, the second stage and the judges that the folder holds, or the embedded ones if it holds none, on pictures that they never saw.
     install
         Train nothing; put what the folder holds in place of the embedded base, second stage and judges.
     """
@@ -61,8 +61,8 @@ def pretrain(
 
 
 def _made(folder: Path) -> dict[str, Path]:
-    """The base and the judges that pretraining has written into a folder."""
-    return {name: folder / name for name, part in (("base", "unet"), ("judges", "clip")) if (folder / name / part).is_dir()}
+    """The base, second stage and judges that pretraining has written into a folder."""
+    return {name: folder / name for name, part in (("base", "unet"), ("upscaler", "unet"), ("judges", "clip")) if (folder / name / part).is_dir()}
 
 
 def _measure(folder: Path) -> None:
@@ -71,11 +71,11 @@ def _measure(folder: Path) -> None:
 
     found = _made(folder)
     if not found and folder != Plan().folder:
-        raise UserError(f"{typed(folder)}: holds neither a base nor judges. Name the folder of `likeness pretrain`, or none to measure the embedded ones.")
-    print("measured: " + (" and ".join(str(path) for path in found.values()) or "the embedded base and judges"))
+        raise UserError(f"{typed(folder)}: holds no base, second stage or judges. Name the folder of `likeness pretrain`, or none to measure the embedded ones.")
+    print("measured: " + (" and ".join(str(path) for path in found.values()) or "the embedded base, second stage and judges"))
     say = print if sys.stdout.isatty() else partial(print, file=sys.stdout, flush=True)  # above the bar, which takes stdout for its own, or into the file
-    with Progress().task("pictures of the base", 8 * PICTURES) if found.keys() != {"judges"} else nullcontext() as task:
-        check(say, found.get("base"), found.get("judges"), drawn=task.advance if task else lambda: None)
+    with Progress().task("pictures of the base", 8 * PICTURES) if "base" in found or not found else nullcontext() as task:
+        check(say, found, drawn=task.advance if task else lambda: None)
     print(f"next: likeness pretrain {typed(folder)} --install" if found else "next: likeness toybox card")
 
 

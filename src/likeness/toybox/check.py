@@ -5,7 +5,7 @@ Real renders stand beside generated pictures, so a judge's own mistakes are not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,9 @@ from ..evaluation.encoders import CLIP, DINO
 from ..evaluation.loading import EMBEDDED, load_clip, load_dino
 from ..evaluation.statistics import Estimate, bootstrap, bootstrap_of, share, wilson
 from ..model.base import Base
-from ..model.trajectory import sample
+from ..model.cascade import Upscaler
+from ..model.folder import TOYBOX_UPSCALER
+from ..model.trajectory import enlarge, sample
 from ..world.accessories import ACCESSORIES
 from ..world.captions import accessory_words, article, described
 from ..world.classes import CLASSES, LIVE_CLASSES
@@ -33,10 +35,12 @@ from .aesthetic_training import spoilt
 from .individuals import SEED, families, named_among_others, told_apart
 from .judge_training import UNSEEN
 from .questions import QUESTIONS, Answer
+from .upscaler_training import LEVEL, STEPS, psnr
 from .variety import seed_cast, seed_tint, variety
 
 PICTURES = 512  # that the base draws for each of eight questions
 RENDERS = 2048  # that the judges are asked about
+ENLARGED = 128  # that the second stage is shown
 EACH = 8  # pictures of a prompt, where it is asked how they differ
 SAME_PROMPTS = 16  # for which each seed draws
 
@@ -152,12 +156,19 @@ def facts(scenes: Sequence[Scene], question: str) -> list[Answer]:
 @torch.no_grad()
 def reconstruction(base: Base, images: list[Image.Image]) -> Estimate:
     """Peak signal-to-noise ratio of the VAE in decibels, a picture at a time."""
-    ratios = []
-    for image in images:
-        mean, _ = base.moments([image])
-        error = np.asarray(base.decode(mean)[0], np.float64) - np.asarray(image, np.float64)
-        ratios.append(10 * np.log10(255**2 / np.square(error).mean()))
-    return bootstrap(ratios)
+    return bootstrap([psnr(through(base, image), image) for image in images])
+
+
+def through(base: Base, image: Image.Image) -> Image.Image:
+    """A picture as the autoencoder gives it back."""
+    return base.decode(base.moments([image])[0])[0]
+
+
+@torch.no_grad()
+def sharpened(upscaler: Upscaler, small: Sequence[Image.Image], truth: Sequence[Image.Image]) -> Estimate:
+    """By how many decibels the second stage brings small pictures nearer to the large truth than bicubic interpolation does, a picture at a time."""
+    enlargements = enlarge(upscaler, small, [""] * len(small), range(len(small)), STEPS, 1.0, LEVEL)
+    return bootstrap([psnr(large, true) - psnr(image.resize(true.size, Image.Resampling.BICUBIC), true) for large, image, true in zip(enlargements, small, truth)])
 
 
 def reads_spoiling(head: AestheticHead, clip: CLIP, images: Sequence[Image.Image]) -> Estimate:
@@ -176,11 +187,11 @@ def _correlation(given, true, products, given_squared, true_squared):
 Note = Callable[..., None]  # what, estimate, bar
 
 
-def check(say: Callable[[str], None], base: Path | None = None, judges: Path | None = None, drawn: Callable[[], None] = lambda: None) -> list[Measured]:
-    """Measure a base, judges or both, and say it line by line; some fifty minutes of one CPU core, nearly all of them the base's.
+def check(say: Callable[[str], None], made: Mapping[str, Path] = {}, drawn: Callable[[], None] = lambda: None) -> list[Measured]:
+    """Measure base, second stage and judges, and say it line by line; some fifty minutes of one CPU core, nearly all of them the base's.
 
-    base, judges  folders that `likeness pretrain` made. Neither: the embedded ones, both. One alone is all that is measured; a base by the embedded judges then.
-    drawn         told of every picture that the base has drawn, of 8 × PICTURES
+    made   folders that `likeness pretrain` made, by "base", "upscaler" and "judges": what is named is measured, by or with the embedded where something is not. None: the embedded, all
+    drawn  told of every picture that the base has drawn, of 8 × PICTURES
     """
     rows: list[Measured] = []
 
@@ -188,14 +199,17 @@ def check(say: Callable[[str], None], base: Path | None = None, judges: Path | N
         rows.append(Measured(what, estimate, bar))
         say(str(rows[-1]))
 
-    folder = judges or EMBEDDED
+    folder = made.get("judges", EMBEDDED)
     clip = load_clip(folder / "clip")
     head = load_aesthetic_head(folder / "aesthetic.safetensors", clip)
     dinos = {"judge of individuals": load_dino(folder / "dino"), "examiner": load_dino(folder / "examiner")}
-    if judges or not base:
+    base = Base.open(str(made.get("base", "toybox")))
+    if "judges" in made or not made:
         check_judges(note, clip, head, dinos)
-    if base or not judges:
-        check_base(note, Base.open(str(base or "toybox")), clip, head, dinos["judge of individuals"], drawn)
+    if "base" in made or not made:
+        check_base(note, base, clip, head, dinos["judge of individuals"], drawn)
+    if "upscaler" in made or not made:
+        check_upscaler(note, Upscaler(made.get("upscaler", TOYBOX_UPSCALER), "toybox"), base)
     return rows
 
 
@@ -255,6 +269,13 @@ def check_base(note: Note, base: Base, clip: CLIP, head: AestheticHead, dino: DI
     note("real renders where the seed decides the light of all prompts: the same", seed_cast(lit))
     note("base: levels of 255 by which the seed moves that colour beyond brightness", seed_tint(alike), (0, 1))
     note("real renders where the seed decides the light of all prompts: the same levels", seed_tint(lit))
+
+
+def check_upscaler(note: Note, upscaler: Upscaler, base: Base) -> None:
+    truth = [draw(scene, 2 * models.SIZE) for scene, _ in held_out_scenes(ENLARGED)]
+    small = [picture.resize((models.SIZE, models.SIZE), Image.Resampling.BOX) for picture in truth]
+    note("second stage: dB above bicubic on renders it never saw", sharpened(upscaler, small, truth))
+    note("second stage: the same where they passed the base's autoencoder", sharpened(upscaler, [through(base, picture) for picture in small], truth))
 
 
 Generate = Callable[[list[str], Sequence[int] | None], list[Image.Image]]
