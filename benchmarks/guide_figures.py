@@ -88,4 +88,4 @@ def estimates(cells: list[dict], key: str) -> dict[str, Any]:
 
 
 def rounded(estimate: dict[str, Any]) -> dict[str, Any]:
-    return {key: round(estimate[key], 4) if isinstance(estimate[key], float) else estimate[key] for key in ("value", "low", "high", "n")}
+    return {key: round(estimate[key], 6) if isinstance(estimate[key], float) else estimate[key] for key in ("value", "low", "high", "n")}

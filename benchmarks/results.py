@@ -59,7 +59,7 @@ BEGINNING = """# Results
 
 This page is written by `python benchmarks/results.py` from the figures in `benchmarks/results/`; change it there.
 
-Every number but those of one section is of the toybox: a small base and judges of our own on drawn scenes of 64 pixels. What holds here is a hint for Stable Diffusion and no
+Every number is of the toybox, but where a table names another network or another's study: a small base and judges of our own on drawn scenes of 64 pixels. What holds here is a hint for Stable Diffusion and no
 measurement of it. Intervals are 95 %, in brackets, over subjects where nothing else is said: of six and more a bootstrap with Student's widening, of fewer Student's t on the jackknife's
 pseudo-values, of a share that is the same for all Wilson's, of as many as there are subjects.
 

@@ -13,11 +13,11 @@ from ..files.recipe import Options
 class Blend(Options):
     """How strongly, where and for how long another walk's attention guides."""
 
-    alpha: float = Field(default=0.3, ge=0, le=1000, description="α: how far latents move against the gradient. The paper gives none; default by F1 among blends of two toybox subjects (docs/results.md).")
+    alpha: float = Field(default=0.3, ge=0, le=1000, description="α: how far latents move against the gradient. The paper gives none; default: looked at on two toybox subjects, where blends in all layers are not told apart (docs/results.md).")
     schedule: Literal["constant", "linear", "sqrt"] = Field(default="constant", description="α over the steps: stays, falls to 0, or falls slowly first (sqrt). The paper says nothing of a fall.")
     until: float = Field(default=0.5, ge=0, le=1, description="Share of the steps that are guided, from the first on. The paper: all, 1. Default from Attend-and-Excite: the first half, in which the layout is settled.")
     largest: int | None = Field(default=None, ge=1, le=256, description="Maps of up to so many pixels a side guide: coarse ones hold the layout. Default: as Attend-and-Excite 16 for pictures of 512 pixels, and in proportion for larger; or where a base has none so coarse, its coarsest.")
-    layers: Literal["all", "encoder"] = Field(default="all", description="Maps of all layers of that size, or of the way down and the middle alone, which halves the pass for the gradient.")
+    layers: Literal["all", "encoder"] = Field(default="all", description="Maps of all layers of that size, or of the way down and the middle alone, which takes a third or more off what guiding costs.")
     norm: Literal["l1", "l2"] = Field(default="l1", description="Difference of maps: absolute as in the paper, or squared as pix2pix-zero.")
 
     def strength(self, index: int, steps: int) -> float:

@@ -39,7 +39,7 @@ WEAK = """## What is weak about it
 - Drawn scenes of 64 pixels: nothing here measures photographs, and small parts are a few pixels.
 - Prompts are of DreamBench's kinds and in part its sentences, for what this world can draw; figures of the two do not compare.
 - Base and judges come from the same world, though from other pictures of it: a judge may like what the base cannot help doing.
-- The text-image judge knows places best and colours least; `likeness pretrain --check` prints how well. Ask it for nothing it does not know.
+- The text-image judge knows places best, and least whether both of two things are there; `likeness pretrain --check` prints how well. Ask it for nothing it does not know.
 - The base's own animals and people have faces, but often muddled ones: what a method makes of a face it owes to the photos. Pictures of one prompt differ less than the world's.
 - One identity judge both guides the choice of settings and scores them; a second one, built otherwise and taught by other pictures (`examiner`), by which nothing was chosen, scores the grid of docs/results.md again.
 """
