@@ -18,6 +18,7 @@ app = App(
     help_flags=["--help", "-h"],
 )
 Runs = Annotated[Path, Parameter(help="Folder that the run's folder is made in.")]
+RunsOrBeside = Annotated[Path | None, Parameter(help="Folder that the run's folder is made in. Default: runs; of a stage on a run, where that run lies.")]
 MovedBase = Annotated[str | None, Parameter(help="Where the base lies now, if it was moved since training.")]
 Blending = Annotated[Blend, Parameter(name="blend")]
 

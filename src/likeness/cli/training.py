@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from ..files.errors import UserError
 from ..files.typed import flags, typed
 from ..methods import SENTENCES, packaged_recipes, packaged_sweeps, sentence_of
-from .shared import MovedBase, Runs, app, progress, run_at
+from .shared import MovedBase, Runs, RunsOrBeside, app, progress, run_at
 
 ABOUT_TRAINING = """
 
@@ -65,7 +65,7 @@ def train_command(method: str) -> Any:
 
     def command(
         photos: str, /, *, class_noun: str | None = None, identifier: str = "sks", class_photos: Path | None = None, base: str = "toybox",
-        seed: int = 0, resolution: int | None = None, threads: int | None = None, runs: Runs = Path("runs"), force: bool = False,
+        seed: int = 0, resolution: int | None = None, threads: int | None = None, runs: RunsOrBeside = None, force: bool = False,
         until_settled: int = 0, clip: str | None = None, dino: str | None = None, options: Annotated[Any, Parameter(name="*")] = None,
     ) -> None:  # fmt: skip
         if (clip or dino) and not until_settled:
@@ -79,7 +79,7 @@ def train_command(method: str) -> Any:
             chosen = options.model_dump(mode="json", include=options.model_fields_set) if options else {}
             run = stand(run_at(Path(photos)), method, chosen, progress(), runs, force, settle, None if base == "toybox" else base)
         else:
-            run = fit(recipe_for(method, chosen, subject=subject, **about, **settle), runs, progress(), force=force)
+            run = fit(recipe_for(method, chosen, subject=subject, **about, **settle), runs or Path("runs"), progress(), force=force)
         _say_trained(run.path)
 
     command.__annotations__["options"] = Annotated[Spec | None, Parameter(name="*")]

@@ -26,6 +26,7 @@ from transformers import (
     VisionTextDualEncoderModel,
 )
 
+from ..files.errors import UserError
 from .preprocessing import ImageProcessor, preparation, prepared
 
 CONVOLUTIONAL: dict[str, type[ResNetModel] | type[RegNetModel]] = {"resnet": ResNetModel, "regnet": RegNetModel}
@@ -33,7 +34,7 @@ BATCH = 32
 MAPS = 4
 
 
-class EncoderError(ValueError):
+class EncoderError(UserError):
     """A folder or hub id that is not the encoder it was asked to be."""
 
 

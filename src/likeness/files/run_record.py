@@ -49,7 +49,7 @@ class RunRecord(BaseModel):
     seed: int | None = None
     base: str | None = None
     base_hash: str | None = None
-    lineage: dict[str, Any] | None = None  # the run it grew from: {"run", "step", "changed"}; or what was "merged", or "imported"
+    lineage: dict[str, Any] | None = None  # the run it grew from: {"run", "step", "changed", of a stage on it "chosen"}; or what was "merged", or "imported"
     then: list[dict[str, Any]] | None = None  # how its recipe goes on after it: of each child run to come, the options that change
     versions: dict[str, str] = Field(default_factory=lambda: dict(installed_versions()))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from diffusers import IFPipeline, IFSuperResolutionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
+from peft import LoraConfig
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AddedToken, CLIPTextModel
@@ -36,8 +37,14 @@ def ecosystem_name(name: str) -> str:
 def lora_file(adapters: Sequence[LowRank], folder: Path) -> Path:
     """pytorch_lora_weights.safetensors. Alpha, rank and the rest stand in the header, or diffusers would take alpha for the rank."""
     tensors = {ecosystem_name(name): value for adapter in adapters for name, value in adapter.weights().items()}
-    settings = {f"{adapter.prefix}.{key}": value for adapter in adapters for key, value in plain(adapter.config.to_dict()).items()}
+    settings = {f"{adapter.prefix}.{key}": value for adapter in adapters for key, value in plain(_said(adapter.config)).items()}
     return write_tensors(folder / LORA, tensors, {"lora_adapter_metadata": json.dumps(settings, sort_keys=True)})
+
+
+def _said(config: LoraConfig) -> dict[str, Any]:
+    """A LoRA's rank, alpha and layers, and what else is not as PEFT has it by itself. diffusers hands the header's words to PEFT's own, and an older one refuses a name that it does not know."""
+    usual, needed = LoraConfig().to_dict(), ("r", "lora_alpha", "target_modules")
+    return {name: value for name, value in config.to_dict().items() if name in needed or (value != usual[name] and name != "peft_version")}
 
 
 def plain(value: Any) -> Any:
@@ -107,6 +114,8 @@ def _written(pipeline: Any, folder: Path) -> Path:
         pipeline.save_pretrained(hidden, safe_serialization=True)
         if isinstance(getattr(pipeline, "text_encoder", None), CLIPTextModel):
             _name_for_all(hidden / "text_encoder" / "model.safetensors")
+        for tokenizer in hidden.glob("tokenizer*/tokenizer.json"):
+            _spell_out(tokenizer)
         follow_umask([path for path in hidden.rglob("*") if path.is_file()], folder.parent)
         if folder.exists():
             folder.replace(before)
@@ -126,6 +135,17 @@ def _name_for_all(path: Path) -> None:
     """A CLIP text encoder under the names that every transformers knows: those before 5.6 would find none of its weights, and draw with random ones."""
     tensors = load_file(path)
     save_tensors({name if name.startswith("text_model.") else f"text_model.{name}": value for name, value in tensors.items()}, path, {"format": "pt"})
+
+
+def _spell_out(path: Path) -> None:
+    """Beside a tokenizer.json of byte pairs what transformers 4 reads in its place: it would open no such folder."""
+    content, config = json.loads(path.read_text("utf-8")), path.with_name("tokenizer_config.json")
+    if content["model"]["type"] != "BPE":
+        return
+    (path.parent / "vocab.json").write_text(json.dumps(content["model"]["vocab"], ensure_ascii=False), "utf-8")
+    (path.parent / "merges.txt").write_text("\n".join(["#version: 0.2", *map(" ".join, content["model"]["merges"])]) + "\n", "utf-8")
+    added = {str(token["id"]): {key: value for key, value in token.items() if key != "id"} for token in content["added_tokens"]}
+    config.write_text(json.dumps({**json.loads(config.read_text("utf-8")), "added_tokens_decoder": added}, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 @torch.no_grad()

@@ -138,7 +138,7 @@ def stand(
         check_room(recipe, find_base(recipe.base), runs)
     base = open_base(recipe, parent)
     rehearse(recipe, base, photos, progress.say, len(recipe.stages) - 1)
-    lineage = {"run": parent.name, "step": beneath, "changed": {}}
+    lineage = {"run": parent.name, "step": beneath, "changed": {}, "chosen": dict(chosen)}
     run = RunFolder.create(runs, f"{without_time(parent.name)}-{method}", seed=recipe.seed, base=recipe.base, base_hash=base.hash, lineage=lineage)
     begin(run, recipe, photos)
     for line in parent.journal():

@@ -22,7 +22,7 @@ import torch
 
 from ..evaluation.benchmark import PROTOCOLS
 from ..evaluation.options import Encoders
-from ..files.errors import UserError
+from ..files.errors import UserError, did_you_mean
 from ..files.lock import Active, held
 from ..files.picture import safe_name
 from ..files.prompts import said
@@ -30,6 +30,7 @@ from ..files.recipe import Recipe, changed
 from ..files.run_folder import RunFolder, SavedPicture, without_time
 from ..learning.training import forget_peak
 from ..model.folder import find_base, fingerprint
+from ..world.classes import CLASSES
 from ..world.subjects import prompts_for
 from .branching import branch, used_of, with_options
 from .evaluating import evaluate
@@ -56,6 +57,8 @@ class Drawing:
 
     def templates(self, class_noun: str, toybox: bool) -> tuple[str, ...]:
         """The chosen prompts for a class; UserError for a number that there is not."""
+        if self.benchmark == "toybench" and class_noun not in CLASSES:
+            raise UserError(f"--benchmark toybench: has no prompts for a {class_noun}; {did_you_mean(class_noun, CLASSES)}")
         if self.benchmark:
             known = PROTOCOLS[self.benchmark].prompts(class_noun)
         elif toybox:
@@ -130,12 +133,13 @@ def _trained(run: RunFolder | None) -> RunFolder | None:
 
 
 def _found(name: str, asked: Recipe, parent: Path, of: str | None = None) -> RunFolder | None:
-    """The run of a name and a recipe that nobody works on; of: of which run it is a child."""
+    """The run of a name and a recipe; of: of which run it is a child. Active if somebody works on it outside of the grid."""
     for path in sorted(parent.glob(f"{name}-*/run.json")):
         run = RunFolder.open(path.parent)
         mine = (run.record().lineage or {}).get("run") == of
-        if mine and run.begun and run.holder() is None and not changed(run.recipe(stage_types()), asked) and _same_sources(run, asked):
-            return run
+        if mine and run.begun and not changed(run.recipe(stage_types()), asked) and _same_sources(run, asked):
+            with run.active():  # or Active: somebody is at it by hand
+                return run
     return None
 
 
@@ -159,22 +163,29 @@ def _scored(run: RunFolder, cell: Cell, judges: dict[str, str]) -> bool:
     return all(asked(picture) for picture in run.pictures() if picture.path.name in files)
 
 
-def work(cells: Sequence[Cell], parent: Path, encoders: Encoders, done: Callable[[Cell, RunFolder], None] = lambda cell, run: None) -> None:
-    """Run every cell that nobody else is at, again and again, until all are there."""
+def work(
+    cells: Sequence[Cell], parent: Path, encoders: Encoders, done: Callable[[Cell, RunFolder], None] = lambda cell, run: None, say: Callable[[str], None] = lambda line: None
+) -> None:  # fmt: skip
+    """Run every cell that nobody else is at, again and again, until all are there. say: is told once for whom it waits."""
     judges = {base: open_judges(base, encoders).names for base in {cell.asked.base for cell in cells}}
     parent.mkdir(parents=True, exist_ok=True)
-    left = list(cells)
+    left, told = list(cells), set[str]()
     while left:
-        taken = []
+        taken, waited = [], []
         for cell in left:
             try:
                 with held(parent / f".{cell.name}.pid"):
                     run = run_cell(cell, parent, encoders, judges[cell.asked.base])
-            except Active:
+            except Active as busy:
                 taken.append(cell)
+                waited.append(str(busy))
                 continue
             done(cell, run)
         if len(taken) == len(left):
+            for line in dict.fromkeys(waited):
+                if line not in told:
+                    say(f"waiting: {line}")
+            told |= {*waited}
             time.sleep(LOOK_AGAIN)
         left = taken
 

@@ -56,7 +56,7 @@ def compare(asked: Asked, parent: Path, progress: Progress, workers: int = 1) ->
             task.advance(note=f"{cell.name}, {time.monotonic() - began:.0f} s")
 
         if cells:
-            work(cells, parent, asked.encoders, done)
+            work(cells, parent, asked.encoders, done, progress.say)
         foreign = []
         for subject, other in others:  # called as the cells call it
             foreign.append(_line_of(other.system, subject, scores_of_theirs(other, parent, asked.encoders, sides.get(subject))["rows"], other.class_noun, "pictures"))

@@ -66,10 +66,11 @@ def evaluate(
 
 
 def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Judges, go_on: Callable[[int], None]) -> dict[str, Any]:
-    references = References.of([p.image for p in run.photos() if p.image and p.subject == 0], judges)
+    photos = [p.image for p in run.photos() if p.image and p.subject == 0]
+    references = References.of(photos, judges)
     subject = toybox_subject(recipe.subject.photos)
-    size = max(p.settings.width for p in saved)  # whoever is compared with them is drawn as large
-    world = WorldScores(subject, candidates_for(subject, judges, references.dino, size), judges) if subject else None
+    size = max(p.settings.width for p in saved)  # of the truth and of look-alikes that are scored beside them; photos of others are as large as the subject's own
+    world = WorldScores(subject, candidates_for(subject, judges, references.dino, photos[0].width), judges) if subject else None
     kinds = kinds_for(recipe.subject.class_noun)
     last = last_of(saved)
     together = _together(run, recipe, saved)
@@ -81,7 +82,7 @@ def _rows(run: RunFolder, recipe: Recipe, saved: list[SavedPicture], judges: Jud
             of_all = seen_of(of_way, judges)
             if name == "personalized":
                 each = _each(of_all, judges, references)
-            now = [n for n, one in enumerate(of_all.asked) if kind == "blended" or one.step in (0, last)]
+            now = [n for n, one in enumerate(of_all.asked) if kind != "personalized" or one.step == last]
             if now:
                 seen[name] = of_all.rows(now)
                 remarks += remark

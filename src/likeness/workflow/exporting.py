@@ -94,8 +94,9 @@ def _remove_others(folder: Path, written: Sequence[Path]) -> None:
 
 def _to_diffusers(learned: Learned, folder: Path) -> list[Path]:
     *below, last = [entry["method"] for entry in learned.card["stages"]]
+    spec = learned.card["stages"][-1]["spec"]
     of_t5 = isinstance(learned.base, Pixels) and any(getattr(adapter, "prefix", "").startswith("text_encoder") for adapter in learned.adapters)  # no loader of diffusers reads such a LoRA
-    if not of_t5 and set(below) <= {"textual_inversion"} and (last in ("lora", "textual_inversion") or learned.card["stages"][-1]["spec"].get("student") == "lora"):
+    if not of_t5 and set(below) <= {"textual_inversion"} and (last in ("lora", "textual_inversion") or "lora" in (spec.get("student"), spec.get("trained"))):
         lora = [adapter for adapter in learned.adapters if isinstance(adapter, LowRank)]
         return [*([diffusers.lora_file(lora, folder)] if lora else []), *_words(learned, folder, diffusers.EMBEDDINGS)]
     learned.method.freeze()
@@ -222,7 +223,7 @@ def _model_card(run: RunFolder, learned: Learned, written: Sequence[Path]) -> st
     methods = [entry["method"] for entry in card["stages"]]
     tags = ["text-to-image", "diffusers", "likeness", *methods, *(["template:sd-lora"] if "lora" in methods else [])]
     about = ModelCardData(
-        base_model=safe_name(Path(card["base"]["name"]).name) if Path(card["base"]["name"]).is_dir() else card["base"]["name"],
+        base_model=safe_name(Path(learned.base.name).name) if Path(learned.base.name).is_dir() else learned.base.name,
         library_name="diffusers", pipeline_tag="text-to-image", tags=tags, instance_prompt=_trained_prompt(card), widget=widget or None,
     )  # fmt: skip
     subjects = [card["subject"], *card.get("others", [])]

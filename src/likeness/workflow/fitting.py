@@ -93,10 +93,10 @@ def resume(run: RunFolder, progress: Progress, base_name: str | None = None) -> 
         more = flags(record.then[0]) if record.then else "--steps N"
         raise UserError(f"{run.path}: is finished. To train further: likeness continue {typed(run.path)} {more}")
     check_same_recipe(run, recipe, last)
-    run.update(recipe=recipe_to_dict(recipe))  # what the next steps rest on
-    recipe = on_base(recipe, base_name)
+    asked, recipe = recipe_to_dict(recipe), on_base(recipe, base_name)
     base = open_base(recipe, run)
     with run.active():
+        run.update(recipe=asked)  # what the next steps rest on
         train_stages(run, recipe, base, progress)
     return run
 

@@ -63,7 +63,8 @@ def theirs(system: str, folder: Path, photos: str, class_noun: str, drawing: Dra
             counted[prompt] += 1
             prompts[file] = prompt
     if not prompts:
-        raise UserError(f"{folder / name}: has no picture of the prompts that are asked, such as {asked[0]!r}.")
+        other = next((f" {file} says that it was asked for {prompt!r}." for file, prompt in told.items() if prompt), "")
+        raise UserError(f"{folder / name}: has no picture of the prompts that are asked, such as {asked[0]!r}, said with the class noun.{other} A caption beside a picture is believed before what stands inside it.")
     return Theirs(system, photos, class_noun, {file: files[file] for file in prompts}, prompts)
 
 

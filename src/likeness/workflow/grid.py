@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -95,6 +96,7 @@ def _cell(recipe: str, subject: str, seed: int, grid: Asked, settings: Mapping[s
     about: dict[str, Any] = {"photos": photos, "class_noun": noun}
     continued: list[dict[str, Any]] = []
     if recipe.endswith(".toml"):
+        about |= _of_file(recipe, noun, grid.base)
         own = {key: value for key, value in content_of(Path(recipe)).items() if key in ("resolution", "threads", "settle")}
         asked = recipe_from_dict({**own, "base": grid.base, "seed": seed, "subject": about, "stages": stages_in(Path(recipe))}, stage_types())
         continued = continued_in(Path(recipe))
@@ -107,6 +109,19 @@ def _cell(recipe: str, subject: str, seed: int, grid: Asked, settings: Mapping[s
     else:
         raise UserError(f"no recipe {recipe!r}: {did_you_mean(recipe, [*METHODS, *packaged_recipes(), *packaged_sweeps()])} Or give a TOML file.")
     return Cell(_name(f"{_title(recipe)}-{title_of(photos)}-{seed}"), _title(recipe), subject, seed, asked, grid.drawing, tuple(continued))
+
+
+def _of_file(recipe: str, class_noun: str, base: str) -> dict[str, Any]:
+    """What a file says of its subject beside photos and noun, which are the grid's; UserError for what a grid cannot do as the file has it."""
+    content = content_of(Path(recipe))
+    subject = content.get("subject", {})
+    if (own := content.get("base", base)) != base and os.path.realpath(own) != os.path.realpath(base):
+        raise UserError(f"{recipe}: is for the base {own}, and this grid's is {base}. Compare on --base {typed(own)}, or write {base} into it, with settings that suit it.")
+    if "others" in content:
+        raise UserError(f"{recipe}: teaches several subjects together, and a cell of a grid is of one. Leave [[others]] out.")
+    if "class_photos" in subject and subject.get("class_noun", class_noun) != class_noun:
+        raise UserError(f"{recipe}: its class photos show a {subject['class_noun']}, and this subject is a {class_noun}. Compare it on subjects of its class.")
+    return {key: subject[key] for key in ("identifier", "class_photos") if key in subject}
 
 
 def _name(text: str) -> str:

@@ -73,6 +73,8 @@ def _keep(run: RunFolder, recipe: Recipe, base: Base, layers: Sequence[Layer]) -
         methods.append(method)
         beneath = run.save_checkpoint(n, lambda folder: write_layers(folder, upto, base, methods, n, beneath))  # noqa: B023
         method.freeze()
+    for checkpoint in run.checkpoints()[:-1]:  # what was imported is one model, and no row of checkpoints
+        shutil.rmtree(checkpoint.path)
     return names_after(recipe, methods)[0]
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from ..evaluation import metrics
 from ..evaluation.aesthetic import AestheticHead, aesthetic_head
-from ..evaluation.encoders import BATCH, CLIP, DINO, EncoderError, unit
+from ..evaluation.encoders import BATCH, CLIP, DINO, unit
 from ..evaluation.loading import EMBEDDED, load_clip, load_dino
 from ..evaluation.memory import keep_freed_memory
 from ..evaluation.options import Encoders
@@ -75,15 +75,12 @@ def open_judges(base: str, encoders: Encoders = Encoders()) -> Judges:
         raise UserError(f"--lpips {encoders.lpips}: no such file or folder. Give AlexNet's weights and LPIPS's alex.pth, or leave it out for a stand-in.")
     if encoders.aesthetic_head and not encoders.aesthetic_head.is_file():
         raise UserError(f"--aesthetic-head {encoders.aesthetic_head}: no such file. Give a linear head on the CLIP encoder's vectors, such as LAION's, or leave it out.")
-    try:
-        device = device_for()
-        clip = load_clip(encoders.clip or EMBEDDED / "clip", device)
-        return Judges(
-            clip, load_dino(encoders.dino or EMBEDDED / "dino", device=device), load_dino(encoders.dinov2, device=device) if encoders.dinov2 else None,
-            load_lpips(encoders.lpips, device) if encoders.lpips else None, aesthetic_head(encoders.aesthetic_head, clip, not encoders.clip),
-        )  # fmt: skip
-    except EncoderError as problem:
-        raise UserError(str(problem)) from None
+    device = device_for()
+    clip = load_clip(encoders.clip or EMBEDDED / "clip", device)
+    return Judges(
+        clip, load_dino(encoders.dino or EMBEDDED / "dino", device=device), load_dino(encoders.dinov2, device=device) if encoders.dinov2 else None,
+        load_lpips(encoders.lpips, device) if encoders.lpips else None, aesthetic_head(encoders.aesthetic_head, clip, not encoders.clip),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

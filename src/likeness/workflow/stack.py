@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -103,7 +104,11 @@ def open_layer(base: Base, checkpoint: Checkpoint, number: int) -> Method:
 
 def stage_of(entry: dict[str, Any]) -> Stage:
     """The options of a card's layer."""
-    return method_class(entry["method"]).Spec.model_validate(entry["spec"])
+    try:
+        return method_class(entry["method"]).Spec.model_validate(entry["spec"])
+    except ValidationError as problem:
+        named = ", ".join(".".join(map(str, error["loc"])) for error in problem.errors())
+        raise UserError(f"{entry['method']}: the checkpoint was written by another version of likeness, whose {named} this one does not know so. Use the version that run.json names.") from None
 
 
 def sampling_of(base: Base, methods: list[Method]) -> dict[str, Any]:

@@ -39,8 +39,8 @@ PREVIEW_PROMPTS = ("a photo of a {}", "a {} on the beach", "a {} in the snow", "
 
 def train_stages(run: RunFolder, recipe: Recipe, base: Base, progress: Progress) -> None:
     """All stages of a recipe, from the newest saved state of the run on."""
-    began, spent = time.time(), float((run.record().model_extra or {}).get("seconds", 0.0))
     start = newest_state(run)
+    began, spent = time.time(), _spent(run, start)
     run.rewind_journal(start)
     run.update(status="running", exit_reason=None, pid=os.getpid())
 
@@ -66,6 +66,13 @@ def train_stages(run: RunFolder, recipe: Recipe, base: Base, progress: Progress)
         leave("failed", f"{type(problem).__name__}: {problem}")
         raise
     leave("finished", settled)
+
+
+def _spent(run: RunFolder, start: int) -> float:
+    """Seconds that this run has worked before; at least those of its steps that are kept: a process that is killed writes no sum."""
+    record, beneath = run.record(), (run.record().lineage or {}).get("step", 0)
+    steps = sum(line.get("seconds", 0.0) for line in run.journal() if beneath < line["step"] <= start)
+    return max(float((record.model_extra or {}).get("seconds", 0.0)), steps)
 
 
 def _stages(run: RunFolder, recipe: Recipe, base: Base, progress: Progress, start: int) -> str | None:
