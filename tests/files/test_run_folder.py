@@ -205,6 +205,15 @@ def test_pictures_are_indexed_in_order(run: RunFolder):
     assert run.pictures()[1].path.name == "0002-a-b-dog.png" and run.pictures()[1].settings == settings
 
 
+def test_no_picture_is_overwritten_where_a_line_of_the_index_was_removed(run: RunFolder):
+    settings = Settings(prompt="a dog", steps=2, sampler="DDIM", guidance_scale=3, seed=1, width=8, height=8)
+    first, second, third = (run.add_picture(Image.new("RGB", (8, 8), (number, 0, 0)), settings) for number in range(3))
+    index = run.path / "pictures" / "index.jsonl"
+    index.write_text("".join(index.read_text().splitlines(keepends=True)[1:]))
+    added = run.add_picture(Image.new("RGB", (8, 8), (9, 0, 0)), settings)
+    assert added not in (first, second, third) and Image.open(third).convert("RGB").getpixel((0, 0)) == (2, 0, 0)
+
+
 @pytest.mark.parametrize("name, asked", [
     ("dog-lora-20240101-120000", "dog-lora"), ("dog-20240101-120000-2", "dog"), ("my-old-dog", "my-old-dog"),
 ])  # fmt: skip

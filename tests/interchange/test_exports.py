@@ -17,6 +17,7 @@ import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from safetensors import safe_open
 from safetensors.torch import load_file
+from transformers import CLIPTokenizer
 
 from likeness.files.errors import UserError
 from likeness.files.recipe import recipe_from_dict
@@ -304,6 +305,18 @@ def test_a_pipelines_text_encoder_is_named_as_every_transformers_reads_it(family
         assert all(name.startswith(("text_model.", "text_projection.")) for name in load_file(part / "model.safetensors")), part
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_pipelines_tokenizers_are_also_as_transformers_4_reads_them(family, trained, tmp_path):
+    """It reads vocab.json, merges.txt and the added tokens of tokenizer_config.json, and never tokenizer.json. (Opened so with 4.57 by hand: the same tokens and pictures.)"""
+    (folder,) = export(trained({**DREAMBOOTH}, {**WORD}, family=family) if family == "epsilon" else trained(DREAMBOOTH, family=family), "diffusers", Silent())
+    opened = pipeline(folder)
+    for part in sorted(folder.glob("tokenizer*")):
+        (part / "tokenizer.json").unlink()
+        plain, ours = CLIPTokenizer.from_pretrained(part), getattr(opened, part.name)
+        for prompt in ("a photo of a Dog on the beach!", "<sks> and <sks>_1, <sks>_2 of 3 cafés"):
+            assert plain(prompt).input_ids == ours(prompt).input_ids
+
+
 def test_exporting_leaves_the_bases_own_sampler_alone(tiny_folders, tmp_path):
     base = Base.open(str(tiny_folders["epsilon"]))
     before = dict(base.scheduler.config)
@@ -340,6 +353,29 @@ def test_the_header_tells_alpha(trained):
     with safe_open(path, "pt") as file:
         told = json.loads(file.metadata()["lora_adapter_metadata"])
     assert told["unet.lora_alpha"] == 8.0 and told["unet.r"] == 4
+
+
+def test_the_header_names_nothing_that_an_older_peft_does_not_know(trained):
+    """diffusers makes PEFT's LoraConfig of it, which refuses names that came later."""
+    (path,) = export(trained(LORA), "diffusers", Silent())
+    with safe_open(path, "pt") as file:
+        told = json.loads(file.metadata()["lora_adapter_metadata"])
+    assert {name.partition(".")[2] for name in told} <= {"r", "lora_alpha", "target_modules", "lora_dropout", "init_lora_weights"}
+
+
+def test_a_rewarded_lora_is_exported_as_a_lora(trained):
+    run = trained({"method": "ddpo", "rewards": ["compressible"], "steps": 1, "draw_steps": 2, "batch_size": 2, "gradient_accumulation": 1, "updates": 1, "prompts": ["a {} on the beach"]})
+    assert [path.name for path in export(run, "diffusers", Silent())] == ["pytorch_lora_weights.safetensors"]
+
+
+def test_the_card_names_the_base_as_it_was_opened(tiny_folders, photo_folder, tmp_path):
+    """And no folder of the one who trained it, where the base has moved."""
+    shutil.copytree(tiny_folders["epsilon"], before := tmp_path / "alice" / "models")
+    recipe = recipe_from_dict({"base": str(before), "subject": {"photos": photo_folder, "class_noun": "dog"}, "stages": [LORA]}, stage_types())
+    run = fit(recipe, tmp_path / "runs", Silent())
+    before.rename(moved := tmp_path / "sd15")
+    (path,) = export(run, "diffusers", Silent(), base_name=str(moved))
+    assert "base_model: sd15\n" in (text := (path.parent / "README.md").read_text()) and "alice" not in text
 
 
 @pytest.mark.parametrize(("prediction", "architecture"), [("epsilon", "stable-diffusion-v2-512/lora"), ("v_prediction", "stable-diffusion-v2-768-v/lora")])

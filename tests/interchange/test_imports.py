@@ -231,6 +231,15 @@ def test_an_imported_run_is_a_run(trained, photo_folder, tmp_path):
         evaluate(bare, Silent())
 
 
+def test_a_word_and_a_lora_are_imported_as_one_model(trained, tmp_path):
+    """And not as two checkpoints, whose pictures would stand together in one row of scores."""
+    run = trained(WORD, LORA)
+    files = export(run, "diffusers", Silent())
+    assert len(files) == 2
+    again = taken(files[0].parent, run, tmp_path)
+    assert len(again.checkpoints()) == 1 and len(read_card(again.checkpoints()[0])["stages"]) == 2
+
+
 def test_this_folder_has_a_name_too(trained, tmp_path, monkeypatch):
     run = trained(LORA)
     (path,) = export(run, "diffusers", Silent())

@@ -13,15 +13,15 @@ from PIL import Image
 
 from likeness.evaluation.options import Encoders
 from likeness.files.errors import UserError
-from likeness.files.lock import held
-from likeness.files.run_folder import RunFolder
+from likeness.files.lock import Active, held
+from likeness.files.run_folder import RunFolder, without_time
 from likeness.workflow import cells, comparing
 from likeness.workflow.cells import Drawing, work
 from likeness.workflow.comparing import compare
 from likeness.workflow.comparison_table import table
 from likeness.workflow.evaluating import evaluate
 from likeness.workflow.fitting import fit
-from likeness.workflow.foreign import Theirs, scores_of_theirs
+from likeness.workflow.foreign import Theirs, scores_of_theirs, theirs
 from likeness.workflow.generating import generate
 from likeness.workflow.grid import Asked, cells_of, subjects_of
 from likeness.workflow.progress import Silent
@@ -164,6 +164,32 @@ def test_a_cell_that_another_process_is_at_is_left_to_it(recipes, tmp_path, monk
     assert order == ran == ["second", "first"]
 
 
+def test_whom_a_grid_waits_for_is_said_once(recipes, tmp_path, monkeypatch):
+    """A lock of another machine, whose process may be long gone: nobody can tell from here."""
+    (cell,) = cells_of(Asked(recipes[:1], ["toybox:biscuit"]))
+    lock, waits = tmp_path / f".{cell.name}.pid", []
+    lock.write_text(json.dumps({"pid": 7, "host": "elsewhere", "started": None}))
+    monkeypatch.setattr(cells, "run_cell", lambda cell, *_: None)
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            lock.unlink()
+
+    monkeypatch.setattr(cells.time, "sleep", wait)
+    lines: list[str] = []
+    work([cell], tmp_path, Encoders(), say=lines.append)
+    assert len(waits) == 3 and len(lines) == 1 and "pid 7 on elsewhere" in lines[0] and f"delete {lock.name}" in lines[0]
+
+
+def test_a_run_that_somebody_goes_on_with_by_hand_is_waited_for(quick_recipe, paused, tmp_path):
+    recipe = quick_recipe(steps=6)
+    run = paused(recipe, tmp_path / "runs", 3)
+    with run.active(), pytest.raises(Active):
+        cells._found(without_time(run.name), recipe, tmp_path / "runs")
+    assert cells._found(without_time(run.name), recipe, tmp_path / "runs").path == run.path  # type: ignore[union-attr]
+
+
 def test_other_peoples_pictures_enter_by_their_folder(tmp_path, likeness, capsys):
     """The truth of two prompts, one told by its number and one by a caption, scores as the truth does."""
     biscuit = SUBJECTS["biscuit"]
@@ -191,6 +217,14 @@ def test_other_peoples_pictures_enter_by_their_folder(tmp_path, likeness, capsys
     draw(prompts_for("dog")[0].scene(biscuit.appearance, 9), 64).save(folder / "what.png")
     capsys.readouterr()
     assert likeness(*words) == 2 and "what.png: does not tell its prompt" in capsys.readouterr().err
+
+
+def test_pictures_that_tell_other_prompts_are_quoted(tmp_path):
+    (tmp_path / "theirs" / "biscuit").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(tmp_path / "theirs" / "biscuit" / "00-1.png")
+    (tmp_path / "theirs" / "biscuit" / "00-1.txt").write_text("a ohwx dog in the jungle")
+    with pytest.raises(UserError, match="00-1.png says that it was asked for 'a ohwx dog in the jungle'"):
+        theirs("other", tmp_path / "theirs", "toybox:biscuit", "dog", Drawing())
 
 
 def test_likeness_in_one_table_is_to_the_same_photos(recipes, tmp_path):
@@ -224,6 +258,11 @@ def test_a_prompt_that_there_is_not_is_named(tmp_path, likeness, capsys):
     assert "--prompts 1: there are 1, counted from 0" in capsys.readouterr().err and not (tmp_path / "grid").exists()
 
 
+def test_a_class_that_toybench_has_no_prompts_for_is_named():
+    with pytest.raises(UserError, match="has no prompts for a plushie; known: "):
+        Drawing("toybench").templates("plushie", toybox=False)
+
+
 def test_two_cells_of_one_name_are_refused_and_what_is_asked_twice_runs_once(tmp_path):
     """Else both would be one run, and each other's scores."""
     for folder, rank in (("a", 2), ("b", 8)):
@@ -252,6 +291,24 @@ def test_a_file_of_a_grid_keeps_its_resolution_and_long_names_their_own(tmp_path
     long = "lora:rank=8,alpha=16,targets=attention+feedforward,learning_rate=1e-4"
     names = [cell.name for cell in cells_of(Asked([long], ["toybox:biscuit"], [0, 1]))]
     assert len(set(names)) == 2 and max(map(len, names)) <= 50
+
+
+def test_a_file_of_a_grid_keeps_its_identifier_and_class_photos(tmp_path):
+    (tmp_path / "class").mkdir()
+    for word in ("sks", "ohwx"):
+        (tmp_path / f"{word}.toml").write_text(f'{LORA.format(steps=1)}[subject]\nphotos = "PHOTOS"\nclass_noun = "dog"\nidentifier = "{word}"\nclass_photos = "{tmp_path / "class"}"\n')
+    of_sks, of_ohwx = cells_of(Asked([str(tmp_path / "sks.toml"), str(tmp_path / "ohwx.toml")], ["toybox:biscuit"]))
+    assert [cell.asked.subject.identifier for cell in (of_sks, of_ohwx)] == ["sks", "ohwx"]
+    assert of_sks.asked.subject.class_photos == tmp_path / "class" and str(of_sks.asked.subject.photos) == "toybox:biscuit"
+    with pytest.raises(UserError, match="its class photos show a dog, and this subject is a cat"):
+        cells_of(Asked([str(tmp_path / "sks.toml")], ["toybox:shadow"]))
+
+
+@pytest.mark.parametrize(("more", "says"), [("base = 'models/sd15'\n", "is for the base models/sd15, and this grid's is toybox"), ('[[others]]\nphotos = "P"\nclass_noun = "cat"\n', "teaches several subjects together")])
+def test_what_a_grid_cannot_do_as_a_file_has_it_is_refused(more, says, tmp_path):
+    (tmp_path / "mine.toml").write_text(more + LORA.format(steps=1) if "base" in more else LORA.format(steps=1) + more)
+    with pytest.raises(UserError, match=says):
+        cells_of(Asked([str(tmp_path / "mine.toml")], ["toybox:biscuit"]))
 
 
 def test_folders_in_any_script_and_with_dots_are_told_apart(recipes, tmp_path):

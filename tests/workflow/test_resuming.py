@@ -14,6 +14,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
+from likeness.files.atomic import write_lines
 from likeness.files.errors import UserError
 from likeness.files.recipe import continued_in, read_recipe, recipe_from_dict
 from likeness.files.run_folder import RunFolder
@@ -256,6 +257,35 @@ def test_a_killed_run_goes_on_from_its_last_state_though_no_checkpoint_was_asked
     assert run.checkpoints() == [] and run.latest("resume").step == 4  # type: ignore[union-attr]
     resume(run, Silent())
     assert weights_of(run) == weights_of(whole)
+
+
+def test_seconds_before_a_kill_are_counted(quick_recipe, paused, tmp_path):
+    run = paused(quick_recipe(steps=6), tmp_path, 3)
+    lines = [{**line, "seconds": 100.0} for line in run.journal()]
+    write_lines(run.path / "journal.jsonl", lines)
+    run.update(seconds=0.0)  # as who was killed in the beginning, and writes no sum
+    resume(run, Silent())
+    assert (run.record().model_extra or {})["seconds"] > 100 * len(lines)
+
+
+def test_a_run_that_another_process_is_at_keeps_what_it_says(quick_recipe, paused, tmp_path):
+    run = paused(quick_recipe(steps=6), tmp_path, 3)
+    before = run.record().model_extra
+    (run.path / "recipe.toml").write_text((run.path / "recipe.toml").read_text().replace("steps = 6", "steps = 7"))
+    with run.active(), pytest.raises(UserError, match="run is active"):
+        resume(run, Silent())
+    assert run.record().model_extra == before
+
+
+def test_a_stage_that_was_stopped_while_it_was_made_is_made_again_with_its_options(quick_recipe, tmp_path, likeness, monkeypatch):
+    run = fit(quick_recipe(), tmp_path / "elsewhere", Silent())
+    monkeypatch.chdir(tmp_path)
+    assert likeness("train", "lora", run.path, "--rank", 2, "--steps", 1) == 0
+    (child,) = (RunFolder.open(path) for path in (tmp_path / "elsewhere").glob("*-lora-*"))  # beside its parent, and not in ./runs
+    for part in ("resume", "checkpoints"):
+        shutil.rmtree(child.path / part)
+    with pytest.raises(UserError, match=f"likeness train lora {run.path} .*--rank 2"):
+        resume(child, Silent())
 
 
 def test_a_recipe_that_goes_on_impossibly_is_refused_before_anything_is_trained(quick_recipe):

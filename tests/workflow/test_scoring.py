@@ -15,6 +15,7 @@ from likeness.evaluation.statistics import relative_change
 from likeness.files.picture import Settings
 from likeness.files.prompts import said
 from likeness.files.run_folder import RunFolder
+from likeness.workflow import evaluating
 from likeness.workflow.drifting import drift_rows
 from likeness.workflow.evaluating import evaluate
 from likeness.workflow.fitting import fit
@@ -91,6 +92,22 @@ def test_a_run_has_every_score_that_its_pictures_have(bare, judges):
     assert found["counts"]["personalized"] == {"pictures": 10, "black": 1, "constant": 0, "copies": {pictures["personalized"][9].path.name: "photo 1"}}
     assert len(found["each"]) == 10 and {"dino", "dino_max", "clip_i", "clip_i_max", "clip_t", "clip_t_class"} < set(found["each"][0])
     assert all(name.partition("_sd")[0] in {n.partition("_sd")[0] for n in found["measured"]} for name in rows["personalized"] if name not in ("named", "placed"))
+
+
+def test_photos_of_others_are_as_large_as_the_subjects_own(tmp_path, monkeypatch):
+    """However large its pictures were drawn: photos of 128 pixels beside its 64 would be the sharper ones, as the pictures are."""
+    run = fit(recipe_for("textual_inversion", {"steps": 1, "batch_size": 1, "vectors": 1}, subject={"photos": "toybox:biscuit"}, seed=0), tmp_path, Silent())
+    prompt = said(prompts_for("dog")[0].template, "dog")
+    run.add_picture(draw(prompts_for("dog")[0].scene(BISCUIT.appearance, 0), 128), SETTINGS.model_copy(update={"prompt": prompt, "width": 128, "height": 128}), {"model": "personalized", "class_prompt": prompt, "checkpoint": 1})
+    sizes = []
+
+    def candidates(*arguments):
+        sizes.append(arguments[3])
+        return candidates_for(*arguments)
+
+    monkeypatch.setattr(evaluating, "candidates_for", candidates)
+    evaluate(run, Silent())
+    assert sizes == [64]
 
 
 def test_the_distance_of_a_run_is_the_mean_over_its_pairs(judges, references):

@@ -24,7 +24,7 @@ from likeness.workflow.fitting import fit, resume
 from likeness.workflow.photos import gather
 from likeness.workflow.progress import Silent
 from likeness.workflow.recipes import packaged_recipe
-from likeness.workflow.stack import put_on, read_card, stage_types
+from likeness.workflow.stack import put_on, read_card, stage_of, stage_types
 
 WORD = {"method": "textual_inversion", "steps": 2, "learning_rate": 0.5}
 ADJECTIVE = {**WORD, "word": "<rare>", "initializer": "photo", "adjective": True, "templates": "prompt"}
@@ -257,3 +257,8 @@ def test_a_stage_on_a_run_without_a_state_of_its_own_is_not_continued(stacked, t
     with pytest.raises(UserError, match="no saved state to go on from. Resume it first"):
         branch(child, {"steps": 9}, Silent())
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_options_of_another_version_are_one_line():
+    with pytest.raises(UserError, match="lora: the checkpoint was written by another version of likeness, whose rank, forgotten"):
+        stage_of({"method": "lora", "spec": {"rank": "many", "forgotten": 1}})
