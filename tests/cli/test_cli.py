@@ -364,3 +364,17 @@ def test_what_goes_on_is_typed_with_the_other_options(trained, likeness, capsys)
 def test_drift_alone_names_what_evaluate_needs_too(trained, likeness, capsys):
     assert likeness("generate", trained, "--drift", "--seeds", "0", "--steps", 1) == 0
     assert capsys.readouterr().out.splitlines()[-1].endswith(f"likeness generate {typed(trained)}")
+
+
+def test_the_world_draws_every_scene_that_it_knows(likeness, tmp_path):
+    """Also those that are none of ToyBench's, as the beach of the next command."""
+    assert likeness("toybox", "draw", "biscuit", "a {} on the beach", "--size", "16", "--seeds", "0", "--out", tmp_path) == 0
+    assert len(list(tmp_path.glob("*.png"))) == 1
+
+
+def test_the_next_command_of_pretraining_keeps_its_options(likeness, tmp_path, monkeypatch, capsys):
+    from likeness.toybox import pretraining
+
+    monkeypatch.setattr(pretraining, "pretrain", lambda *_: None)
+    assert likeness("pretrain", tmp_path / "new", "--seed", "8", "--stages", "pictures", "--base-pictures", "24") == 0
+    assert capsys.readouterr().out.endswith(f"next: likeness pretrain {tmp_path / 'new'} --seed 8 --base-pictures 24\n")

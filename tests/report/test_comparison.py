@@ -17,6 +17,7 @@ from likeness.evaluation.statistics import f1, paired_difference
 from likeness.files.errors import UserError
 from likeness.report.comparison import contenders_of, groups_of
 from likeness.report.comparison_page import write_comparison
+from likeness.report.page import write_report
 from likeness.report.reading import read_run
 
 from .conftest import HOSTILE, Page, drawn, estimate, write_lines
@@ -130,3 +131,41 @@ def test_a_run_cut_short_has_its_place_on_the_page(tmp_path: Path):
     (tmp_path / "empty").mkdir()
     page = Page(write_comparison([made(tmp_path / "a", 0.7, 0.25), tmp_path / "empty"], tmp_path / "out"))
     assert "recipe.toml is missing" in page.text and "a" in page.text
+
+
+def test_names_are_told_apart_and_none_is_taken_for_a_bound(tmp_path: Path):
+    """Of runs of floor lamps: nothing but scores.json has bounds. And two folders of one name are two runs."""
+    runs = [made(tmp_path / "here" / "floor-lamp-lora", 0.7, 0.25), made(tmp_path / "there" / "floor-lamp-lora", 0.5, 0.25)]
+    assert [c.name for c in contenders_of([read_run(run) for run in runs])] == ["floor-lamp-lora (1)", "floor-lamp-lora (2)"]
+    text = write_comparison(runs, tmp_path / "out").read_text()
+    (label,) = re.findall(r'aria-label="(dino: [^"]*)"', text)
+    assert "floor-lamp-lora (1) 0.7" in label and "floor-lamp-lora (2) 0.5" in label and "floor 0" not in label
+
+
+def test_runs_are_compared_by_the_encoders_of_the_comparison_alone(tmp_path: Path):
+    """One was also scored by a DINOv2: likeness and obedience compare, and what that one alone scored is left out."""
+    runs = [made(tmp_path / name, likeness, 0.25) for name, likeness in (("plain", 0.7), ("more", 0.5))]
+    scores = json.loads((runs[1] / "scores.json").read_text())
+    scores["encoders"]["dinov2"] = "large"
+    scores["rows"][0]["scores"]["dinov2"] = estimate(0.9)
+    (runs[1] / "scores.json").write_text(json.dumps(scores))
+    groups, remarks = group(*runs)
+    assert len(groups[0].differences) == 1 and "other encoders" not in remarks
+    assert "DINOv2" not in Page(write_comparison(runs, tmp_path / "out")).text
+
+
+def test_scores_of_another_checkpoint_than_the_pictures_are_said_to_be(tmp_path: Path):
+    runs = [made(tmp_path / name, 0.7, 0.25) for name in ("a", "b")]
+    later = drawn("later.png", "a sks dog in place 0", 0, class_prompt=PROMPTS[0], model="personalized", checkpoint=250)
+    index = runs[0] / "pictures" / "index.jsonl"
+    index.write_text(index.read_text().rstrip("\n") + "\n" + json.dumps(later) + "\n")
+    Image.new("RGB", (16, 16)).save(runs[0] / "pictures" / "later.png")
+    assert "a: scored after 100 steps, and its pictures here are of 250." in group(*runs)[1]
+    assert "Scores are of the checkpoint after 100 steps, the pictures below of the one after 250." in Page(write_report(runs[0])).text
+    assert "Scores are of" not in Page(write_report(runs[1])).text
+
+
+def test_no_folder_of_this_machine_is_on_the_page(tmp_path: Path):
+    runs = [made(tmp_path / name, 0.7, 0.25, recipe={"stages": [{"upscaler": f"/home/mary/{name}"}], "settle": {"clip": f"/home/mary/clip-{name}"}}) for name in ("a", "b")]
+    text = write_comparison(runs, tmp_path / "out").read_text()
+    assert "clip-b" in text and "/home" not in text

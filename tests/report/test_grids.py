@@ -1,6 +1,7 @@
 import pytest
 from PIL import Image
 
+from likeness.report import grids
 from likeness.report.grids import contact_sheet
 
 
@@ -27,3 +28,12 @@ def test_titles_must_match_the_pictures():
         contact_sheet([[None]], ["a", "b"])
     with pytest.raises(ValueError, match="1 columns but 2 column titles"):
         contact_sheet([[None]], [], ["a", "b"])
+
+
+def test_letters_that_the_own_font_has_not_are_drawn_by_one_that_has():
+    text = "собака"
+    own, found = grids._font("a dog", 14), grids._font(text, 14)
+    assert grids._has(own, "a dog") and not grids._has(own, text)
+    if found is own:
+        pytest.skip("no font of this system has them")
+    assert grids._has(found, text)

@@ -2,6 +2,7 @@
 
 import html
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from likeness.evaluation.statistics import Estimate
+from likeness.report.facts import commands_of
 from likeness.report.page import score_plots, write_report
 from likeness.report.reading import read_run
 
@@ -203,6 +205,30 @@ def test_what_is_scored_is_shown_and_no_other_way_of_drawing(run: Path):
     assert [(one.path.name, one.seed) for one in found.drawn] == [("1.png", seed)] and found.scores.each[0]["seed"] == seed
 
 
+def test_a_picture_that_was_deleted_and_drawn_again_is_shown(run: Path):
+    labels = {"model": "personalized", "class_prompt": "a dog", "checkpoint": 5}
+    write_lines(run / "pictures" / "index.jsonl", [drawn("gone.png", "a sks dog", 1, **labels), drawn("1.png", "a sks dog", 1, **labels)])
+    assert [one.path.name for one in read_run(run).drawn] == ["1.png"]
+
+
+def test_the_page_of_an_imported_run_asks_for_no_journal(run: Path):
+    about = {**json.loads((run / "run.json").read_text()), "base": "/home/mary/sd15", "lineage": {"imported": "my.safetensors"}}
+    (run / "run.json").write_text(json.dumps(about))
+    (run / "journal.jsonl").unlink()
+    text = Page(write_report(run)).text
+    assert "Imported from my.safetensors, and not trained here." in text and "There is no journal" not in text and "same bytes" not in text
+    assert "likeness import my.safetensors --class-noun NOUN --photos FOLDER --base sd15" in text and "/home" not in text
+
+
+def test_commands_of_a_page_work_from_where_they_are_read(run: Path, monkeypatch):
+    monkeypatch.chdir(run.parent.parent)
+    deeper = run.parent / "compare" / "a cell"
+    shutil.copytree(run, deeper)
+    assert commands_of(read_run(deeper))["evaluate"] == "likeness evaluate 'runs/compare/a cell'"
+    (deeper / "run.json").write_text(json.dumps({"base": "models/sd15"}))
+    assert commands_of(read_run(deeper))["choose"].endswith("--clip openai/clip-vit-base-patch32 --dino facebook/dino-vits16")
+
+
 def test_copies_that_are_not_shown_are_counted(run: Path):
     scene = Image.effect_noise((64, 64), 90).convert("RGB")
     scene.save(run / "photos" / "1.png")
@@ -215,5 +241,5 @@ def test_copies_that_are_not_shown_are_counted(run: Path):
 def test_each_score_has_the_bounds_that_know_it():
     """A pair's floor has other scores than the floor of one subject."""
     one, two = Estimate(0.3, 0.2, 0.4, 5), Estimate(0.1, 0.0, 0.2, 5)
-    plots = score_plots([("personalized", {"dino": two, "both": one}), ("floor: another", {"dino": one}), ("floor: two others", {"both": two})])
+    plots = score_plots([("personalized", {"dino": two, "both": one})], [("floor: another", {"dino": one}), ("floor: two others", {"both": two})])
     assert "floor 0.300" in plots["dino"] and "floor 0.100" in plots["both"]

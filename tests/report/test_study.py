@@ -38,6 +38,13 @@ def test_the_page_is_blind_and_needs_nothing_but_itself(study):
     assert True in sides and False in sides
 
 
+def test_this_folder_has_a_name_too(tmp_path, monkeypatch):
+    first, second = run_of(tmp_path, "one", "red"), run_of(tmp_path, "two", "blue")
+    monkeypatch.chdir(first)
+    key = json.loads((make_study(Path("."), second, tmp_path / "study").parent / "study.json").read_text())
+    assert (key["first"], key["second"]) == (first.name, second.name)
+
+
 def test_the_sides_are_those_of_the_key(study, tmp_path):
     """Red is the first run's: on the left exactly where the key says so."""
     from likeness.report.embedding import data_uris

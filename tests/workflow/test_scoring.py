@@ -21,6 +21,7 @@ from likeness.workflow.evaluating import evaluate
 from likeness.workflow.fitting import fit
 from likeness.workflow.generating import CLASS_PICTURES, generate
 from likeness.workflow.looking import Asked, References, look, open_judges, read
+from likeness.workflow.photos import gather
 from likeness.workflow.progress import Silent
 from likeness.workflow.recipes import recipe_for
 from likeness.workflow.scoring import counts_of, photos_against_photos, scores_of
@@ -266,3 +267,8 @@ def test_a_floor_is_of_many_and_of_none_who_stands_in_the_line_up():
     assert pictures[:2] == true_pictures("dog", people[:1], prompts[:1], each=2)[0]
     assert pictures[4:] == true_pictures("dog", people[:1], prompts[2:], each=2)[0]
     assert pictures[2:4] == true_pictures("dog", people[1:2], prompts[1:2], each=2)[0] != true_pictures("dog", people[:1], prompts[1:2], each=2)[0]
+
+
+def test_a_toyboxs_photo_is_the_same_at_any_size():
+    small, large = (gather("toybox:biscuit", size) for size in (32, 128))
+    assert [photo.sha256 for photo in small] == [photo.sha256 for photo in large] and large[0].image and large[0].image.width == 128

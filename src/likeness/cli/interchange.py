@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..files.typed import typed
-from .shared import MovedBase, Runs, app, progress, run_at
+from .shared import MovedBase, Runs, app, moved_to, progress, run_at
 
 
 @app.command
@@ -70,4 +70,4 @@ def merge(first: Path, second: Path, *more: Path, runs: Runs = Path("runs"), bas
     from ..workflow.merging import merge_runs
 
     merged, _ = merge_runs([run_at(path) for path in (first, second, *more)], runs, progress(), base)
-    print(f'next: likeness generate {typed(merged.path)} "a {{}} next to a {{2}}" --seeds 0-3')
+    print(f'next: likeness generate {typed(merged.path)} "a {{}} next to a {{2}}" --seeds 0-3{moved_to(base)}')

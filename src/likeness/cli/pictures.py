@@ -96,7 +96,7 @@ def generate(
         ))  # fmt: skip
     print(f"{written} new pictures in {run / ('drift' if drift else 'pictures')}")
     if not any(picture.labels.get("model") == "personalized" and not picture.with_others for picture in opened.pictures()):  # evaluate scores them, or nothing
-        print(f"next, for evaluate needs pictures of this run alone too: likeness generate {typed(run)}")
+        print(f"next, for evaluate needs pictures of this run alone too: likeness generate {typed(run)}{moved_to(base)}")
         return
     if not any(photo.image for photo in opened.photos()):  # imported without
         print(f"next: likeness report {typed(run)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from ..files.errors import UserError
-from ..files.typed import typed
+from ..files.typed import flags, typed
 from ..toybox.plan import Plan
 from .shared import app, parse_seeds
 
@@ -57,7 +58,8 @@ def pretrain(
             raise UserError(f"--start-from {plan.start_from}: holds no base (a folder with unet, vae, text_encoder and tokenizer).")
         wanted = [stage for stage in wanted if stage not in ("vae", "text")]  # they come with that base
     pretraining.pretrain(plan, contact_sheet, wanted)
-    print(f"next: likeness pretrain {typed(plan.folder)}" + (" --check" if _made(plan.folder) else ""))
+    asked = {field.name: value for field in fields(plan) if field.name not in ("folder", "_") and (value := getattr(plan, field.name)) != field.default}
+    print(f"next: likeness pretrain {typed(plan.folder)} {'--check' if _made(plan.folder) else flags(asked)}".rstrip())
 
 
 def _made(folder: Path) -> dict[str, Path]:

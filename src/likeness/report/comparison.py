@@ -10,16 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from likeness.evaluation.operating_points import PROMPT, SUBJECT, Choice, choose_checkpoint, f1_difference
 from likeness.evaluation.statistics import Estimate, paired_difference, verdict
 from likeness.files.atomic import sha256_of
+from likeness.files.picture import without_folders
 from likeness.files.recipe import flat_of
 from likeness.files.run_folder import without_time
 from likeness.report.reading import Run, as_dict, lines_of
+from likeness.report.rows import last_checkpoint
 
 MEASURES = {"f1": "F1 of likeness and obedience", "subject": "likeness to the subject (DINO)", "prompt": "obedience to the prompt (CLIP-T)"}
 
@@ -67,10 +68,11 @@ class Group:
 
 
 def contenders_of(runs: Sequence[Run]) -> list[Contender]:
-    """The runs, called by their folders; without the time where that tells them apart."""
+    """The runs, called by their folders; without the time where that tells them apart, and by number where nothing does."""
     whole = [run.folder.resolve().name for run in runs]
     short = [without_time(name) for name in whole]
-    return [Contender(n, name if short.count(name) == 1 else whole[n], runs[n]) for n, name in enumerate(short)]
+    names = [name if short.count(name) == 1 else whole[n] for n, name in enumerate(short)]
+    return [Contender(n, name if names.count(name) == 1 else f"{name} ({n + 1})", runs[n]) for n, name in enumerate(names)]
 
 
 def photos_of(folder: Path) -> tuple[str, ...]:
@@ -96,12 +98,17 @@ def groups_of(contenders: Sequence[Contender]) -> tuple[list[Group], list[str]]:
 
 
 def _group(members: list[Contender]) -> Group:
-    encoders = next((c.run.scores.encoders for c in members if c.run.scores.each), None)
-    measured = [c for c in members if c.run.scores.each and c.run.scores.encoders == encoders]
+    encoders = next((_compared_by(c) for c in members if c.run.scores.each), None)
+    measured = [c for c in members if c.run.scores.each and _compared_by(c) == encoders]
     differences = [found for first, second in combinations(measured, 2) if (found := difference(first, second))]
     points = [(c, step) for c in measured for step in sorted({line["step"] for line in c.run.scores.each})]
     lines = [{**line, "step": place} for place, (c, step) in enumerate(points) for line in c.run.scores.each if line["step"] == step]
     return Group(members, measured, differences, points, choose_checkpoint(lines), [_leader(measured, differences, measure) for measure in MEASURES if differences])
+
+
+def _compared_by(contender: Contender) -> list[str | None]:
+    """The encoders of likeness and obedience, which differences are of."""
+    return [contender.run.scores.encoders.get(name) for name in ("dino", "clip")]
 
 
 def difference(first: Contender, second: Contender) -> Difference | None:
@@ -152,7 +159,9 @@ def _remarks(group: Group) -> list[str]:
     for contender in group.contenders:
         if not contender.run.scores.each:
             said.append(f"{contender.name}: no picture of it is scored, so it stands in no difference. Score it: likeness evaluate RUN")
-        elif contender not in group.measured:
+        elif (scored := max(line["step"] for line in contender.run.scores.each)) != (shown := last_checkpoint(contender.run.drawn)) and shown:
+            said.append(f"{contender.name}: scored after {scored} steps, and its pictures here are of {shown}. Score these too: likeness evaluate RUN")
+        if contender.run.scores.each and contender not in group.measured:
             said.append(f"{contender.name}: scored with other encoders than {group.measured[0].name}, so its scores do not compare. Score both with the same: likeness evaluate RUN --clip … --dino …")
     paired = {frozenset((d.first.number, d.second.number)) for d in group.differences}
     for first, second in combinations(group.measured, 2):
@@ -171,11 +180,6 @@ def _nouns(group: Group) -> list[str]:
 
 def settings_apart(contenders: Sequence[Contender]) -> dict[str, list[str]]:
     """Every setting in which the runs differ, by dotted name, with each run's value; "–" where a run has none such."""
-    flat = [{name: _shown(name, value) for name, value in flat_of(c.run.about.get("recipe") or {}).items()} for c in contenders]
+    flat = [{name: without_folders(value) for name, value in flat_of(c.run.about.get("recipe") or {}).items()} for c in contenders]  # a page is sent to others, whom no folder of this machine concerns
     names = dict.fromkeys(name for settings in flat for name in settings)
     return {name: [str(settings.get(name, "–")) for settings in flat] for name in names if len({repr(settings.get(name)) for settings in flat}) > 1}
-
-
-def _shown(name: str, value: Any) -> Any:
-    """A path's last part alone: a page is sent to others, whom no folder of this machine concerns."""
-    return Path(value).name if name.endswith(("photos", "base")) and isinstance(value, str) and Path(value).is_absolute() else value

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from markupsafe import Markup
 
+from likeness.evaluation.statistics import Estimate
 from likeness.files.atomic import write_bytes
 from likeness.files.errors import UserError
 from likeness.report.comparison import MEASURES, Contender, Group, contenders_of, groups_of, settings_apart
 from likeness.report.embedding import data_uris
 from likeness.report.facts import commands_of, cost_of, facts_of, hashes_of
-from likeness.report.page import METRICS, PICTURE_BYTES, TEMPLATES, environment, score_plots
+from likeness.report.page import METRICS, PICTURE_BYTES, TEMPLATES, Row, environment, score_plots
 from likeness.report.plots import COLOURS, loss_curve
 from likeness.report.points import SCORES, Spot, front_plot, score_curves
 from likeness.report.reading import Drawn, read_run
@@ -25,6 +26,7 @@ from likeness.report.rows import MOST_COPIES, MOST_PHOTOS, copies_of, last_check
 from likeness.report.sheets import write_runs_sheet
 
 MOST_PROMPTS, MOST_SEEDS = 12, 2
+ENCODER_OF = {"dinov2": "dinov2", "lpips": "perceptual", "perceptual": "perceptual", "aesthetic": "aesthetic"}  # of scores by others than the two that runs are compared by
 
 
 def write_comparison(folders: Sequence[Path], out: Path) -> Path:
@@ -63,7 +65,7 @@ def _page(contenders: list[Contender], groups: list[Group], remarks: list[str]) 
         most_copies=MOST_COPIES,
         firsts=firsts,
         steps={c.number: last_checkpoint(c.run.drawn) for c in contenders},
-        plots=[score_plots(_score_rows(group), [*(c.number for c in group.measured), COLOURS - 1]) for group in groups],  # the base's is the last
+        plots=[score_plots(*_score_rows(group), [*(c.number for c in group.measured), COLOURS - 1]) for group in groups],  # the base's is the last
         curves=[_curves(group) for group in groups],
         fronts=[_front(group, firsts, uris) for group in groups],
         costs={c.number: cost_of(c.run.folder).words() for c in contenders},
@@ -86,13 +88,18 @@ def _firsts(contender: Contender) -> dict[int, Drawn]:
     return {drawn.checkpoint: drawn for drawn in contender.run.drawn if drawn.path.name == files.get(drawn.checkpoint)}
 
 
-def _score_rows(group: Group) -> list:
-    """Each measured run's personalized pictures, one base, floor and ceiling."""
-    rows = [(c.name, c.run.scores.row("personalized")[1]) for c in group.measured]
-    for start in ("base", "floor", "ceiling"):
-        name, row = next((found for c in group.measured if (found := c.run.scores.row(start))[1]), ("", {}))
-        rows += [(name, row)] if row else []
-    return rows
+def _score_rows(group: Group) -> tuple[list[Row], list[Row]]:
+    """Each measured run's personalized pictures and one base; floor and ceiling. Without the scores of encoders that are others than the first run's."""
+    rows: list[Row] = [(c.name, _comparable(c, group, c.run.scores.row("personalized")[1])) for c in group.measured]
+    found = {start: next(((name, _comparable(c, group, row)) for c in group.measured if (name := c.run.scores.row(start)[0]) and (row := c.run.scores.row(start)[1])), None) for start in ("base", "floor", "ceiling")}
+    base, *bounds = found.values()
+    return [*rows, *([base] if base else [])], [bound for bound in bounds if bound]
+
+
+def _comparable(contender: Contender, group: Group, row: Mapping[str, Estimate]) -> dict[str, Estimate]:
+    mine, first = contender.run.scores.encoders, group.measured[0].run.scores.encoders
+    others = {metric for metric, encoder in ENCODER_OF.items() if mine.get(encoder) != first.get(encoder)}
+    return {metric: estimate for metric, estimate in row.items() if metric not in others}
 
 
 def _curves(group: Group) -> dict[str, tuple[Markup, list[int]]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import shlex
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from likeness.files.picture import without_folders
+from likeness.files.typed import typed
 from likeness.report.reading import Run, as_dict, as_list, lines_of, number, object_of, whole
 
 SHOWN = 12  # hexadecimal digits of a sha256
@@ -133,22 +134,31 @@ def hashes_of(run: Run) -> list[tuple[str, str]]:
 
 def commands_of(run: Run) -> dict[str, str]:
     """The command that makes each part. Folder names only: a page is sent to others, whom no home directory concerns."""
-    folder = run.folder.resolve()
-    name = shlex.quote(f"{folder.parent.name}/{folder.name}")
-    lineage = as_dict(run.about.get("lineage"))
+    folder, base = run.folder.resolve(), str(run.about.get("base") or "toybox")
+    beside = folder.parent.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) and folder.parent != Path.cwd() else Path(folder.parent.name)
+    name, lineage = typed(beside / folder.name), as_dict(run.about.get("lineage"))
+    judges = "" if base == "toybox" else " --clip openai/clip-vit-base-patch32 --dino facebook/dino-vits16"  # the toybox has its own
     recipe = "whole.toml" if (folder / "whole.toml").exists() else "recipe.toml"  # of one that was continued, from its photos on
-    again = f"likeness train --recipe {shlex.quote(f'{folder.parent.name}/{folder.name}/{recipe}')}" if run.recipe else ""
+    again = f"likeness train --recipe {typed(beside / folder.name / recipe)}" if run.recipe else ""
     if "imported" in lineage:
-        again = f"likeness import {shlex.quote(str(lineage['imported']))} --class-noun NOUN --photos FOLDER"
+        again = f"likeness import {typed(str(lineage['imported']))} --class-noun NOUN --photos FOLDER" + ("" if base == "toybox" else f" --base {typed(str(without_folders(base)))}")
     if "merged" in lineage:
-        again = f"likeness merge {' '.join(shlex.quote(f'{folder.parent.name}/{parent}') for parent in as_list(lineage['merged']))}"
+        again = f"likeness merge {' '.join(typed(beside / str(parent)) for parent in as_list(lineage['merged']))}"
     return {
         "train": again or "likeness train --help",
         "generate": f"likeness generate {name}",
-        "evaluate": f"likeness evaluate {name}",
-        "choose": f"likeness choose {name}",
+        "evaluate": f"likeness evaluate {name}{judges}",
+        "choose": f"likeness choose {name}{judges}",
         "report": f"likeness report {name}",
     }
+
+
+def made_elsewhere(run: Run) -> str:
+    """Why a run has no training of its own; empty where it has one."""
+    lineage = as_dict(run.about.get("lineage"))
+    if "imported" in lineage:
+        return f"Imported from {lineage['imported']}, and not trained here."
+    return f"Merged from {' and '.join(map(str, as_list(lineage['merged'])))}, without training." if "merged" in lineage else ""
 
 
 def duration(seconds: float) -> str:

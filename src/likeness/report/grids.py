@@ -1,11 +1,13 @@
 """Contact sheets: many pictures as one, with words at the edges."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from PIL import Image, ImageDraw, ImageFont
 
 PAPER, INK = "white", "#333333"
 GAP = 6  # px between cells
+SYSTEM_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "arial.ttf", "msyh.ttc", "PingFang.ttc")
 
 
 def contact_sheet(
@@ -24,7 +26,7 @@ def contact_sheet(
     columns = max((len(row) for row in rows), default=0)
     if column_titles and len(column_titles) != columns:
         raise ValueError(f"{columns} columns but {len(column_titles)} column titles")
-    font = ImageFont.load_default(max(10, cell // 9))
+    font = _font("".join((*row_titles, *column_titles)), max(10, cell // 9))
     left_titles = [_wrapped(title, font, int(1.2 * cell)) for title in row_titles]
     top_titles = [_wrapped(title, font, cell) for title in column_titles]
     left = GAP + max((_size(title, font)[0] + GAP for title in left_titles), default=0)
@@ -41,6 +43,24 @@ def contact_sheet(
             if picture is not None:
                 _place(sheet, picture, left + column * (cell + GAP), top + row * (cell + GAP), cell)
     return sheet
+
+
+def _font(text: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Pillow's own; for letters that it has not, the first of the system's that has them."""
+    own = ImageFont.load_default(size)
+    if _has(own, text):
+        return own
+    for name in SYSTEM_FONTS:
+        with suppress(OSError):
+            if _has(found := ImageFont.truetype(name, size), text):
+                return found
+    return own
+
+
+def _has(font: ImageFont.FreeTypeFont | ImageFont.ImageFont, text: str) -> bool:
+    """Whether no letter is drawn as what stands for a missing one."""
+    missing = bytes(font.getmask("\uffff"))
+    return all(bytes(font.getmask(letter)) != missing for letter in {*text.encode("utf-8", "replace").decode()} if not letter.isspace())
 
 
 def _place(sheet: Image.Image, picture: Image.Image, left: int, top: int, cell: int) -> None:

@@ -14,7 +14,7 @@ from likeness.evaluation.statistics import Estimate
 from likeness.files.atomic import write_bytes
 from likeness.report.blended import blended_section
 from likeness.report.embedding import data_uris
-from likeness.report.facts import commands_of, facts_of, hashes_of
+from likeness.report.facts import commands_of, facts_of, hashes_of, made_elsewhere
 from likeness.report.plots import loss_curve, score_plot
 from likeness.report.points import front_plot, score_curves, scores_of, spots_of
 from likeness.report.reading import Run, read_run
@@ -74,7 +74,9 @@ def _page(run: Run) -> str:
     photos, prompts, previews = run.photos[:MOST_PHOTOS], prompt_rows(run.drawn), preview_steps(run.previews)
     steps, over_steps = step_rows(run.drawn, MOST_STEP_ROWS)
     copies, scores, choice = copies_of(run), run.scores, run.scores.choice
-    plots = score_plots(list(scores.rows.items()))
+    bounds = [row for row in scores.rows.items() if row[0].lower().startswith(("floor", "ceiling"))]
+    plots = score_plots([row for row in scores.rows.items() if row not in bounds], bounds)
+    scored = max((line["step"] for line in scores.each), default=None)
     shown = [*photos, *(preview.path for step in previews.values() for preview in step)]
     shown += [drawn.path for row in prompts[:MOST_PROMPTS] for drawn in (*row.base, *row.personalized)]
     shown += [drawn.path for row in over_steps for drawn in row.pictures if drawn] + [path for one, photo in copies[:MOST_COPIES] for path in (one.path, photo)]
@@ -95,6 +97,7 @@ def _page(run: Run) -> str:
             few=all(len(side) <= 2 for row in prompts for side in (row.base, row.personalized)),
             prompts_left_out=len(prompts[MOST_PROMPTS:]),
             checkpoint=last_checkpoint(run.drawn),
+            scored=scored,
             copies=copies[:MOST_COPIES],
             copies_left_out=max(0, len(copies) - MOST_COPIES),
             previews=previews,
@@ -118,6 +121,7 @@ def _page(run: Run) -> str:
             else None,
             recipe=run.recipe,
             commands=commands_of(run),
+            made_elsewhere=made_elsewhere(run),
         )
     )
 
@@ -127,17 +131,19 @@ def environment() -> Environment:
     return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 
 
-def score_plots(rows: Sequence[tuple[str, Mapping[str, Estimate]]], colours: Sequence[int] | None = None) -> dict[str, Markup]:
-    """A plot for each metric: the rows with whiskers, the first floor and the first ceiling that have it as bands.
+Row = tuple[str, Mapping[str, Estimate]]  # by metric
 
-    colours  of the rows that are neither; default 0, 1, …
+
+def score_plots(rows: Sequence[Row], bounds: Sequence[Row], colours: Sequence[int] | None = None) -> dict[str, Markup]:
+    """A plot for each metric: the rows with whiskers, of the bounds the first floor and the first ceiling that have it as bands.
+
+    colours  of the rows; default 0, 1, …
     """
-    judged = [(name, row) for name, row in rows if not name.lower().startswith(("floor", "ceiling"))]
-    numbers = colours or range(len(judged))
+    numbers = colours or range(len(rows))
     plots = {}
-    for metric in dict.fromkeys(metric for _, row in rows for metric in row):
-        known = [(number, name, row[metric]) for number, (name, row) in zip(numbers, judged) if metric in row]
+    for metric in dict.fromkeys(metric for _, row in (*rows, *bounds) for metric in row):
+        known = [(number, name, row[metric]) for number, (name, row) in zip(numbers, rows) if metric in row]
         shown = {name: estimate for _, name, estimate in known}
-        floor, ceiling = (next((row[metric] for name, row in rows if name.lower().startswith(bound) and metric in row), None) for bound in ("floor", "ceiling"))
+        floor, ceiling = (next((row[metric] for name, row in bounds if name.lower().startswith(bound) and metric in row), None) for bound in ("floor", "ceiling"))
         plots[metric] = score_plot(metric, shown, floor, ceiling, [number for number, _, _ in known])
     return plots

@@ -199,13 +199,11 @@ def _drawn(folder: Path) -> list[Drawn]:
 
 
 def _one_each(drawn: list[Drawn], scored: set[str]) -> list[Drawn]:
-    """One picture of each checkpoint, prompt and seed: the scored one, or the first. Others were drawn otherwise, in fewer steps or with more guidance."""
-    found: dict[tuple[Any, ...], Drawn] = {}
+    """One picture of each checkpoint, prompt and seed: the scored one, or the first, of those that are still there. Others were drawn otherwise, in fewer steps or with more guidance."""
+    found: dict[tuple[Any, ...], list[Drawn]] = {}
     for one in drawn:
-        key = (one.personalized, one.checkpoint, one.prompt, one.class_prompt, one.seed)
-        if key not in found or (one.path.name in scored and found[key].path.name not in scored):
-            found[key] = one
-    return list(found.values())
+        found.setdefault((one.personalized, one.checkpoint, one.prompt, one.class_prompt, one.seed), []).append(one)
+    return [max(same, key=lambda one: (one.path.is_file(), one.path.name in scored)) for same in found.values()]
 
 
 def _previews(folder: Path) -> list[Preview]:

@@ -98,9 +98,9 @@ def preview_steps(previews: Sequence[Preview]) -> dict[int, list[Preview]]:
 def copies_of(run: Run) -> list[tuple[Drawn, Path]]:
     """All pictures of the last checkpoint that are a photo over again, each with that photo; a page shows MOST_COPIES of them."""
     last = last_checkpoint(run.drawn)
-    own = [(one, image) for one in run.drawn if one.personalized and one.checkpoint == last and (image := opened(one.path))]
-    photos = [(path, image) for path in run.photos if (image := opened(path))]
-    found = near_copies(np.array([thumbnail(image) for _, image in own]), np.array([thumbnail(image) for _, image in photos]))
+    own = [(one, thumbnail(image)) for one in run.drawn if one.personalized and one.checkpoint == last and (image := opened(one.path))]
+    photos = [(path, thumbnail(image)) for path in run.photos if (image := opened(path))]
+    found = near_copies(np.array([small for _, small in own]), np.array([small for _, small in photos]))
     return [(own[picture][0], photos[photo][0]) for picture, photo in found]
 
 

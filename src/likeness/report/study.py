@@ -76,7 +76,7 @@ def make_study(first: Path, second: Path, out: Path, seed: int = 0, most: int = 
     shown = [sha256_of(path) for item in items for path in (*item.left, *item.right)]
     number = hashlib.sha256(json.dumps([key, shown]).encode()).hexdigest()[:12]  # a browser keeps answers by it: no two studies may share one
     page = environment().get_template("study.html").render(items=items, photos=photos, uris=uris, questions=QUESTIONS, number=number)
-    write_json(out / "study.json", {"schema": 1, "number": number, "first": first.name, "second": second.name, "seed": seed, "items": key})
+    write_json(out / "study.json", {"schema": 1, "number": number, "first": first.resolve().name, "second": second.resolve().name, "seed": seed, "items": key})
     write_text(out / "study.html", page)
     return out / "study.html"
 

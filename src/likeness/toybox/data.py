@@ -105,7 +105,8 @@ def render(folder: Path, kind: str, count: int, size: int, seed: int, workers: i
 
 def _render_shard(job: tuple[Path, str, int, int, int]) -> int:
     folder, kind, shard, size, seed = job
-    os.nice(max(0, 10 - os.nice(0)))  # a worker draws many shards
+    if hasattr(os, "nice"):
+        os.nice(max(0, 10 - os.nice(0)))  # a worker draws many shards
     pictures = np.empty((SHARD, size, size, 3), np.uint8)
     captions, names, truths, individuals = [], [], [], []
     for row in range(SHARD):
@@ -122,7 +123,7 @@ def _render_shard(job: tuple[Path, str, int, int, int]) -> int:
     facts = {"captions": captions, "names": names, "truths": truths, "individuals": individuals}
     unfinished = folder / f"{kind}-{shard:03d}.json.part"
     unfinished.write_text(json.dumps(facts))
-    unfinished.rename(folder / f"{kind}-{shard:03d}.json")
+    unfinished.replace(folder / f"{kind}-{shard:03d}.json")
     return shard
 
 

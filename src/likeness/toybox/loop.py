@@ -164,7 +164,7 @@ def _keep(plan: Plan, stage: str, step: int, network: nn.Module, optimizers: dic
     tensors |= {f"average/{k}": v for k, v in (average.state_dict() if average else {}).items()}
     part = plan.folder / f"{stage}.part"
     save_file({k: v.contiguous() for k, v in tensors.items()}, part, metadata={"step": str(step)})
-    part.rename(plan.folder / f"{stage}.safetensors")
+    part.replace(plan.folder / f"{stage}.safetensors")
 
 
 def _resume(plan: Plan, stage: str, network: nn.Module, optimizers: dict[str, torch.optim.Optimizer], average: nn.Module | None) -> int:

@@ -11,7 +11,7 @@ from ..files.picture import safe_name, save_picture
 from ..files.prompts import said
 from ..report.page import write_report
 from ..world.drawing import draw
-from ..world.subjects import photos_of, prompts_for, seed_of
+from ..world.subjects import known_prompts, photos_of, seed_of
 from .evaluating import evaluate
 from .fitting import fit
 from .generating import NEW_SCENES, generate
@@ -40,7 +40,7 @@ def draw_subject(name: str, templates: Sequence[str], out: Path, size: int, seed
     """A named subject's photos as PNG files, or the truth of the prompts that the world knows."""
     subject = toybox_subject(TOYBOX + name)
     assert subject
-    known = {p.template: p for p in prompts_for(subject.class_noun)}
+    known = {p.template: p for p in known_prompts(subject.class_noun)}
     if unknown := [t for t in templates if t not in known]:
         raise UserError(f"the world cannot draw {unknown[0]!r}. For a {subject.class_noun} it knows: {'; '.join(known)}.")
     scenes = [(f"{name}-{n:02d}", scene) for n, scene in enumerate(photos_of(subject))]

@@ -16,6 +16,7 @@ from ..model.folder import find_base, trained_resolution
 from ..world.drawing import draw
 from ..world.subjects import SUBJECTS, NamedSubject, photos_of
 
+DIGESTED = 64  # pixels of the render that names a toybox's photo, whatever it is trained at
 TOYBOX = "toybox:"
 
 
@@ -87,6 +88,6 @@ def gather(source: Path | str, resolution: int) -> list[Photo]:
     photos = []
     for n, scene in enumerate(photos_of(subject)):
         image = draw(scene, resolution)
-        digest = hashlib.sha256(image.tobytes()).hexdigest()
+        digest = hashlib.sha256(draw(scene, DIGESTED).tobytes()).hexdigest()
         photos.append(Photo(f"{subject.name}-{n}", digest, resolution, resolution, (), True, None, image))
     return photos
