@@ -332,12 +332,13 @@ def test_options_that_would_do_nothing_are_refused(likeness, tmp_path, capsys):
     assert "--out is for the page of several runs" in capsys.readouterr().err
 
 
-def test_out_of_memory_is_one_line(likeness, monkeypatch, capsys):
+@pytest.mark.parametrize("problem", [MemoryError(), RuntimeError("[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.")])
+def test_out_of_memory_is_one_line(problem, likeness, monkeypatch, capsys):
     """Wherever it happens; where pictures are drawn or trained, fewer at once are tried before."""
     from likeness.cli import scores
 
     def full(path):
-        raise MemoryError
+        raise problem
 
     monkeypatch.setattr(scores, "run_at", full)
     assert likeness("report", "run") == 2
@@ -378,3 +379,19 @@ def test_the_next_command_of_pretraining_keeps_its_options(likeness, tmp_path, m
     monkeypatch.setattr(pretraining, "pretrain", lambda *_: None)
     assert likeness("pretrain", tmp_path / "new", "--seed", "8", "--stages", "pictures", "--base-pictures", "24") == 0
     assert capsys.readouterr().out.endswith(f"next: likeness pretrain {tmp_path / 'new'} --seed 8 --base-pictures 24\n")
+
+
+def test_a_negative_prompt_without_guidance_is_refused(quick_recipe, tmp_path, likeness, capsys):
+    """The picture would be the same, and say that it was asked for otherwise."""
+    from likeness.workflow.fitting import fit
+    from likeness.workflow.progress import Silent
+
+    run = fit(quick_recipe(steps=1), tmp_path, Silent())
+    assert likeness("generate", run.path, "--negative-prompt", "blurry", "--guidance-scale", "1", "--steps", "2") == 2
+    assert "--negative-prompt: says what guidance leads away from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("method", "option"), [("lora", ("--prior-weight", "0", "--prompt", "a {}")), ("textual_inversion", ("--templates", "style"))])
+def test_what_captions_override_is_refused(method, option, likeness, tmp_path, capsys):
+    assert likeness("train", method, tmp_path, "--class-noun", "dog", "--use-captions", *option) == 2
+    assert "photos are captioned by the texts beside them" in capsys.readouterr().err

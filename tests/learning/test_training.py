@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from dataclasses import replace
 from itertools import islice
 
@@ -125,6 +126,27 @@ def test_out_of_memory_once_is_forgotten(prepared):
     method.base.unet.mid_block.register_forward_pre_hook(once)
     whole = list(train(method, make_optimizer(method, method.spec), method.spec, iter(batches), 0, 0))
     assert given == [8, 4, 4, 8] and not any(trained.skipped for trained in whole)
+
+
+def test_what_a_failed_pass_held_is_gone_before_the_next(prepared):
+    """Memory runs out where gradients are made: with the whole batch's graph alive its halves would not fit either."""
+    method, batches = prepared(steps=1, batch_size=4)
+    loss, passes, alive = method.loss, [], []
+
+    def refuse(gradient):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    def watched(batch):
+        alive.append(any(of() is not None for of in passes))
+        found = loss(batch)
+        if not passes:
+            found["photos" if "photos" in found else next(iter(found))].register_hook(refuse)
+        passes.extend(weakref.ref(value) for value in found.values())
+        return found
+
+    method.loss = watched
+    (trained,) = train(method, make_optimizer(method, method.spec), method.spec, iter(batches), 0, 0)
+    assert alive[:2] == [False, False] and len(alive) == 3 and not trained.skipped
 
 
 def test_out_of_memory_with_one_photo_is_one_clear_line(prepared):

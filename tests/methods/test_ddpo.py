@@ -72,6 +72,22 @@ def test_ratios_of_a_rollout_begin_at_one(batch_size, precision, method):
     assert largest < 1e-5  # a tenth of the clip range
 
 
+@pytest.mark.parametrize("room", [8, 2])
+def test_no_more_pictures_are_drawn_at_once_than_are_trained_on_and_fewer_where_memory_runs_out(room, method, monkeypatch):
+    made, batches = method(batch_size=4, draw_guidance_scale=1.0)
+    predict, rows = made._predict, []
+
+    def watched(latents, *told):
+        rows.append(len(latents))
+        if len(latents) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return predict(latents, *told)
+
+    monkeypatch.setattr(made, "_predict", watched)
+    next(batches)
+    assert max(rows) == 4 and rows.count(min(4, room)) == 3 * 8 // min(4, room)
+
+
 def test_the_steps_of_a_rollout_follow_each_other(method):
     _, batches = method()
     step = next(batches)
@@ -137,6 +153,13 @@ def test_a_run_that_is_stopped_ends_a_rollout_and_goes_on_there(when, tiny_folde
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
     lines = [[{k: v for k, v in line.items() if k not in ("seconds", "peak_bytes")} for line in run.journal()] for run in (whole, stopped)]
     assert lines[0] == lines[1] and "reward" in lines[0][0]["noted"]
+
+
+def test_a_state_is_kept_as_soon_as_a_rollout_ends(tiny_folder, photo_folder, tmp_path):
+    stage = {"method": "ddpo", **QUICK, "updates": 2, "steps": 8, "save_every": 5, "learning_rate": 1e-2}
+    run = fit(recipe_from_dict({"base": str(tiny_folder), "subject": {"photos": photo_folder, "class_noun": "dog"}, "stages": [stage]}, stage_types()), tmp_path, Silent())
+    assert [state.step for state in run.checkpoints("resume")] == [6, 8]
+    assert Spec().save_every < Spec().steps
 
 
 def test_options_that_break_a_rollout_are_refused():

@@ -126,6 +126,14 @@ def test_pictures_of_a_folder_take_the_place_of_drawn_ones(tiny_base, subject_ph
     assert method.loss(batch)["consistency"] > 0
 
 
+def test_the_student_of_a_taught_subject_hears_it_whatever_class_photos_there_were(tiny_base, subject_photos):
+    """They were for prior preservation, and show others of the class."""
+    subject = Subject(subject_photos, "dog", "sks", "sks dog", class_photos=[Image.new("RGB", (16, 16))])
+    method = LCM(Spec(batch_size=2, rank=2, pictures=4, picture_steps=2), tiny_base)
+    _, prompts = method._lessons([subject], 0)
+    assert len(prompts) == 4 and any("sks dog" in prompt for prompt in prompts)
+
+
 def test_what_cannot_be_distilled_is_refused(tiny_base):
     LCM(Spec(student="full"), tiny_base)
     with pytest.raises(UserError, match="is a student already"):

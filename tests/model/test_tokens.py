@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from PIL import Image
 
 from likeness.files.errors import UserError
+from likeness.learning.method import Subject
+from likeness.methods.lora import LoRA
 from likeness.model.base import Base
 from likeness.model.tokens import read
 
@@ -68,6 +71,16 @@ def test_what_is_cut_off_is_named(tiny_base):
     assert tiny_base.cut_off("a photo of a <sks>") == ""
     long = "a photo " * (tiny_base.tokenizer.model_max_length // 2 - 2) + "a <sks>"
     assert "<sks>" in tiny_base.cut_off(long)
+
+
+def test_a_name_of_several_tokens_that_is_cut_off_is_found(tiny_base):
+    """Its pieces are cut off, and no word that anybody typed."""
+    method = LoRA.unattached(LoRA.Spec(use_captions=True), tiny_base)
+    picture = Image.new("RGB", (16, 16))
+    long = "a photo " * (tiny_base.tokenizer.model_max_length // 2) + "of {}"
+    with pytest.raises(UserError, match="xyz dog is cut off. Shorten it"):
+        method.captions(Subject([picture], "dog", "xyz", captions=[long]))
+    assert method.captions(Subject([picture], "dog", "xyz", captions=["a photo of {}"])) == [("a photo of xyz dog",)]
 
 
 def test_sdxl_pools_where_the_prompt_ends(tiny_folders):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from likeness.methods.dreambooth import DreamBooth
 from likeness.model import tokens
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
+from likeness.workflow import stages
 from likeness.workflow.branching import branch, stand
 from likeness.workflow.fitting import fit, resume
 from likeness.workflow.photos import gather
@@ -262,3 +264,17 @@ def test_a_stage_on_a_run_without_a_state_of_its_own_is_not_continued(stacked, t
 def test_options_of_another_version_are_one_line():
     with pytest.raises(UserError, match="lora: the checkpoint was written by another version of likeness, whose rank, forgotten"):
         stage_of({"method": "lora", "spec": {"rank": "many", "forgotten": 1}})
+
+
+def test_a_finished_stages_optimizer_is_forgotten_and_its_checkpointing_too(stacked, tmp_path, monkeypatch):
+    made, spared, alive, kept = stages.make_optimizer, [], [], []
+
+    def watched(method, stage):
+        alive.append(any(of() is not None for of in kept))
+        spared.append(method.base.unet.is_gradient_checkpointing)
+        kept.append(weakref.ref(optimizer := made(method, stage)))
+        return optimizer
+
+    monkeypatch.setattr(stages, "make_optimizer", watched)
+    fit(stacked({**UNET, "gradient_checkpointing": True}, LORA), tmp_path, Silent())
+    assert alive == [False, False] and spared == [True, False]

@@ -10,7 +10,7 @@ from typing import Any
 
 from cyclopts import App, CycloptsError
 
-from ..files.errors import UserError
+from ..files.errors import UserError, out_of_memory
 from ..methods import METHODS, packaged_recipes
 from . import attention, guide, interchange, pictures, scores, study, toybox, training  # noqa: F401  # each adds its commands to the app
 from .shared import app
@@ -70,7 +70,7 @@ def main(words: list[str] | None = None) -> None:
             raise
         _fail(f"{problem.filename or 'likeness'}: {problem.strerror}. Check the path, its rights and the space on its disk.")
     except Exception as problem:
-        if type(problem).__name__ == "OutOfMemoryError" or isinstance(problem, MemoryError):  # torch's, not imported here, and Python's
+        if out_of_memory(problem):
             _fail("out of memory. Close what else uses it, ask for smaller batches or --mixed-precision bf16, or take a smaller base. What was written before is intact.")
         if type(problem).__name__ != "Stopped":  # likewise: its module is of the torch side
             raise

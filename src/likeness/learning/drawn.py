@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..files.atomic import write_bytes
 from ..model.base import Base
+from ..model.memory import in_batches
 from ..model.trajectory import BATCH, initial_latents, walk
 from .method import chance
 from .prior import cache_folder
@@ -31,16 +32,21 @@ def drawn_latents(
     folder = cache_folder() / "drawn-latents" / hashlib.sha256(what.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     parts = []
+
+    def walked(numbers: range) -> Tensor:
+        asked = [prompts[k] for k in numbers]
+        latents = initial_latents(base, [chance(seed, "drawn", k) for k in numbers])
+        for step in walk(base, latents, base.condition(asked), base.condition([""] * len(asked)), steps, guidance_scale):
+            latents = step.latents
+        return latents.cpu()
+
     for first in range(0, len(prompts), BATCH):
         kept = folder / f"{first:05d}.safetensors"
         if (latents := _whole(kept)) is None:
-            asked = prompts[first : first + BATCH]
-            latents = initial_latents(base, [chance(seed, "drawn", first + k) for k in range(len(asked))])
-            for step in walk(base, latents, base.condition(asked), base.condition([""] * len(asked)), steps, guidance_scale):
-                latents = step.latents
-            write_bytes(kept, save({"latents": latents.cpu().contiguous()}))
+            latents = torch.stack([*in_batches(len(prompts[first : first + BATCH]), BATCH, lambda rows: [*walked(range(first + rows.start, first + rows.stop))])])  # noqa: B023
+            write_bytes(kept, save({"latents": latents.contiguous()}))
             if drawn:
-                drawn(first + len(asked), len(prompts))
+                drawn(first + len(latents), len(prompts))
         parts.append(latents.to(base.device))
     return torch.cat(parts)
 

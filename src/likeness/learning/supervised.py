@@ -37,6 +37,10 @@ class CaptionedStage(Stage):
     min_snr_gamma: float | None = Field(default=None, gt=0, le=1000, description="Min-SNR weighting of the losses (5 is usual, arXiv 2303.09556); none = every timestep alike.")
     gradient_checkpointing: bool = Field(default=False, description="Compute activations twice instead of keeping them: less memory, slower.")
 
+    def unread(self) -> dict[str, str]:
+        of_class = isinstance(self, PriorStage) and self.prior_weight  # class pictures are captioned by it
+        return {**super().unread(), "prompt": "photos are captioned by the texts beside them. Leave --use-captions out"} if self.use_captions and not of_class else super().unread()
+
     @field_validator("prompt")
     @classmethod
     def _names_the_subject(cls, prompt: str) -> str:
@@ -183,7 +187,7 @@ class Supervised(Method):
         for text in {text for each in texts for text in each}:
             if self.spec.new_words and called not in text:
                 raise UserError(f"caption {text!r}: does not say {called}, so the new word would learn nothing from it. Write {{}} where the subject belongs.")
-            if called in text and called.split()[0] in self.base.cut_off(text):
+            if called in text and self.base.cut_off(text[: text.index(called) + len(called.split()[0])]):
                 raise UserError(f"caption {text!r}: is longer than the text encoder reads, and {called} is cut off. Shorten it, or say {{}} earlier.")
         return texts
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..files.errors import UserError
+from ..files.errors import UserError, out_of_memory
 from ..files.recipe import Stage
-from ..model.memory import free_cached, out_of_memory
+from ..model.memory import free_cached
 from .method import Method, seed_everything
 from .precision import precision
 
@@ -96,6 +96,7 @@ def train(method: Method, optimizer: torch.optim.Optimizer, stage: Stage, batche
 def _gradients(method: Method, micro_batches: list, stage: Stage, parameters: list[Tensor], step: int) -> dict[str, float]:
     """Accumulate the gradients of an optimizer step; where memory runs out, once more with every micro-batch halved."""
     while True:
+        losses = value = None
         try:
             totals: dict[str, float] = {}
             for batch in micro_batches:
@@ -109,9 +110,10 @@ def _gradients(method: Method, micro_batches: list, stage: Stage, parameters: li
             if not out_of_memory(problem):
                 raise
             micro_batches = _halved(micro_batches, step, problem)
-            for parameter in parameters:
-                parameter.grad = None
-            free_cached()
+        del losses, value  # only here, behind the exception, is the failed pass forgotten, and with it what it held
+        for parameter in parameters:
+            parameter.grad = None
+        free_cached()
 
 
 def _halved(micro_batches: list, step: int, problem: Exception) -> list:

@@ -29,6 +29,7 @@ from ..learning.rewards import Rewarding, check_rewards, parse, reward_of
 from ..model.adapters import Adapter, LowRank, Weights
 from ..model.base import Base
 from ..model.denoiser import Conditioning
+from ..model.memory import in_batches
 from ..model.trajectory import BATCH, Sampler, guided, initial_latents
 
 COLUMNS = ("latents", "chosen", "timesteps", "earlier", "log_probabilities", "advantages")  # of Decisions, those that are tensors
@@ -47,6 +48,7 @@ class Spec(DrawingStage):
     steps: int = Field(default=200, ge=1, le=10_000_000, description="Optimizer steps of this stage. Default: 100 rollouts with two steps on each, as DDPO's code.")
     weight_decay: float = Field(default=1e-4, ge=0, le=1, description="AdamW's decay of what is trained, a share of the learning rate a step. Default from DDPO's code.")
     batch_size: int = Field(default=8, ge=1, description="Pictures per micro-batch; each gives one step of its drawing at a time. Default: cut from DDPO's 256 a rollout to fit one GPU.")
+    save_every: int = Field(default=20, ge=1, description="Steps between states to resume from, as soon as a rollout ends; the newest two are kept. Default: some minutes of a GPU's work, for a step is many passes.")
     gradient_accumulation: int = Field(default=2, ge=1, description="Micro-batches of pictures per optimizer step. Default: cut from DDPO's 256 pictures a rollout to fit one GPU.")
     updates: int = Field(default=2, ge=1, le=100, description="Optimizer steps on each rollout; it has updates x batch_size x gradient_accumulation pictures. Default: DDPO's 2 to 4.")
     rank: int = Field(default=4, ge=1, le=1024, description="Rank of the LoRA. Default from DDPO's code.")
@@ -200,10 +202,12 @@ class DDPO(Adapted):
         rows = torch.randint(len(asked), (count,), generator=choice).tolist()
         times = Sampler(base, spec.draw_steps).timesteps.to(base.device)
         after = torch.cat([times[1:], torch.zeros_like(times[:1])])
-        walks, pictures = [], []
-        for first in range(0, count, BATCH):
-            prompts = tuple(asked[row][0] for row in rows[first : first + BATCH])
-            seeds = [chance(seed, "rollout", number, first + k) for k in range(len(prompts))]
+        done = 0
+
+        def walked(some: slice) -> list[tuple[str, list[Tensor], Image.Image]]:
+            nonlocal done
+            prompts = tuple(asked[row][0] for row in rows[some])
+            seeds = [chance(seed, "rollout", number, k) for k in range(some.start, some.stop)]
             latents, generators = initial_latents(base, seeds), [torch.Generator().manual_seed(s + 1) for s in seeds]
             steps = []
             for t, next_t in zip(times, after):
@@ -215,11 +219,15 @@ class DDPO(Adapted):
                 chosen = mean + deviation * noise
                 steps.append((latents, chosen, timesteps, earlier, log_probability(chosen, mean, deviation)))
                 latents = chosen
-            pictures += base.decode(latents)
+            pictures = base.decode(latents)
+            done += len(pictures)
             if self.progress:
-                self.progress(len(pictures), count)
-            walks += [(prompt, [torch.stack([step[column][k] for step in steps]) for column in range(5)]) for k, prompt in enumerate(prompts)]
-        rewards = self._reward(pictures, [asked[row][1] for row in rows])
+                self.progress(done, count)
+            return [(prompt, [torch.stack([step[column][k] for step in steps]) for column in range(5)], picture) for k, (prompt, picture) in enumerate(zip(prompts, pictures))]
+
+        drawn = list(in_batches(count, min(BATCH, spec.batch_size), walked))  # no more at once than in training
+        walks = [(prompt, walk) for prompt, walk, _ in drawn]
+        rewards = self._reward([picture for _, _, picture in drawn], [asked[row][1] for row in rows])
         advantages = self.statistics.advantages([prompt for prompt, _ in walks], rewards).clip(-spec.advantage_clip, spec.advantage_clip)
         self.measured = {"reward": float(rewards.mean()), "reward deviation": float(rewards.std())}
         found = []

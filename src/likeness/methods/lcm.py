@@ -165,7 +165,8 @@ class LCM(Adapted):
     def _lessons(self, subjects: Sequence[Subject], seed: int) -> tuple[LatentPictures | Tensor, list[str]]:
         """What is learned from, and a prompt for each: pictures of a folder, or latents that the teacher draws now."""
         spec = self.spec
-        if any(subject.class_photos for subject in subjects):
+        untaught = all((subject.called or subject.class_noun) == subject.class_noun for subject in subjects)
+        if untaught and any(subject.class_photos for subject in subjects):  # those of a taught subject were for prior preservation, and do not show it
             texts = [
                 said(caption or "a photo of a {}", subject.class_noun)
                 for subject in subjects for caption, _ in zip([*subject.class_captions, *[None] * len(subject.class_photos)], subject.class_photos)

@@ -63,7 +63,9 @@ class Spec(PhotoStage):
         return initializer
 
     def unread(self) -> dict[str, str]:
-        return {} if self.templates == "prompt" else {"prompt": f"captions are the phrasings of templates {self.templates}. Add --templates prompt"}
+        if self.use_captions:
+            return {**super().unread(), "templates": "photos are captioned by the texts beside them. Leave --use-captions out"}
+        return super().unread() if self.templates == "prompt" else {**super().unread(), "prompt": f"captions are the phrasings of templates {self.templates}. Add --templates prompt"}
 
     def new_rows(self) -> dict[str, tuple[str, int | None]]:
         return {self.word: (self.initializer, self.vectors)}

@@ -41,7 +41,8 @@ class _Openly:
             return self.usual(attention, hidden_states, encoder_hidden_states, attention_mask, **rest)
         query, key = (attention.head_to_batch_dim(part) for part in (attention.to_q(hidden_states), attention.to_k(encoder_hidden_states)))  # type: ignore[misc]
         probabilities = attention.get_attention_scores(query, key, attention_mask)
-        self.seen[self.layer] = probabilities.unflatten(0, (len(hidden_states), attention.heads))[self.rows]
+        maps = probabilities.unflatten(0, (len(hidden_states), attention.heads))
+        self.seen[self.layer] = maps[self.rows] if self.rows == slice(None) or maps.requires_grad else maps[self.rows].clone()  # a part alone would hold the whole
         if self.last:
             raise _Enough
         value = attention.head_to_batch_dim(attention.to_v(encoder_hidden_states))  # type: ignore[misc]

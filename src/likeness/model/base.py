@@ -99,6 +99,15 @@ class Base(Denoiser):
                 network.gradient_checkpointing_enable()
                 network.train()  # or transformers keeps the activations all the same; CLIP has no dropout
 
+    def keep_activations(self) -> None:
+        """No longer compute them twice, as a stage before may have asked."""
+        for unet in (self.unet, *([self.upscaler.unet] if self.upscaler else [])):
+            unet.disable_gradient_checkpointing()
+        for network in self.text_encoders.values():
+            if network.training:
+                network.gradient_checkpointing_disable()
+                network.eval()
+
     @property
     def drawn_with(self) -> str:
         """What names all that its pictures follow from: the key of what is drawn once and kept."""

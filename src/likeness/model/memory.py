@@ -7,14 +7,9 @@ from typing import TypeVar
 
 import torch
 
-from ..files.errors import UserError
+from ..files.errors import UserError, out_of_memory
 
 Made = TypeVar("Made")
-SAID = ("can't allocate memory", "not enough memory", "out of memory", "STATUS_ALLOC_FAILED")  # by the CPU's allocator, the driver, cuBLAS and cuDNN, which have no exception class of their own
-
-
-def out_of_memory(problem: BaseException) -> bool:
-    return isinstance(problem, (torch.OutOfMemoryError, MemoryError)) or any(words in str(problem) for words in SAID)
 
 
 def free_cached() -> None:

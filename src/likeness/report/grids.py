@@ -59,8 +59,14 @@ def _font(text: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 def _has(font: ImageFont.FreeTypeFont | ImageFont.ImageFont, text: str) -> bool:
     """Whether no letter is drawn as what stands for a missing one."""
-    missing = bytes(font.getmask("\uffff"))
-    return all(bytes(font.getmask(letter)) != missing for letter in {*text.encode("utf-8", "replace").decode()} if not letter.isspace())
+    missing = _drawn(font, "\uffff")
+    return all(_drawn(font, letter) != missing for letter in {*text.encode("utf-8", "replace").decode()} if not letter.isspace())
+
+
+def _drawn(font: ImageFont.FreeTypeFont | ImageFont.ImageFont, letter: str) -> bytes:
+    canvas = Image.new("L", (64, 64))
+    ImageDraw.Draw(canvas).text((8, 8), letter, 255, font)
+    return canvas.tobytes()
 
 
 def _place(sheet: Image.Image, picture: Image.Image, left: int, top: int, cell: int) -> None:

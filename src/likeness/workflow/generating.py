@@ -100,7 +100,7 @@ def generate(
     card = read_card(checkpoint)
     asked_for = {k: v for k, v in (("steps", steps), ("guidance_scale", guidance_scale), ("eta", eta)) if v is not None}
     wanted = wanted_by_card(card) | asked_for
-    check_sampling(wanted, seeds, guide)
+    check_sampling(wanted, seeds, guide, negative)
     if step is None:
         say_unfinished(run, checkpoint, progress)
     base = Base.open(base_name or card["base"]["name"], device_for())
@@ -239,7 +239,7 @@ def say_unfinished(run: RunFolder, checkpoint: Checkpoint, progress: Progress) -
         progress.say(f"{run.name} is {status}: this is step {checkpoint.step}. Go on with it: likeness resume {typed(run.path)}")
 
 
-def check_sampling(sampling: Mapping[str, Any], seeds: Sequence[int], guide: int | None) -> None:
+def check_sampling(sampling: Mapping[str, Any], seeds: Sequence[int], guide: int | None, negative: str = "") -> None:
     if not 0 <= sampling["eta"] <= 1:
         raise UserError(f"--eta {sampling['eta']}: must be from 0 (the first noise decides alone) to 1 (as much noise at every step as DDPM).")
     if sampling["sampler"] == "LCM":
@@ -253,6 +253,8 @@ def check_sampling(sampling: Mapping[str, Any], seeds: Sequence[int], guide: int
         raise UserError(f"--steps {sampling['steps']}: must be from 1 to {MOST_STEPS}.")
     if not 0 <= sampling["guidance_scale"] <= MOST_GUIDANCE:
         raise UserError(f"--guidance-scale {sampling['guidance_scale']}: must be from 0 to {MOST_GUIDANCE}; 1 is no guidance.")
+    if negative and sampling["guidance_scale"] == 1:
+        raise UserError("--negative-prompt: says what guidance leads away from, and there is none at a guidance scale of 1. Give --guidance-scale, or leave it out.")
     if outside := [seed for seed in seeds if not 0 <= seed < 2**63]:
         raise UserError(f"--seeds {outside[0]}: must be from 0 to 2^63 - 1.")
 

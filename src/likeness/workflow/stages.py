@@ -111,6 +111,7 @@ def _stage(
     """The recipe's last stage, on the finished ones `below` it, which are part of the base and lie in the checkpoint `beneath`; ended by `settling` if that says so. more: another stage follows."""
     stage = recipe.stages[-1]
     called = names_after(recipe, below)
+    base.keep_activations()
     method = attach(stage, base, recipe.seed, len(below))
     methods = [*below, method]
     size = stage.photo_size(recipe.resolution or base.resolution)
@@ -145,21 +146,24 @@ def _stage(
                     _save(run, recipe, base, methods, optimizer, offset + step, kept, beneath)
 
             method.progress = drawing
-            failed = 0  # steps in a row that were skipped
+            failed, due = 0, False  # steps in a row that were skipped; whether a state is to be kept as soon as one can be
             for trained in train(method, optimizer, stage, batches, start, recipe.seed):
                 at, failed = trained.step, failed + 1 if trained.skipped else 0
                 run.append_journal(_journal_line(trained, offset))
                 task.advance(note=f"loss {sum(trained.losses.values()):.4f}")
                 whole = method.checkpointable(at) and failed < PATIENCE  # or the run would go on from steps that it never trained
                 kept = at in stage.checkpoint_steps or bool(stop)
-                if (kept or at % stage.save_every == 0) and whole:
+                due = due or at % stage.save_every == 0
+                if (kept or due) and whole:
                     save(at, kept)
+                    due = False
                 if at in stage.previews:
                     _preview(run, recipe, base, methods, offset + at)
                 if settling and at in stage.checkpoint_steps and settling.at(offset + at, methods):
                     break
                 if stop and (at < stage.steps or more) and whole:
                     raise Stopped(stop.number or 2, f"stopped by a signal after step {offset + at}. Go on: likeness resume {typed(run.path)}")
+    method.progress = None  # or the optimizer would stay in memory, through it, as long as the method does
     method.freeze()
     return methods
 
