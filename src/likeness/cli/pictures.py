@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from ..files.errors import UserError
-from ..files.typed import typed
+from ..files.typed import encoders_for, typed
 from ..sampling.options import Blend
 from .shared import Blending, MovedBase, Runs, app, moved_to, parse_seeds, progress, run_at, step_or_choose
 
@@ -101,7 +101,7 @@ def generate(
     if not any(photo.image for photo in opened.photos()):  # imported without
         print(f"next: likeness report {typed(run)}")
         return
-    judges = "" if opened.record().base == "toybox" else " --clip openai/clip-vit-base-patch32 --dino facebook/dino-vits16"  # the toybox has its own
+    judges = encoders_for(str(opened.record().base))
     of_checkpoints = len(chosen) > 1 and not (drift or with_ or guide)
     print(f"next: likeness {'choose' if of_checkpoints else 'evaluate'} {typed(run)}{judges}{moved_to(base if of_checkpoints else None)}")
 

@@ -58,7 +58,7 @@ def pretrain(
             raise UserError(f"--start-from {plan.start_from}: holds no base (a folder with unet, vae, text_encoder and tokenizer).")
         wanted = [stage for stage in wanted if stage not in ("vae", "text")]  # they come with that base
     pretraining.pretrain(plan, contact_sheet, wanted)
-    asked = {field.name: value for field in fields(plan) if field.name not in ("folder", "_") and (value := getattr(plan, field.name)) != field.default}
+    asked = {field.name: value for field in fields(plan) if field.name != "folder" and (value := getattr(plan, field.name)) != field.default}
     print(f"next: likeness pretrain {typed(plan.folder)} {'--check' if _made(plan.folder) else flags(asked)}".rstrip())
 
 

@@ -223,9 +223,8 @@ class RunFolder:
         folder.mkdir(parents=True, exist_ok=True)
         with lock.alone_in(folder):  # two processes may draw into one run
             number = count_lines(folder / "index.jsonl")
-            while any(folder.glob(f"{number:04d}-*")):  # of a line that was removed by hand
+            while (path := folder / f"{number:04d}-{safe_name(settings.prompt)}.png").exists():  # of a line that was removed by hand
                 number += 1
-            path = folder / f"{number:04d}-{safe_name(settings.prompt)}.png"
             save_picture(image, path, settings)
             append_line(folder / "index.jsonl", {"file": path.name, "settings": settings.model_dump(), "labels": dict(labels or {})})
         return path

@@ -15,6 +15,11 @@ def typed(path: Path | str) -> str:
     return subprocess.list2cmdline([str(path)]) if os.name == "nt" else shlex.quote(str(path))
 
 
+def encoders_for(base: str) -> str:
+    """What `evaluate` has to be told of a base; nothing of the toybox, which has judges of its own."""
+    return "" if base == "toybox" else " --clip openai/clip-vit-base-patch32 --dino facebook/dino-vits16"
+
+
 def flags(options: Mapping[str, Any]) -> str:
     """{"prior_weight": 0.5, "checkpoints": [1, 2]} as "--prior-weight 0.5 --checkpoints 1,2"."""
     return " ".join(_flag(name.replace("_", "-"), value) for name, value in options.items())

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from likeness.files.picture import without_folders
-from likeness.files.typed import typed
+from likeness.files.typed import encoders_for, typed
 from likeness.report.reading import Run, as_dict, as_list, lines_of, number, object_of, whole
 
 SHOWN = 12  # hexadecimal digits of a sha256
@@ -137,7 +137,6 @@ def commands_of(run: Run) -> dict[str, str]:
     folder, base = run.folder.resolve(), str(run.about.get("base") or "toybox")
     beside = folder.parent.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) and folder.parent != Path.cwd() else Path(folder.parent.name)
     name, lineage = typed(beside / folder.name), as_dict(run.about.get("lineage"))
-    judges = "" if base == "toybox" else " --clip openai/clip-vit-base-patch32 --dino facebook/dino-vits16"  # the toybox has its own
     recipe = "whole.toml" if (folder / "whole.toml").exists() else "recipe.toml"  # of one that was continued, from its photos on
     again = f"likeness train --recipe {typed(beside / folder.name / recipe)}" if run.recipe else ""
     if "imported" in lineage:
@@ -147,8 +146,8 @@ def commands_of(run: Run) -> dict[str, str]:
     return {
         "train": again or "likeness train --help",
         "generate": f"likeness generate {name}",
-        "evaluate": f"likeness evaluate {name}{judges}",
-        "choose": f"likeness choose {name}{judges}",
+        "evaluate": f"likeness evaluate {name}{encoders_for(base)}",
+        "choose": f"likeness choose {name}{encoders_for(base)}",
         "report": f"likeness report {name}",
     }
 
