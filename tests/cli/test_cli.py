@@ -395,3 +395,9 @@ def test_a_negative_prompt_without_guidance_is_refused(quick_recipe, tmp_path, l
 def test_what_captions_override_is_refused(method, option, likeness, tmp_path, capsys):
     assert likeness("train", method, tmp_path, "--class-noun", "dog", "--use-captions", *option) == 2
     assert "photos are captioned by the texts beside them" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("method", "option"), [("dreambooth", ("--prior-weight", "1", "--class-pictures")), ("lcm", ("--pictures",))])
+def test_what_class_photos_override_is_refused(method, option, likeness, tmp_path, capsys):
+    assert likeness("train", method, tmp_path, "--class-noun", "dog", "--class-photos", tmp_path, *option, "4") == 2
+    assert f"{option[-1]}: the class photos are learned, and none is drawn" in capsys.readouterr().err
