@@ -22,8 +22,9 @@ from likeness.learning.denoising import Examples, noised, target
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
 from likeness.toybox import models
+from likeness.toybox.asked_scenes import held_out_scenes
 from likeness.toybox.base_training import TextToImage
-from likeness.toybox.check import facts, held_out_scenes, right
+from likeness.toybox.check import facts, right
 from likeness.toybox.loop import under
 from likeness.workflow.progress import Progress
 from likeness.world.drawing import draw

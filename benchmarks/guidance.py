@@ -21,7 +21,8 @@ from likeness.evaluation.loading import EMBEDDED, load_clip, load_dino
 from likeness.files.run_folder import RunFolder
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
-from likeness.toybox.check import answered, by_seed, facts, held_out_scenes, spread_of
+from likeness.toybox.asked_scenes import held_out_scenes
+from likeness.toybox.check import answered, by_seed, facts, spread_of
 from likeness.toybox.variety import seed_cast
 from likeness.workflow.generating import checkpoint_of
 from likeness.workflow.looking import open_judges

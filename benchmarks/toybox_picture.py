@@ -15,7 +15,7 @@ from PIL import Image
 from likeness.model.base import Base
 from likeness.model.trajectory import sample
 from likeness.report.grids import contact_sheet
-from likeness.toybox.check import held_out_scenes
+from likeness.toybox.asked_scenes import held_out_scenes
 from likeness.toybox.data import base_scene
 from likeness.workflow.card import subjects_sheet
 from likeness.world.classes import CLASSES

@@ -14,7 +14,7 @@ from likeness.evaluation.loading import EMBEDDED
 from likeness.evaluation.statistics import Estimate
 from likeness.model.cascade import Upscaler
 from likeness.model.folder import TOYBOX, TOYBOX_UPSCALER
-from likeness.toybox import check, data, models, variety
+from likeness.toybox import asked_scenes, check, data, models, variety
 from likeness.toybox.questions import QUESTIONS
 from likeness.world.captions import caption
 from likeness.world.classes import CLASSES
@@ -60,7 +60,7 @@ def test_a_bar_is_reached_by_the_whole_interval(bar, low, high, says):
 
 def test_of_a_pair_the_order_does_not_matter():
     clip = cast(CLIP, KnowsTheirTexts(list(QUESTIONS["pair"].texts.values())))
-    scene, prompt = next(iter(check.pair_scenes(1)))
+    scene, prompt = next(iter(asked_scenes.pair_scenes(1)))
     first, second = (o.appearance.class_noun for o in scene.objects)
     third = next(noun for noun in CLASSES if noun not in (first, second))
     for pair, value in (((first, second), 1.0), ((second, first), 1.0), ((first, third), 0.0)):
@@ -74,12 +74,12 @@ def test_of_a_pair_the_order_does_not_matter():
 def test_every_answer_has_a_text_of_its_own(question):
     texts = QUESTIONS[question].texts
     assert len(set(texts.values())) == len(texts) > 10
-    scenes = [scene for scene, _ in {"pair": check.pair_scenes, "accessory": check.dressed_scenes}.get(question, check.held_out_scenes)(20)]
+    scenes = [scene for scene, _ in {"pair": asked_scenes.pair_scenes, "accessory": asked_scenes.dressed_scenes}.get(question, asked_scenes.held_out_scenes)(20)]
     assert all(QUESTIONS[question].answer(data.truth_of(scene)) in texts for scene in scenes)
 
 
 def test_the_measured_scenes_are_held_out_and_their_captions_possible():
-    for scene, prompt in (*check.held_out_scenes(20), *check.dressed_scenes(20), *check.pair_scenes(20)):
+    for scene, prompt in (*asked_scenes.held_out_scenes(20), *asked_scenes.dressed_scenes(20), *asked_scenes.pair_scenes(20)):
         for look in (placed.appearance for placed in scene.objects):
             assert held_out(look.class_noun, look.colour, scene.context)
             assert look.colour in prompt and look.class_noun in prompt
@@ -92,7 +92,7 @@ def accessory_said(accessory: str, prompt: str) -> bool:
 
 
 def test_what_settings_were_chosen_on_is_not_what_is_measured():
-    chosen, measured = ({prompt + str(scene.seed) for scene, prompt in check.held_out_scenes(200, *seed)} for seed in ((20_260,), ()))
+    chosen, measured = ({prompt + str(scene.seed) for scene, prompt in asked_scenes.held_out_scenes(200, *seed)} for seed in ((20_260,), ()))
     assert not chosen & measured
 
 
@@ -151,7 +151,7 @@ def test_what_is_given_is_measured_or_else_what_is_embedded(given, measured, mon
 
 def test_the_second_stage_is_measured_against_bicubic(monkeypatch):
     """Bicubic enlargements in the place of its own are no better, the truth itself is by far."""
-    truth = [draw(scene, 2 * models.SIZE) for scene, _ in check.held_out_scenes(4)]
+    truth = [draw(scene, 2 * models.SIZE) for scene, _ in asked_scenes.held_out_scenes(4)]
     small = [picture.resize((models.SIZE, models.SIZE), Image.Resampling.BOX) for picture in truth]
     shown = [[picture.resize(truth[0].size, Image.Resampling.BICUBIC) for picture in small], [picture.point(lambda level: min(level + 1, 255)) for picture in truth]]
     monkeypatch.setattr(check, "enlarge", lambda *_: iter(shown.pop(0)))
@@ -169,7 +169,7 @@ def test_the_base_is_asked_for_as_many_pictures_as_its_progress_counts(monkeypat
     """Of a base that draws the same eight scenes in turn, whatever is asked: it is seldom right."""
     for name, value in (("PICTURES", 32), ("SAME_PROMPTS", 4), ("EACH", 4)):
         monkeypatch.setattr(check, name, value)
-    shown = [draw(scene, models.SIZE) for scene, _ in check.held_out_scenes(8, 1)]
+    shown = [draw(scene, models.SIZE) for scene, _ in asked_scenes.held_out_scenes(8, 1)]
     monkeypatch.setattr(check, "sample", lambda base, texts, seeds, *_, **__: (shown[n % 8] for n, _ in enumerate(texts)))
     counted: list[int] = []
     rows = check.check(lambda line: None, {"base": TOYBOX}, lambda: counted.append(1))

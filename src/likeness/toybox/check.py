@@ -5,7 +5,7 @@ Real renders stand beside generated pictures, so a judge's own mistakes are not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,16 +22,14 @@ from ..model.base import Base
 from ..model.cascade import Upscaler
 from ..model.folder import TOYBOX_UPSCALER
 from ..model.trajectory import enlarge, sample
-from ..world.accessories import ACCESSORIES
-from ..world.captions import accessory_words, article, described
-from ..world.classes import CLASSES, LIVE_CLASSES
+from ..world.captions import article
 from ..world.contexts import CONTEXTS
 from ..world.drawing import draw
-from ..world.random_scenes import NAMED_CONTEXTS, held_out, random_appearance, random_light, random_placement, side_by_side
-from ..world.scene import COLOURS, STYLES, Appearance, Scene
-from ..world.subjects import near_named
+from ..world.random_scenes import random_light, random_placement
+from ..world.scene import STYLES, Scene
 from . import data, models
 from .aesthetic_training import spoilt
+from .asked_scenes import dressed_scenes, held_out_scenes, pair_scenes, plain_look
 from .individuals import SEED, families, named_among_others, told_apart
 from .judge_training import UNSEEN
 from .questions import QUESTIONS, Answer
@@ -72,53 +70,6 @@ class Measured:
 
 def at_least(bar: float) -> tuple[float, float]:
     return bar, np.inf
-
-
-def held_out_scenes(count: int, seed: int = SEED, nouns: Sequence[str] = tuple(CLASSES)) -> Iterator[tuple[Scene, str]]:
-    """Scenes of combinations that no training set holds, and the prompt that says class, colour and context."""
-    rng = np.random.default_rng((seed, 0))
-    combinations = [(n, c, k) for n in CLASSES for c in COLOURS for k in NAMED_CONTEXTS if n in nouns and held_out(n, c, k)]
-    made = 0
-    while made < count:
-        noun, colour, context = combinations[int(rng.integers(len(combinations)))]
-        appearance = _plain(rng, noun, colour)
-        if near_named(appearance) or len({appearance.colour, appearance.second, appearance.accent}) < 3:
-            continue
-        placed = random_placement(rng, appearance, 0.5 + rng.uniform(-0.1, 0.1), rng.uniform(0.56, 0.74))
-        scene = Scene((placed,), context, seed=int(rng.integers(2**31)), **random_light(rng))
-        yield scene, f"a photo of {_coloured(appearance)} {CONTEXTS[context].words}"
-        made += 1
-
-
-def _plain(rng: np.random.Generator, noun: str, colour: str) -> Appearance:
-    return replace(random_appearance(rng, noun), colour=colour, pattern="plain")
-
-
-def _coloured(look: Appearance) -> str:
-    return article(described(look.class_noun, look.colour, look.class_noun))
-
-
-def dressed_scenes(count: int) -> Iterator[tuple[Scene, str]]:
-    """Those of living things, with an accessory that the prompt says too."""
-    rng = np.random.default_rng((SEED, 1))
-    for scene, _ in held_out_scenes(count, nouns=LIVE_CLASSES):
-        placed = replace(scene.objects[0], accessory=str(rng.choice(list(ACCESSORIES))))
-        yield replace(scene, objects=(placed,)), f"a photo of {_coloured(placed.appearance)} {accessory_words(placed.accessory)} {CONTEXTS[scene.context].words}"
-
-
-def pair_scenes(count: int) -> Iterator[tuple[Scene, str]]:
-    """Two things of two classes side by side, both of colours that no training set shows of them in that place, and the prompt that says both."""
-    rng = np.random.default_rng((SEED, 2))
-    combinations = {k: [(n, c) for n in CLASSES for c in COLOURS if held_out(n, c, k)] for k in NAMED_CONTEXTS}
-    places = [k for k, found in combinations.items() if len({noun for noun, _ in found}) > 1]
-    for _ in range(count):
-        context = str(rng.choice(places))
-        found = combinations[context]
-        first = found[int(rng.integers(len(found)))]
-        others = [pair for pair in found if pair[0] != first[0]]
-        looks = [_plain(rng, *pair) for pair in (first, others[int(rng.integers(len(others)))])]
-        scene = Scene(side_by_side(rng, *looks), context, seed=int(rng.integers(2**31)), **random_light(rng))
-        yield scene, f"a photo of {_coloured(looks[0])} next to {_coloured(looks[1])} {CONTEXTS[context].words}"
 
 
 def named(clip: CLIP, pictures: np.ndarray, texts: list[list[str]]) -> np.ndarray:
@@ -288,7 +239,7 @@ def spread_of(dino: DINO, generate: Generate, prompts: int, seed: int = SEED) ->
     real = []
     for scene, _ in asked:
         look = scene.objects[0].appearance
-        row = [random_placement(rng, _plain(rng, look.class_noun, look.colour), 0.5 + rng.uniform(-0.1, 0.1), rng.uniform(0.56, 0.74)) for _ in range(EACH)]
+        row = [random_placement(rng, plain_look(rng, look.class_noun, look.colour), 0.5 + rng.uniform(-0.1, 0.1), rng.uniform(0.56, 0.74)) for _ in range(EACH)]
         real.append([draw(Scene((placed,), scene.context, seed=int(rng.integers(2**31)), **random_light(rng)), models.SIZE) for placed in row])
     return variety(dino, [drawn[k * EACH : (k + 1) * EACH] for k in range(prompts)], real)
 
