@@ -180,6 +180,10 @@ def test_whom_a_grid_waits_for_is_said_once(recipes, tmp_path, monkeypatch):
     lines: list[str] = []
     work([cell], tmp_path, Encoders(), say=lines.append)
     assert len(waits) == 3 and len(lines) == 1 and "pid 7 on elsewhere" in lines[0] and f"delete {lock.name}" in lines[0]
+    waits.clear()
+    lock.write_text(json.dumps({"pid": 7, "host": "elsewhere", "started": None}))
+    work([cell], tmp_path, Encoders(), say=lines.append, own=[7])  # a helper's
+    assert len(waits) == 3 and len(lines) == 1
 
 
 def test_a_run_that_somebody_goes_on_with_by_hand_is_waited_for(quick_recipe, paused, tmp_path):

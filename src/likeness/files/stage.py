@@ -81,6 +81,7 @@ class Stage(Options):
     )
 
     several: ClassVar[bool] = True  # whether it tells several subjects apart
+    drawn_without_class_photos: ClassVar[tuple[str, ...]] = ()  # options of pictures that are drawn where there are no photos of the class
     class_photos_teach: ClassVar[bool] = False  # whether it learns from photos of the class also without a prior weight
     carries: ClassVar[tuple[str, ...] | None] = None  # the methods that may stand anywhere above it in a stack; None: any
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from PIL import Image
@@ -57,6 +57,8 @@ class PhotoStage(CaptionedStage):
 
 class PriorStage(PhotoStage):
     """Options of a stage that also learns pictures of the class, so that the class stays what it was."""
+
+    drawn_without_class_photos: ClassVar[tuple[str, ...]] = ("class_pictures", "class_steps", "class_guidance_scale")
 
     prior_weight: float = Field(default=1.0, ge=0, le=100, description="λ: weight of the class pictures' loss; 0 = no prior preservation. Source: DreamBooth.")
     class_pictures: int = Field(default=100, ge=1, le=100_000, description="How many pictures of the class are drawn by the base and learned beside the photos. Source: diffusers.")

@@ -45,6 +45,7 @@ class Spec(DrawingStage):
 
     method: ClassVar[str] = "lcm"
     decides: ClassVar[tuple[str, ...]] = ("student", "rank", "alpha")
+    drawn_without_class_photos: ClassVar[tuple[str, ...]] = ("prompts", "pictures", "picture_steps", "picture_guidance_scale")
     class_photos_teach: ClassVar[bool] = True
     carries: ClassVar[tuple[str, ...] | None] = ("super_resolution",)  # a student draws by another walk, and teaches nobody
 

@@ -159,9 +159,11 @@ def _remarks(group: Group) -> list[str]:
     for contender in group.contenders:
         if not contender.run.scores.each:
             said.append(f"{contender.name}: no picture of it is scored, so it stands in no difference. Score it: likeness evaluate RUN")
-        elif (scored := max(line["step"] for line in contender.run.scores.each)) != (shown := last_checkpoint(contender.run.drawn)) and shown:
+            continue
+        scored, shown = max(line["step"] for line in contender.run.scores.each), last_checkpoint(contender.run.drawn)
+        if shown and scored != shown:
             said.append(f"{contender.name}: scored after {scored} steps, and its pictures here are of {shown}. Score these too: likeness evaluate RUN")
-        if contender.run.scores.each and contender not in group.measured:
+        if contender not in group.measured:
             said.append(f"{contender.name}: scored with other encoders than {group.measured[0].name}, so its scores do not compare. Score both with the same: likeness evaluate RUN --clip … --dino …")
     paired = {frozenset((d.first.number, d.second.number)) for d in group.differences}
     for first, second in combinations(group.measured, 2):

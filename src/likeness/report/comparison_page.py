@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from markupsafe import Markup
@@ -91,9 +92,12 @@ def _firsts(contender: Contender) -> dict[int, Drawn]:
 def _score_rows(group: Group) -> tuple[list[Row], list[Row]]:
     """Each measured run's personalized pictures and one base; floor and ceiling. Without the scores of encoders that are others than the first run's."""
     rows: list[Row] = [(c.name, _comparable(c, group, c.run.scores.row("personalized")[1])) for c in group.measured]
-    found = {start: next(((name, _comparable(c, group, row)) for c in group.measured if (name := c.run.scores.row(start)[0]) and (row := c.run.scores.row(start)[1])), None) for start in ("base", "floor", "ceiling")}
-    base, *bounds = found.values()
-    return [*rows, *([base] if base else [])], [bound for bound in bounds if bound]
+
+    def first(start: str) -> list[Row]:
+        found = ((name, _comparable(c, group, row)) for c in group.measured for name, row in [c.run.scores.row(start)] if row)
+        return list(islice(found, 1))
+
+    return [*rows, *first("base")], [*first("floor"), *first("ceiling")]
 
 
 def _comparable(contender: Contender, group: Group, row: Mapping[str, Estimate]) -> dict[str, Estimate]:

@@ -135,7 +135,8 @@ def hashes_of(run: Run) -> list[tuple[str, str]]:
 def commands_of(run: Run) -> dict[str, str]:
     """The command that makes each part. Folder names only: a page is sent to others, whom no home directory concerns."""
     folder, base = run.folder.resolve(), str(run.about.get("base") or "toybox")
-    beside = folder.parent.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) and folder.parent != Path.cwd() else Path(folder.parent.name)
+    here = Path.cwd()
+    beside = folder.parent.relative_to(here) if folder.parent.is_relative_to(here) else Path(folder.parent.name)
     name, lineage = typed(beside / folder.name), as_dict(run.about.get("lineage"))
     recipe = "whole.toml" if (folder / "whole.toml").exists() else "recipe.toml"  # of one that was continued, from its photos on
     again = f"likeness train --recipe {typed(beside / folder.name / recipe)}" if run.recipe else ""

@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ import torch
 from ..evaluation.benchmark import PROTOCOLS
 from ..evaluation.options import Encoders
 from ..files.errors import UserError, did_you_mean
-from ..files.lock import Active, held
+from ..files.lock import Active, held, holder
 from ..files.picture import safe_name
 from ..files.prompts import said
 from ..files.recipe import Recipe, changed
@@ -164,21 +164,23 @@ def _scored(run: RunFolder, cell: Cell, judges: dict[str, str]) -> bool:
 
 
 def work(
-    cells: Sequence[Cell], parent: Path, encoders: Encoders, done: Callable[[Cell, RunFolder], None] = lambda cell, run: None, say: Callable[[str], None] = lambda line: None
+    cells: Sequence[Cell], parent: Path, encoders: Encoders, done: Callable[[Cell, RunFolder], None] = lambda cell, run: None, say: Callable[[str], None] = lambda line: None,
+    own: Collection[int | None] = (),
 ) -> None:  # fmt: skip
-    """Run every cell that nobody else is at, again and again, until all are there. say: is told once for whom it waits."""
+    """Run every cell that nobody else is at, again and again, until all are there. say: is told once for whom it waits, but for its own helpers' pids."""
     judges = {base: open_judges(base, encoders).names for base in {cell.asked.base for cell in cells}}
     parent.mkdir(parents=True, exist_ok=True)
     left, told = list(cells), set[str]()
     while left:
         taken, waited = [], []
         for cell in left:
+            lock = parent / f".{cell.name}.pid"
             try:
-                with held(parent / f".{cell.name}.pid"):
+                with held(lock):
                     run = run_cell(cell, parent, encoders, judges[cell.asked.base])
             except Active as busy:
                 taken.append(cell)
-                waited.append(str(busy))
+                waited += [] if holder(lock) in own else [str(busy)]
                 continue
             done(cell, run)
         if len(taken) == len(left):
@@ -191,14 +193,14 @@ def work(
 
 
 @contextmanager
-def helpers(count: int, cells: Sequence[Cell], parent: Path, encoders: Encoders) -> Iterator[None]:
-    """So many further processes that work on the same cells; they are asked to stop when the work here ends, however it ends."""
+def helpers(count: int, cells: Sequence[Cell], parent: Path, encoders: Encoders) -> Iterator[list[int | None]]:
+    """So many further processes that work on the same cells; they are asked to stop when the work here ends, however it ends. Gives their pids."""
     context = multiprocessing.get_context("spawn")  # a forked torch may hang
     processes = [context.Process(target=_help, args=(list(cells), parent, encoders, torch.get_num_threads(), os.getpid())) for _ in range(count)]
     for process in processes:
         process.start()
     try:
-        yield
+        yield [process.pid for process in processes]
     finally:
         for process in processes:
             process.terminate()  # SIGTERM: a training that is under way keeps its state

@@ -41,13 +41,13 @@ def compare(asked: Asked, parent: Path, progress: Progress, workers: int = 1) ->
         raise UserError("compare: give both encoders, --clip and --dino, or none for the embedded judges of the toybox.")
     judges = open_judges(asked.base, asked.encoders).names  # or a grid on another base would end at its first score
     cells = cells_of(asked)
-    for cell in {cell.subject: cell for cell in cells}.values():  # a folder that is none ends here, not after the subjects before it
+    for cell in {(cell.subject, cell.asked.subject.class_photos): cell for cell in cells}.values():  # a folder that is none ends here, not after the subjects before it
         gather_all(cell.asked)
     others = [(subject, theirs(name, path, *photos_and_noun(subject), asked.drawing)) for name, path in asked.folders for subject in asked.subjects]
     prompts = prompts_of(asked)  # before anything is trained: a number that there is not ends here
     lines: dict[str, dict[str, Any]] = {}
     sides: dict[str, int] = {}  # of the runs' copies of a subject's photos: likeness in one table is to the same photos
-    with helpers(workers - 1, cells, parent, asked.encoders), progress.task("cells", len(cells) + len(others)) as task:
+    with helpers(workers - 1, cells, parent, asked.encoders) as own, progress.task("cells", len(cells) + len(others)) as task:
         began = time.monotonic()
 
         def done(cell: Cell, run: RunFolder) -> None:
@@ -56,7 +56,7 @@ def compare(asked: Asked, parent: Path, progress: Progress, workers: int = 1) ->
             task.advance(note=f"{cell.name}, {time.monotonic() - began:.0f} s")
 
         if cells:
-            work(cells, parent, asked.encoders, done, progress.say)
+            work(cells, parent, asked.encoders, done, progress.say, own)
         foreign = []
         for subject, other in others:  # called as the cells call it
             foreign.append(_line_of(other.system, subject, scores_of_theirs(other, parent, asked.encoders, sides.get(subject))["rows"], other.class_noun, "pictures"))

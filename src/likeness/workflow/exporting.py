@@ -93,10 +93,10 @@ def _remove_others(folder: Path, written: Sequence[Path]) -> None:
 
 
 def _to_diffusers(learned: Learned, folder: Path) -> list[Path]:
-    *below, last = [entry["method"] for entry in learned.card["stages"]]
-    spec = learned.card["stages"][-1]["spec"]
+    below = {entry["method"] for entry in learned.card["stages"][:-1]}
+    added = all(isinstance(adapter, (LowRank, NewWord)) for adapter in learned.adapters)
     of_t5 = isinstance(learned.base, Pixels) and any(getattr(adapter, "prefix", "").startswith("text_encoder") for adapter in learned.adapters)  # no loader of diffusers reads such a LoRA
-    if not of_t5 and set(below) <= {"textual_inversion"} and (last in ("lora", "textual_inversion") or "lora" in (spec.get("student"), spec.get("trained"))):
+    if learned.adapters and added and not of_t5 and below <= {"textual_inversion"}:
         lora = [adapter for adapter in learned.adapters if isinstance(adapter, LowRank)]
         return [*([diffusers.lora_file(lora, folder)] if lora else []), *_words(learned, folder, diffusers.EMBEDDINGS)]
     learned.method.freeze()

@@ -16,7 +16,8 @@ def check_same_recipe(run: RunFolder, recipe: Recipe, last: int) -> None:
     """Refuse to resume where recipe.toml was changed by hand in what the saved steps rest on."""
     lineage = run.record().lineage or {}
     if lineage.get("step", 0) > last:
-        parent, asked = typed(run.path.absolute().parent / lineage["run"]), lineage.get("chosen") or {name.rpartition(".")[2]: new for name, (_, new) in lineage.get("changed", {}).items() if new is not None}
+        changes = lineage.get("chosen") or {name.rpartition(".")[2]: new for name, (_, new) in lineage.get("changed", {}).items()}
+        parent, asked = typed(run.path.absolute().parent / lineage["run"]), {name: value for name, value in changes.items() if value is not None}
         again = f"{'continue' if lineage.get('changed') else f'train {recipe.stages[-1].method}'} {parent} {flags(asked)}".rstrip()
         raise UserError(f"{run.path}: was stopped while it was made from {lineage['run']}. Delete it, and make it again: likeness {again}")
     begun = (run.record().model_extra or {}).get("recipe")

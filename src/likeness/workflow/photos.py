@@ -88,6 +88,7 @@ def gather(source: Path | str, resolution: int) -> list[Photo]:
     photos = []
     for n, scene in enumerate(photos_of(subject)):
         image = draw(scene, resolution)
-        digest = hashlib.sha256(draw(scene, DIGESTED).tobytes()).hexdigest()
+        named = image if resolution == DIGESTED else draw(scene, DIGESTED)
+        digest = hashlib.sha256(named.tobytes()).hexdigest()
         photos.append(Photo(f"{subject.name}-{n}", digest, resolution, resolution, (), True, None, image))
     return photos

@@ -13,8 +13,6 @@ from ..model.folder import advice, advised, find_base
 from .photos import toybox_subject
 from .stack import stage_types
 
-OF_DRAWN = ("class_pictures", "class_steps", "class_guidance_scale", "pictures", "picture_steps", "picture_guidance_scale", "prompts")  # of pictures of the class, or lessons, that there are photos for
-
 
 def recipe_for(
     method: str, chosen: Mapping[str, Any], subject: Mapping[str, Any], base: str = "toybox", settings: Mapping[str, Any] | None = None, **rest: Any
@@ -22,7 +20,7 @@ def recipe_for(
     """A recipe of one stage. Options come from `chosen`, else from the base's advice for the method, else from a study's `settings`, else from the spec."""
     recipe = _recipe([{"method": method, **(settings or {}), **advised(find_base(base), method, chosen)}], subject, base, rest)
     check_read(recipe.stages[-1], chosen)
-    if subject.get("class_photos") and (unread := [name for name in OF_DRAWN if name in chosen]):
+    if subject.get("class_photos") and (unread := [name for name in recipe.stages[-1].drawn_without_class_photos if name in chosen]):
         raise UserError(f"--{unread[0].replace('_', '-')}: the class photos are learned, and none is drawn. Leave it or --class-photos out.")
     return recipe
 
